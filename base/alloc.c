@@ -1,0 +1,87 @@
+/* Heap memory that is there or ends the process. */
+#include "base/alloc.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+NORETURN static void alloc_failed(size_t size)
+{
+    fprintf(stderr, "ferula: out of memory: %zu bytes were asked for\n", size);
+    abort();
+}
+
+static size_t alloc_array_size(size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total))
+        alloc_failed(SIZE_MAX);
+    return total;
+}
+
+void *mem_alloc(size_t size)
+{
+    void *pointer = malloc(size == 0 ? 1 : size);
+    if (UNLIKELY(pointer == NULL))
+        alloc_failed(size);
+    return pointer;
+}
+
+void *mem_zalloc(size_t size)
+{
+    void *pointer = calloc(1, size == 0 ? 1 : size);
+    if (UNLIKELY(pointer == NULL))
+        alloc_failed(size);
+    return pointer;
+}
+
+void *mem_realloc(void *pointer, size_t size)
+{
+    void *moved = realloc(pointer, size == 0 ? 1 : size);
+    if (UNLIKELY(moved == NULL))
+        alloc_failed(size);
+    return moved;
+}
+
+void *mem_alloc_array(size_t count, size_t size)
+{
+    return mem_alloc(alloc_array_size(count, size));
+}
+
+void *mem_zalloc_array(size_t count, size_t size)
+{
+    return mem_zalloc(alloc_array_size(count, size));
+}
+
+void *mem_realloc_array(void *pointer, size_t count, size_t size)
+{
+    return mem_realloc(pointer, alloc_array_size(count, size));
+}
+
+char *mem_strdup(const char *text)
+{
+    return mem_strndup(text, strlen(text));
+}
+
+char *mem_strndup(const char *text, size_t size)
+{
+    char *copy = mem_alloc(size + 1);
+    if (size > 0)
+        memcpy(copy, text, size);
+    copy[size] = '\0';
+    return copy;
+}
+
+void *mem_dup(const void *data, size_t size)
+{
+    void *copy = mem_alloc(size);
+    if (size > 0)
+        memcpy(copy, data, size);
+    return copy;
+}
+
+void mem_free(void *pointer)
+{
+    free(pointer);
+}

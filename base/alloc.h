@@ -1,0 +1,31 @@
+/*
+ * Heap memory. Allocation never returns NULL: it ends the process with the size that was asked for.
+ * That is safe only because every size that a user can influence is checked against a limit first
+ * (ERR_LIMIT), every buffer is created with a maximum, and every arena and queue has a cap.
+ *
+ * Thread-safety: as malloc.
+ */
+#pragma once
+
+#include "base/compiler.h"
+
+#include <stddef.h>
+
+void *mem_alloc(size_t size) MUST_CHECK;
+void *mem_zalloc(size_t size) MUST_CHECK;
+void *mem_realloc(void *pointer, size_t size) MUST_CHECK;
+/* count * size with a check for overflow, which ends the process. */
+void *mem_alloc_array(size_t count, size_t size) MUST_CHECK;
+void *mem_zalloc_array(size_t count, size_t size) MUST_CHECK;
+void *mem_realloc_array(void *pointer, size_t count, size_t size) MUST_CHECK;
+char *mem_strdup(const char *text) MUST_CHECK;
+/* A copy of `size` bytes with a NUL behind them. */
+char *mem_strndup(const char *text, size_t size) MUST_CHECK;
+void *mem_dup(const void *data, size_t size) MUST_CHECK;
+void mem_free(void *pointer);
+
+/* For CLEANUP(mem_cleanup) on any pointer variable. */
+static inline void mem_cleanup(void *pointer_to_pointer)
+{
+    mem_free(*(void **)pointer_to_pointer);
+}

@@ -1,0 +1,108 @@
+/*
+ * Storage: series with their samples, in memory (the head) and in files (WAL, later blocks). It knows
+ * nothing of targets, HTTP, configuration or PromQL.
+ *
+ * Durability, one sentence: one commit is one WAL frame, and write() has returned before commit
+ * returns, so `kill -9` loses no commit that returned; a power cut loses at most the fsync interval.
+ *
+ * Ownership: one `struct tsdb` owns the directory (file lock) until tsdb_close. Thread-safety: all
+ * functions from any thread, but open and close.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "model/series_source.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tsdb;
+
+enum tsdb_fsync_policy {
+    TSDB_FSYNC_INTERVAL, /* every second */
+    TSDB_FSYNC_ALWAYS,   /* before a commit returns */
+    TSDB_FSYNC_OFF,
+};
+
+/* Zero is the default of every field that says so. */
+struct tsdb_options {
+    const char *path;
+    const struct fs *fs;       /* NULL = fs_system */
+    const struct clock *clock; /* NULL = clock_system */
+    int64_t retention_ms;      /* 0 = no limit by time */
+    uint64_t retention_bytes;  /* 0 = no limit by size */
+    double retention_percentage;
+    int64_t out_of_order_window_ms; /* 0 = none */
+    uint64_t wal_segment_bytes;     /* 0 = 128 MiB */
+    enum tsdb_fsync_policy fsync_policy;
+    int64_t fsync_interval_ms; /* 0 = 1000 */
+    uint64_t memory_limit_bytes; /* 0 = none */
+    bool no_lockfile;
+    uint64_t seed; /* 0 = from the system */
+};
+
+/* Opens or creates the directory and replays the WAL. Errors say in plain words what to do: whose the
+ * directory is when it cannot be written, which process has it, what lies in it that is not ours. */
+enum err tsdb_open(const struct tsdb_options *options, struct tsdb **out,
+                   struct errbuf *err) MUST_CHECK;
+/* Syncs and closes; all appenders and views must be gone. */
+void tsdb_close(struct tsdb *db);
+
+/* Samples for queries. Valid until close. */
+struct series_source *tsdb_source(struct tsdb *db);
+
+/* Progress of the replay, for the API before the database is open: segments. Any thread. */
+struct tsdb_replay_progress {
+    _Atomic uint32_t segment_min;
+    _Atomic uint32_t segment_max;
+    _Atomic uint32_t segment_current;
+};
+extern struct tsdb_replay_progress tsdb_replay_progress;
+
+/* Retention may change at a reload. */
+void tsdb_set_retention(struct tsdb *db, int64_t retention_ms, uint64_t retention_bytes,
+                        double retention_percentage);
+void tsdb_set_out_of_order_window(struct tsdb *db, int64_t window_ms);
+
+/* One round of maintenance, as the maintenance thread does every minute: head GC, WAL truncation,
+ * retention. For tests and shutdown. */
+enum err tsdb_maintain(struct tsdb *db, struct errbuf *err);
+
+/* The head's figures, for status/tsdb and /metrics. */
+struct tsdb_head_stats {
+    uint64_t series_count;
+    uint64_t chunk_count;
+    uint64_t label_pair_count;
+    int64_t min_ms; /* INT64_MAX when empty */
+    int64_t max_ms; /* INT64_MIN when empty */
+    uint64_t samples_appended;
+    uint64_t memory_bytes; /* of series, chunks and postings */
+    uint64_t wal_bytes;
+};
+void tsdb_head_stats(struct tsdb *db, struct tsdb_head_stats *out);
+
+/* One row of the tables of status/tsdb. */
+struct tsdb_cardinality_row {
+    struct slice name;
+    uint64_t value;
+};
+struct tsdb_cardinality {
+    struct tsdb_cardinality_row *series_by_metric;
+    size_t series_by_metric_count;
+    struct tsdb_cardinality_row *values_by_label;
+    size_t values_by_label_count;
+    struct tsdb_cardinality_row *bytes_by_label;
+    size_t bytes_by_label_count;
+    struct tsdb_cardinality_row *series_by_pair; /* "name=value" */
+    size_t series_by_pair_count;
+};
+/* The `limit` largest of each, largest first; memory from the arena. */
+void tsdb_cardinality(struct tsdb *db, size_t limit, struct arena *arena,
+                      struct tsdb_cardinality *out);
+
+/* Is the storage in its failed state (a write failed and space has not come back)? The text says why. */
+bool tsdb_failed(struct tsdb *db, struct buf *out_reason);

@@ -57,11 +57,11 @@ static inline void mutex_guard_cleanup(struct mutex **mutex)
     mutex_unlock(*mutex);
 }
 #define MUTEX_GUARD_NAME_(line) mutex_guard_##line
-#define MUTEX_GUARD_(mutex, line)                                                                  \
-    struct mutex *MUTEX_GUARD_NAME_(line) CLEANUP(mutex_guard_cleanup) UNUSED = (mutex);           \
+#define MUTEX_GUARD_(pointer, line)                                                                \
+    struct mutex *MUTEX_GUARD_NAME_(line) CLEANUP(mutex_guard_cleanup) UNUSED = (pointer);         \
     mutex_lock(MUTEX_GUARD_NAME_(line))
-#define MUTEX_GUARD_LINE_(mutex, line) MUTEX_GUARD_(mutex, line)
-#define MUTEX_GUARD(mutex) MUTEX_GUARD_LINE_(mutex, __LINE__)
+#define MUTEX_GUARD_LINE_(pointer, line) MUTEX_GUARD_(pointer, line)
+#define MUTEX_GUARD(pointer) MUTEX_GUARD_LINE_(pointer, __LINE__)
 
 /* A condition to wait for under a mutex; waits use the monotonic clock. */
 struct condition {

@@ -1,0 +1,21 @@
+#include "model/series_source.h"
+
+#include <string.h>
+
+/* A series within one query; queries have budgets of their own far below. */
+#define HISTOGRAM_ARENA_BYTES_MAX ((size_t)1 << 32)
+
+void sample_columns_init(struct sample_columns *columns)
+{
+    memset(columns, 0, sizeof(*columns));
+    arena_init(&columns->histogram_arena, HISTOGRAM_ARENA_BYTES_MAX);
+}
+
+void sample_columns_release(struct sample_columns *columns)
+{
+    vec_release(&columns->timestamp_memory);
+    vec_release(&columns->value_memory);
+    vec_release(&columns->histogram_memory);
+    arena_release(&columns->histogram_arena);
+    memset(columns, 0, sizeof(*columns));
+}

@@ -50,6 +50,7 @@ struct api_options {
     struct tsdb *db;              /* NULL until it is open: everything answers 503 */
     struct scrape_manager *scrape;
     const char *external_url;     /* http://host:9090/ */
+    const char *listen_port;      /* "9090" */
     bool enable_remote_write_receiver;
     bool enable_admin_api;
     bool enable_lifecycle;
@@ -57,6 +58,9 @@ struct api_options {
     /* The configuration in force: a reference that the caller drops. */
     struct config *(*config)(void *context);
     void *context;
+    /* POST /-/reload and /-/quit: true = 200, with the text of the answer. */
+    bool (*reload)(void *context, struct buf *out_text);
+    bool (*quit)(void *context, struct buf *out_text);
     /* Of the last (re)load, for runtimeinfo. */
     const atomic_bool *config_ok;
     const _Atomic int64_t *config_loaded_ms;

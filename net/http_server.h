@@ -52,6 +52,9 @@ struct http_request {
      * Go's FormValue. */
     const struct url_parameter *parameters;
     size_t parameter_count;
+    /* What is wrong with the parameters ("invalid URL escape \"%zz\""), NULL if nothing is; the good
+     * ones are there all the same. */
+    const char *parameters_error;
     const atomic_bool *canceled; /* becomes true when the client is gone or the server stops */
     /* private */
     void *connection;

@@ -104,5 +104,8 @@ struct tsdb_cardinality {
 void tsdb_cardinality(struct tsdb *db, size_t limit, struct arena *arena,
                       struct tsdb_cardinality *out);
 
+/* Damages that replay has set aside. */
+uint64_t tsdb_corruption_count(struct tsdb *db);
+
 /* Is the storage in its failed state (a write failed and space has not come back)? The text says why. */
 bool tsdb_failed(struct tsdb *db, struct buf *out_reason);

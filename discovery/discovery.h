@@ -15,7 +15,8 @@
 
 struct discovery;
 
-/* The groups of one scrape job. `changed` is called, from any thread, when they are new; it may be NULL. */
+/* The groups of one scrape job; what is needed of the configuration is copied. `changed` is called, from
+ * any thread, when they are new; it may be NULL. */
 struct discovery *discovery_new(const struct config_scrape *scrape, void (*changed)(void *context),
                                 void *context) MUST_CHECK;
 void discovery_free(struct discovery *discovery);

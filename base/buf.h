@@ -18,6 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct buf {
     char *data;
     size_t len;
@@ -66,3 +70,7 @@ static inline const char *buf_cstr(const struct buf *buf)
 
 /* Moves the memory out (NUL-terminated, to be freed by mem_free); the buffer is empty afterwards. */
 char *buf_take(struct buf *buf);
+
+#ifdef __cplusplus
+}
+#endif

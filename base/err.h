@@ -15,6 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum err {
     ERR_NONE = 0,
     ERR_INVALID,     /* the input is wrong: a file, a request, an expression */
@@ -65,3 +69,7 @@ enum err errbuf_set_errno(struct errbuf *err, int error_number, const char *form
 
 /* A short name for logs: "invalid", "corrupt", ... Static. */
 const char *err_name(enum err code);
+
+#ifdef __cplusplus
+}
+#endif

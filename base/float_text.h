@@ -22,7 +22,7 @@ extern "C" {
  * are NaN. */
 /* FormatFloat(v, 'f', -1, 64) */
 size_t float_text_f(double value, char out[FLOAT_TEXT_SIZE]);
-/* FormatFloat(v, 'g', -1, 64): exponent below 1e-4 and from 1e21 (shortest %g of Go) */
+/* FormatFloat(v, 'g', -1, 64): with an exponent below 1e-4 and from 1e6 */
 size_t float_text_g(double value, char out[FLOAT_TEXT_SHORT_SIZE]);
 /* FormatFloat(v, 'e', -1, 64): 1e+00 */
 size_t float_text_e(double value, char out[FLOAT_TEXT_SHORT_SIZE]);
@@ -33,9 +33,9 @@ size_t float_text_json(double value, char out[FLOAT_TEXT_SHORT_SIZE]);
  * letter; +Inf, -Inf, NaN. */
 size_t float_text_openmetrics(double value, char out[FLOAT_TEXT_SHORT_SIZE]);
 
-/* strconv.ParseFloat(text, 64) in full: decimal, hex floats with p, underscores refused, inf,
- * infinity, nan in any case, signs. false where it gives an error (out of range gives ±Inf and false,
- * with *out_range set when not NULL). */
+/* strconv.ParseFloat(text, 64): decimal, hex floats with p, inf and infinity with or without a sign,
+ * nan without one, in any case; only underscores between digits are refused. false where it gives an
+ * error (above the range is ±Inf and false, with *out_range set when not NULL). */
 bool float_text_parse(struct slice text, double *out, bool *out_range);
 
 /* The plain decimal grammar of exposition values, hot path: [+-]digits[.digits][e[+-]digits] or an

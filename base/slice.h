@@ -77,7 +77,8 @@ static inline struct slice slice_sub(struct slice s, size_t start, size_t len)
 /* Index of the first `byte`, or SLICE_NONE. */
 static inline size_t slice_index(struct slice s, char byte)
 {
-    const char *at = s.len == 0 ? NULL : memchr(s.ptr, byte, s.len);
+    const char *at =
+        s.len == 0 ? NULL : (const char *)memchr(s.ptr, byte, s.len);
     return at == NULL ? SLICE_NONE : (size_t)(at - s.ptr);
 }
 
@@ -86,7 +87,8 @@ static inline size_t slice_find(struct slice s, struct slice needle)
 {
     if (needle.len == 0)
         return 0;
-    const char *at = s.len < needle.len ? NULL : memmem(s.ptr, s.len, needle.ptr, needle.len);
+    const char *at =
+        s.len < needle.len ? NULL : (const char *)memmem(s.ptr, s.len, needle.ptr, needle.len);
     return at == NULL ? SLICE_NONE : (size_t)(at - s.ptr);
 }
 

@@ -1,0 +1,68 @@
+# ferula: a thin door to meson. `make run` and `make test` install what is missing first.
+
+BUILD_PACKAGES = gcc g++ meson ninja-build pkg-config libmicrohttpd-dev libcurl4-gnutls-dev \
+	liblz4-dev libyaml-dev libre2-dev libsnappy-dev libjansson-dev zlib1g-dev libdeflate-dev \
+	libxxhash-dev
+TEST_PACKAGES = $(BUILD_PACKAGES) check python3-minimal
+PEER_PACKAGES = $(TEST_PACKAGES) prometheus prometheus-node-exporter prometheus-alertmanager \
+	rabbitmq-server python3-prometheus-client
+BENCH_PACKAGES = $(PEER_PACKAGES) victoria-metrics
+FUZZ_PACKAGES = $(TEST_PACKAGES) clang libclang-rt-14-dev
+
+PORT ?= 9090
+DATA ?= data
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 600
+
+RELEASE = build/release
+SANITIZE = build/sanitize
+FUZZ = build/fuzz
+
+.PHONY: run build test test-thread test-peers test-long bench fuzz install clean
+
+run: build
+	@server/run.sh $(RELEASE)/server/ferula $(PORT) $(DATA)
+
+build:
+	@tests/install.sh $(BUILD_PACKAGES)
+	@test -f $(RELEASE)/build.ninja || meson setup $(RELEASE) --buildtype=release -Dtests=false >/dev/null
+	@ninja -C $(RELEASE) --quiet
+
+# Unit tests, fuzz corpora, tidy and the end-to-end tests that need no peers; sanitizers on.
+test:
+	@tests/install.sh $(TEST_PACKAGES)
+	@test -f $(SANITIZE)/build.ninja || meson setup $(SANITIZE) --buildtype=debugoptimized \
+		-Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	@ninja -C $(SANITIZE) --quiet
+	@meson test -C $(SANITIZE) --no-rebuild --print-errorlogs
+
+# The concurrent parts under ThreadSanitizer.
+test-thread:
+	@tests/install.sh $(TEST_PACKAGES)
+	@test -f build/thread/build.ninja || meson setup build/thread --buildtype=debugoptimized \
+		-Db_sanitize=thread -Db_lundef=false >/dev/null
+	@ninja -C build/thread --quiet
+	@meson test -C build/thread --no-rebuild --print-errorlogs --timeout-multiplier 3
+
+# Against real peers of Debian, with the release binary.
+test-peers: build
+	@tests/install.sh $(PEER_PACKAGES)
+	@FERULA_BIN=$(RELEASE)/server/ferula tests/peers/run.sh
+
+bench: build
+	@tests/install.sh $(BENCH_PACKAGES)
+	@bench/run.sh $(RELEASE)
+
+# Every fuzz target for FUZZ_SECONDS, starting from its corpus.
+fuzz:
+	@tests/install.sh $(FUZZ_PACKAGES)
+	@test -f $(FUZZ)/build.ninja || CC=clang CXX=clang++ meson setup $(FUZZ) -Dfuzz=true \
+		-Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	@ninja -C $(FUZZ) --quiet
+	@tests/fuzz/run.sh $(FUZZ) $(FUZZ_SECONDS)
+
+install: build
+	install -D -m 755 $(RELEASE)/server/ferula $(DESTDIR)$(PREFIX)/bin/ferula
+
+clean:
+	rm -rf build

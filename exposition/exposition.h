@@ -50,6 +50,13 @@ enum exposition_answer {
 
 struct exposition_sink {
     void *context;
+    /* The fast path for series seen before; NULL = none. `rest` is the body from the start of a series
+     * to the end. Returns the length of the series text that stands there if it is one that a parser
+     * has handed out before and whose labels were found good, 0 if it is not known. The parser then
+     * takes that many bytes as the series text without looking at them, and calls sample next; where
+     * what follows them shows that the text goes on, it scans after all and sample gets the longer
+     * text. */
+    size_t (*recognise)(void *context, struct slice rest);
     /* A sample line. has_timestamp says whether the text had one. The sink may ask for the labels by
      * exposition_series_labels. Required. */
     enum exposition_answer (*sample)(void *context, const struct exposition_series *series,

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "base/float_text.h"
-#include "base/utf8.h"
 #include "config/binding.h"
 #include "model/duration.h"
+#include "model/quote.h"
 
 #define SECRET_SHOWN SLICE("<secret>")
 /* Keys of parts that are kept as they came whose values are secrets. */
@@ -53,22 +53,7 @@ const char *binding_quote(struct arena *arena, struct slice text)
 {
     struct buf quoted;
     buf_init(&quoted, BUF_SIZE_ANY);
-    buf_append_byte(&quoted, '"');
-    while (text.len > 0) {
-        uint32_t rune;
-        size_t len = utf8_decode(text, &rune);
-        bool invalid = rune == 0xfffd && len == 1;
-        if (rune == '"' || rune == '\\')
-            buf_printf(&quoted, "\\%c", (char)rune);
-        else if (rune == '\n' || rune == '\t' || rune == '\r')
-            buf_append_str(&quoted, rune == '\n' ? "\\n" : rune == '\t' ? "\\t" : "\\r");
-        else if (invalid || rune < ' ' || rune == 0x7f)
-            buf_printf(&quoted, "\\x%02x", (unsigned)(unsigned char)text.ptr[0]);
-        else
-            buf_append(&quoted, text.ptr, len);
-        text = slice_from_index(text, len);
-    }
-    buf_append_byte(&quoted, '"');
+    quote_go(text, &quoted);
     char *copy = arena_strdup(arena, buf_cstr(&quoted));
     buf_release(&quoted);
     return copy;

@@ -14,6 +14,8 @@
 
 /* Appends the LZ4 block of `in` to `out`. */
 enum err compress_lz4(struct slice in, struct buf *out, struct errbuf *err) MUST_CHECK;
+/* The same format, smaller and several times slower to make (LZ4HC): for data that is written once. */
+enum err compress_lz4_high(struct slice in, struct buf *out, struct errbuf *err) MUST_CHECK;
 /* Appends exactly `raw_len` bytes; ERR_CORRUPT otherwise. */
 enum err decompress_lz4(struct slice in, size_t raw_len, struct buf *out,
                         struct errbuf *err) MUST_CHECK;

@@ -6,3 +6,5 @@
 
 /* The checksum of data behind what gave `crc`; start with 0. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
+/* The same by tables, which is what other processors run. */
+uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len);

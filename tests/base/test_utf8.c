@@ -33,10 +33,11 @@ START_TEST(utf8_every_code_point_survives_encoding)
             rune = 0xE000;
         char text[4];
         size_t len = utf8_encode(rune, text);
-        uint32_t back;
-        ck_assert_uint_eq(utf8_decode(slice_from(text, len), &back), len);
-        ck_assert_uint_eq(back, rune);
-        ck_assert(utf8_valid(slice_from(text, len)));
+        uint32_t back = 0;
+        struct slice encoded = slice_from(text, len);
+        /* a check counts as a message to the parent: only failures are worth one */
+        if (utf8_decode(encoded, &back) != len || back != rune || !utf8_valid(encoded))
+            ck_abort_msg("U+%04X", rune);
     }
 }
 END_TEST

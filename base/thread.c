@@ -1,0 +1,72 @@
+/* Threads with a name, a bounded stack and no signals. */
+#include "base/thread.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Deep recursion is bounded where it is possible (parsers), so this is ample; it is address space
+ * only until it is touched. */
+#define THREAD_STACK_SIZE ((size_t)2 << 20)
+#define THREAD_NAME_SIZE 16
+
+struct thread_start {
+    void (*run)(void *context);
+    void *context;
+    char name[THREAD_NAME_SIZE];
+};
+
+static void *thread_main(void *argument)
+{
+    struct thread_start start = *(struct thread_start *)argument;
+    mem_free(argument);
+    pthread_setname_np(pthread_self(), start.name);
+    start.run(start.context);
+    return NULL;
+}
+
+/* All but those that a thread raises by its own fault, and that of profilers. */
+static void thread_signals_to_block(sigset_t *set)
+{
+    static const int kept[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGPROF};
+    sigfillset(set);
+    for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+        sigdelset(set, kept[i]);
+}
+
+void thread_start(struct thread *thread, const char *name, void (*run)(void *context),
+                  void *context)
+{
+    ASSERT(run != NULL);
+    struct thread_start *start = mem_zalloc(sizeof(*start));
+    start->run = run;
+    start->context = context;
+    snprintf(start->name, sizeof(start->name), "%s", name);
+
+    sigset_t blocked;
+    thread_signals_to_block(&blocked);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, THREAD_STACK_SIZE);
+    pthread_attr_setsigmask_np(&attributes, &blocked);
+    int failed = pthread_create(&thread->id, &attributes, thread_main, start);
+    pthread_attr_destroy(&attributes);
+    if (failed != 0) {
+        fprintf(stderr, "ferula: cannot start thread %s: %s\n", name, strerror(failed));
+        abort();
+    }
+    thread->started = true;
+}
+
+void thread_join(struct thread *thread)
+{
+    if (!thread->started)
+        return;
+    int failed = pthread_join(thread->id, NULL);
+    ASSERT(failed == 0);
+    thread->started = false;
+}

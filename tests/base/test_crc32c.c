@@ -1,0 +1,56 @@
+/* Checksums are those of RFC 3720, by the instruction and by tables. */
+#include "base/crc32c.h"
+
+#include "base/rand.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+START_TEST(crc32c_gives_the_values_of_the_rfc)
+{
+    unsigned char data[32];
+    memset(data, 0, sizeof(data));
+    ck_assert_uint_eq(crc32c(0, data, sizeof(data)), 0x8a9136aa);
+    memset(data, 0xff, sizeof(data));
+    ck_assert_uint_eq(crc32c(0, data, sizeof(data)), 0x62a8ab43);
+    for (int i = 0; i < 32; i++)
+        data[i] = (unsigned char)i;
+    ck_assert_uint_eq(crc32c(0, data, sizeof(data)), 0x46dd794e);
+    ck_assert_uint_eq(crc32c(0, "123456789", 9), 0xe3069283);
+    ck_assert_uint_eq(crc32c(0, NULL, 0), 0);
+}
+END_TEST
+
+START_TEST(crc32c_by_tables_is_the_same_and_both_continue)
+{
+    struct rand rand;
+    rand_init(&rand, 3);
+    unsigned char data[300];
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (unsigned char)rand_u64(&rand);
+    for (size_t start = 0; start < 8; start++) {
+        for (size_t len = 0; start + len <= sizeof(data); len++) {
+            uint32_t whole = crc32c(0, data + start, len);
+            size_t cut = (size_t)rand_below(&rand, len + 1);
+            uint32_t pieces = crc32c(crc32c(0, data + start, cut), data + start + cut, len - cut);
+            if (whole != pieces || whole != crc32c_portable(0, data + start, len))
+                ck_abort_msg("start %zu len %zu cut %zu", start, len, cut);
+        }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("crc32c");
+    TCase *tcase = tcase_create("crc32c");
+    tcase_add_test(tcase, crc32c_gives_the_values_of_the_rfc);
+    tcase_add_test(tcase, crc32c_by_tables_is_the_same_and_both_continue);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -52,12 +52,13 @@ struct http_request {
      * Go's FormValue. */
     const struct url_parameter *parameters;
     size_t parameter_count;
-    /* What is wrong with the parameters ("invalid URL escape \"%zz\""), NULL if nothing is; the good
-     * ones are there all the same. */
+    /* NULL, or why some of them could not be read: invalid URL escape "%zz". As in Go the others are there;
+     * an endpoint that wants them all answers 400. */
     const char *parameters_error;
     const atomic_bool *canceled; /* becomes true when the client is gone or the server stops */
     /* private */
-    void *connection;
+    const struct url_parameter *headers;
+    size_t header_count;
 };
 
 /* The first parameter of that name; false when there is none. */
@@ -72,6 +73,8 @@ void http_response_status(struct http_response *response, unsigned status);
 void http_response_header(struct http_response *response, const char *name, const char *value);
 /* Appends to the body. ERR_CANCELED when the client is gone. */
 enum err http_response_write(struct http_response *response, struct slice data);
+/* Sends what was written so far, with chunked coding; for streams of events. Quick routes cannot. */
+enum err http_response_flush(struct http_response *response);
 /* Status, type and a whole body in one. */
 void http_response_text(struct http_response *response, unsigned status, const char *content_type,
                         struct slice body);
@@ -82,8 +85,9 @@ typedef void (*http_handler)(struct http_request *request, struct http_response 
                              void *context);
 
 struct http_route {
-    const char *path; /* exact, or with one '*' at a segment: /api/v1/label/ * /values, /user/ * */
-    unsigned methods; /* of enum http_method; others answer 405 with Allow */
+    /* exact, or with one '*': for a segment (/api/v1/label/STAR/values) or, at the end, for the rest */
+    const char *path;
+    unsigned methods; /* of enum http_method; others answer 405 with Allow; OPTIONS answers itself */
     bool slow;        /* run on the worker pool */
     http_handler handler;
     void *context;
@@ -93,16 +97,21 @@ struct http_server_options {
     const char *const *listen_addresses; /* "0.0.0.0:9090", ":9090", "[::1]:9090" */
     size_t listen_address_count;
     const char *route_prefix; /* "/" or "/prometheus" */
-    size_t connections_max;   /* 0 = 512; idle ones beyond it do not lock others out */
+    /* Requests on slow routes that are worked on or wait for it; more are answered 503. 0 = 512. Idle
+     * connections do not count: there may be as many as descriptors allow, and when these run out the
+     * longest idle ones are closed. */
+    size_t connections_max;
     int64_t read_timeout_ms;  /* 0 = 5 m */
     int64_t header_timeout_ms; /* 0 = 10 s */
     size_t body_bytes_max;    /* 0 = 64 MiB */
     size_t worker_count_max;  /* 0 = 32 */
-    const char *cors_origin_regex; /* NULL or ".*" = any */
-    /* Looked at before every route. Returns false when it has answered (not ready, for example). */
+    const char *cors_origin_regex; /* NULL or ".*" = any; for paths under /api/ */
+    /* Looked at before every route, when the header is there and the body is not: there are no
+     * parameters yet. Returns false when it has answered (not ready, for example). */
     bool (*admit)(struct http_request *request, struct http_response *response, void *context);
     void *admit_context;
-    /* Called after every answer, for metrics and logs. `route` is the route's path or NULL. */
+    /* Called when a handler has ended, for metrics and logs, on its thread. `route` is the route's path or
+     * NULL; `body_bytes` are counted as sent, compressed. */
     void (*observe)(const char *route, const struct http_request *request, unsigned status,
                     int64_t duration_ns, size_t body_bytes, void *context);
     void *observe_context;

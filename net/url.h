@@ -1,5 +1,9 @@
 /*
- * URLs and forms: splitting, percent coding, query parameters. Thread-safety: no state.
+ * URLs and forms: splitting, percent coding, query parameters. What is accepted and what is refused, and
+ * in which words, follows Go's net/url, since users know these texts from their configuration errors.
+ *
+ * Ownership: parts are borrowed from the text that was given, decoded text goes to the caller's buffer or
+ * arena. Thread-safety: no state. Limits: URL_PARAMETERS_MAX, the caller's buffers and arenas.
  */
 #pragma once
 
@@ -23,6 +27,7 @@ struct url {
     struct slice fragment;
 };
 
+/* Escapes are checked, not decoded. A relative reference has neither scheme nor host. */
 enum err url_parse(struct slice text, struct url *out, struct errbuf *err) MUST_CHECK;
 
 /* As Go's url.QueryEscape: space is +, unreserved stay. */
@@ -37,6 +42,8 @@ struct url_parameter {
     struct slice value;
 };
 #define URL_PARAMETERS_MAX 10000
-/* a=1&b=2 in order; memory from the arena. ERR_INVALID for a broken escape, ERR_LIMIT. */
+/* a=1&b=2 in order; texts without escapes are borrowed, the others come from the arena. ERR_LIMIT; or
+ * ERR_INVALID for a broken escape or a semicolon, with the words of Go. As in Go, a broken pair is left
+ * out and the others are still given: *out and *out_count are set in every case. */
 enum err url_parse_query(struct slice text, struct arena *arena, struct url_parameter **out,
                          size_t *out_count, struct errbuf *err) MUST_CHECK;

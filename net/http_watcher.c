@@ -1,0 +1,291 @@
+/* One list for every state, ordered by the time of entry, so that deadlines and victims are at its head. */
+#include "net/http_watcher.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/thread.h"
+#include "base/vec.h"
+
+/* Well below half a second, within which a client that left has to be noticed. */
+#define TICK_NS ((int64_t)200 * 1000 * 1000)
+#define MS_NS ((int64_t)1000 * 1000)
+/* Idle connections that are looked at in one tick, at least; all of them within a second. */
+#define IDLE_CHECKS_MIN 256
+#define POLL_BATCH 256
+
+struct http_watched_list {
+    struct http_watched *head;
+    struct http_watched *tail;
+    size_t count;
+};
+
+struct http_watcher {
+    /* immutable */
+    struct http_watcher_options options;
+    struct thread thread;
+    struct mutex lock;
+    struct condition changed;
+    /* guarded by lock: */
+    VEC(struct http_watched *) connections;
+    struct http_watched_list lists[HTTP_WATCHED_STATE_COUNT];
+    size_t idle_cursor;
+    bool stopping;
+};
+
+static int64_t now_ns(void)
+{
+    return clock_monotonic_ns(clock_system);
+}
+
+static void list_remove(struct http_watched_list *list, struct http_watched *watched)
+{
+    if (watched->previous != NULL)
+        watched->previous->next = watched->next;
+    else
+        list->head = watched->next;
+    if (watched->next != NULL)
+        watched->next->previous = watched->previous;
+    else
+        list->tail = watched->previous;
+    list->count--;
+}
+
+static void list_append(struct http_watched_list *list, struct http_watched *watched)
+{
+    watched->next = NULL;
+    watched->previous = list->tail;
+    if (list->tail != NULL)
+        list->tail->next = watched;
+    else
+        list->head = watched;
+    list->tail = watched;
+    list->count++;
+}
+
+static void set_locked(struct http_watcher *watcher, struct http_watched *watched,
+                       enum http_watched_state state)
+{
+    list_remove(&watcher->lists[watched->state], watched);
+    watched->state = state;
+    watched->since_ns = now_ns();
+    watched->left_told = false;
+    if (state == HTTP_WATCHED_IDLE_USED)
+        watched->received_bytes = UINT64_MAX;
+    list_append(&watcher->lists[state], watched);
+}
+
+static void shut_down_locked(struct http_watcher *watcher, struct http_watched *watched)
+{
+    shutdown(watched->descriptor, SHUT_RDWR);
+    set_locked(watcher, watched, HTTP_WATCHED_CLOSING);
+}
+
+/* The connection that will be missed least: the longest idle, else the one that is slowest to ask. */
+static struct http_watched *victim_locked(struct http_watcher *watcher)
+{
+    struct http_watched *fresh = watcher->lists[HTTP_WATCHED_IDLE_NEW].head;
+    struct http_watched *used = watcher->lists[HTTP_WATCHED_IDLE_USED].head;
+    if (fresh != NULL && (used == NULL || fresh->since_ns <= used->since_ns))
+        return fresh;
+    if (used != NULL)
+        return used;
+    if (watcher->lists[HTTP_WATCHED_HEADER].head != NULL)
+        return watcher->lists[HTTP_WATCHED_HEADER].head;
+    return watcher->lists[HTTP_WATCHED_BODY].head;
+}
+
+static void make_room_locked(struct http_watcher *watcher)
+{
+    size_t closing = watcher->lists[HTTP_WATCHED_CLOSING].count;
+    while (watcher->connections.len - closing > watcher->options.connection_count_max) {
+        struct http_watched *victim = victim_locked(watcher);
+        if (victim == NULL)
+            return;
+        shut_down_locked(watcher, victim);
+        closing++;
+    }
+}
+
+void http_watcher_add(struct http_watcher *watcher, struct http_watched *watched, int descriptor)
+{
+    *watched = (struct http_watched){
+        .descriptor = descriptor,
+        .state = HTTP_WATCHED_IDLE_NEW,
+        .since_ns = now_ns(),
+    };
+    MUTEX_GUARD(&watcher->lock);
+    watched->index = watcher->connections.len;
+    vec_push(&watcher->connections, watched);
+    list_append(&watcher->lists[watched->state], watched);
+    make_room_locked(watcher);
+    if (watcher->connections.len == 1)
+        condition_signal(&watcher->changed);
+}
+
+void http_watcher_remove(struct http_watcher *watcher, struct http_watched *watched)
+{
+    MUTEX_GUARD(&watcher->lock);
+    ASSERT(watcher->connections.items[watched->index] == watched);
+    list_remove(&watcher->lists[watched->state], watched);
+    struct http_watched *last = vec_pop(&watcher->connections);
+    if (last != watched) {
+        watcher->connections.items[watched->index] = last;
+        last->index = watched->index;
+    }
+}
+
+void http_watcher_set(struct http_watcher *watcher, struct http_watched *watched,
+                      enum http_watched_state state)
+{
+    MUTEX_GUARD(&watcher->lock);
+    if (watched->state == HTTP_WATCHED_CLOSING)
+        return;
+    set_locked(watcher, watched, state);
+    struct http_watched_list *used = &watcher->lists[HTTP_WATCHED_IDLE_USED];
+    if (state == HTTP_WATCHED_IDLE_USED && used->count > USED_IDLE_MAX)
+        shut_down_locked(watcher, used->head);
+}
+
+void http_watcher_each(struct http_watcher *watcher,
+                       void (*each)(struct http_watched *watched, void *context), void *context)
+{
+    MUTEX_GUARD(&watcher->lock);
+    for (size_t i = 0; i < watcher->connections.len; i++)
+        each(watcher->connections.items[i], context);
+}
+
+size_t http_watcher_count(struct http_watcher *watcher)
+{
+    MUTEX_GUARD(&watcher->lock);
+    return watcher->connections.len;
+}
+
+size_t http_watcher_busy_count(struct http_watcher *watcher)
+{
+    MUTEX_GUARD(&watcher->lock);
+    return watcher->lists[HTTP_WATCHED_BUSY].count + watcher->lists[HTTP_WATCHED_SUSPENDED].count;
+}
+
+/* How many bytes the kernel received on a connection; 0 when it does not tell. */
+static uint64_t received_bytes(int descriptor)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return 0;
+    return info.tcpi_bytes_received;
+}
+
+/* Finds idle connections on which a request has begun to come in; a part of them at every tick. */
+static void check_idle_locked(struct http_watcher *watcher)
+{
+    size_t count = watcher->connections.len;
+    size_t checks = MIN(count, MAX((size_t)IDLE_CHECKS_MIN, count / 5 + 1));
+    for (size_t i = 0; i < checks; i++) {
+        watcher->idle_cursor = (watcher->idle_cursor + 1) % count;
+        struct http_watched *watched = watcher->connections.items[watcher->idle_cursor];
+        if (watched->state != HTTP_WATCHED_IDLE_NEW && watched->state != HTTP_WATCHED_IDLE_USED)
+            continue;
+        uint64_t received = received_bytes(watched->descriptor);
+        if (watched->received_bytes == UINT64_MAX)
+            watched->received_bytes = received;
+        else if (received > watched->received_bytes)
+            set_locked(watcher, watched, HTTP_WATCHED_HEADER);
+    }
+}
+
+static void check_deadline_locked(struct http_watcher *watcher, enum http_watched_state state,
+                                  int64_t timeout_ms)
+{
+    int64_t earliest_ns = now_ns() - timeout_ms * MS_NS;
+    struct http_watched *head;
+    while ((head = watcher->lists[state].head) != NULL && head->since_ns < earliest_ns)
+        shut_down_locked(watcher, head);
+}
+
+/* `left` may change nothing in the table: it only tells the connection's owner. */
+static void poll_batch_locked(struct http_watcher *watcher, struct pollfd *polls,
+                              struct http_watched **polled, size_t count)
+{
+    int ready = poll(polls, count, 0);
+    for (size_t i = 0; ready > 0 && i < count; i++) {
+        if ((polls[i].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) == 0)
+            continue;
+        bool closed = (polls[i].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+        if (polled[i]->left_told && !closed)
+            continue;
+        polled[i]->left_told = true;
+        watcher->options.left(polled[i], closed);
+    }
+}
+
+static void check_suspended_locked(struct http_watcher *watcher)
+{
+    struct pollfd polls[POLL_BATCH];
+    struct http_watched *polled[POLL_BATCH];
+    size_t count = 0;
+    struct http_watched *next;
+    for (struct http_watched *at = watcher->lists[HTTP_WATCHED_SUSPENDED].head; at != NULL;
+         at = next) {
+        next = at->next;
+        polls[count] = (struct pollfd){.fd = at->descriptor, .events = POLLRDHUP};
+        polled[count++] = at;
+        if (count == POLL_BATCH) {
+            poll_batch_locked(watcher, polls, polled, count);
+            count = 0;
+        }
+    }
+    if (count > 0)
+        poll_batch_locked(watcher, polls, polled, count);
+}
+
+static void run(void *context)
+{
+    struct http_watcher *watcher = context;
+    MUTEX_GUARD(&watcher->lock);
+    while (!watcher->stopping) {
+        if (watcher->connections.len == 0) {
+            condition_wait(&watcher->changed, &watcher->lock);
+            continue;
+        }
+        check_suspended_locked(watcher);
+        check_idle_locked(watcher);
+        check_deadline_locked(watcher, HTTP_WATCHED_HEADER, watcher->options.header_timeout_ms);
+        check_deadline_locked(watcher, HTTP_WATCHED_BODY, watcher->options.body_timeout_ms);
+        condition_wait_until(&watcher->changed, &watcher->lock, now_ns() + TICK_NS);
+    }
+}
+
+struct http_watcher *http_watcher_new(const struct http_watcher_options *options)
+{
+    struct http_watcher *watcher = mem_zalloc(sizeof(*watcher));
+    watcher->options = *options;
+    mutex_init(&watcher->lock, LOCK_RANK_HTTP_SERVER);
+    condition_init(&watcher->changed);
+    thread_start(&watcher->thread, "http-watcher", run, watcher);
+    return watcher;
+}
+
+void http_watcher_free(struct http_watcher *watcher)
+{
+    if (watcher == NULL)
+        return;
+    mutex_lock(&watcher->lock);
+    watcher->stopping = true;
+    condition_signal(&watcher->changed);
+    mutex_unlock(&watcher->lock);
+    thread_join(&watcher->thread);
+    ASSERT(watcher->connections.len == 0);
+    vec_release(&watcher->connections);
+    condition_release(&watcher->changed);
+    mutex_release(&watcher->lock);
+    mem_free(watcher);
+}

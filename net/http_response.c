@@ -40,11 +40,14 @@ void http_response_release(struct http_response *response)
 
 void http_response_status(struct http_response *response, unsigned status)
 {
-    response->status = status;
+    if (!response->sealed)
+        response->status = status;
 }
 
 void http_response_header(struct http_response *response, const char *name, const char *value)
 {
+    if (response->sealed)
+        return;
     for (size_t i = 0; i < response->fields.len; i++) {
         if (strcasecmp(response->fields.items[i].name, name) == 0) {
             response->fields.items[i].value = arena_strdup(response->arena, value);
@@ -88,12 +91,9 @@ enum http_response_encoding http_response_accepted(struct slice accept_encoding)
     return HTTP_ENCODING_IDENTITY;
 }
 
-/* Taken at the first byte that is passed on: a handler that compressed by itself says so in a header. */
-static void encoding_decide(struct http_response *response)
+static void encoding_choose(struct http_response *response)
 {
-    if (response->encoding_decided)
-        return;
-    response->encoding_decided = true;
+    /* a handler that compressed by itself says so in a header */
     if (http_response_field_value(response, "Content-Encoding") != NULL)
         return;
     response->encoding = response->encoding_accepted;
@@ -102,6 +102,18 @@ static void encoding_decide(struct http_response *response)
     bool gzip = response->encoding == HTTP_ENCODING_GZIP;
     response->stream = compress_stream_new(gzip ? COMPRESS_GZIP : COMPRESS_DEFLATE);
     http_response_header(response, "Content-Encoding", gzip ? "gzip" : "deflate");
+}
+
+/* From now on status and headers are read by the connection's thread and change no more. */
+static void seal(struct http_response *response)
+{
+    if (response->sealed)
+        return;
+    if (response->raw_bytes > 0)
+        encoding_choose(response);
+    if (response->headers_complete != NULL)
+        response->headers_complete(response->context);
+    response->sealed = true;
 }
 
 static size_t unsent_locked(const struct http_response *response)
@@ -114,7 +126,7 @@ static void wake_locked(struct http_response *response)
     if (!response->waiting)
         return;
     response->waiting = false;
-    response->wake(response->wake_context);
+    response->wake(response->context);
 }
 
 /* Waits until the reader has made room. */
@@ -181,7 +193,7 @@ static enum err compress(struct http_response *response, bool finish)
 /* Moves the gathered bytes towards the client. */
 static enum err raw_flush(struct http_response *response, bool finish)
 {
-    encoding_decide(response);
+    seal(response);
     enum err failed = ERR_NONE;
     if (response->stream == NULL)
         failed = pass_on(response, buf_slice(&response->raw));
@@ -236,20 +248,13 @@ void http_response_redirect(struct http_response *response, unsigned status, con
     http_response_header(response, "Location", location);
 }
 
-void http_response_clear(struct http_response *response)
-{
-    ASSERT(!response->started && !response->encoding_decided);
-    vec_reset(&response->fields);
-    buf_reset(&response->raw);
-    response->raw_bytes = 0;
-    response->status = 200;
-}
-
 void http_response_finish(struct http_response *response)
 {
     enum err failed = ERR_NONE;
     if (response->raw_bytes > 0)
         failed = raw_flush(response, true);
+    else
+        seal(response);
     MUTEX_GUARD(&response->lock);
     if (failed != ERR_NONE)
         response->failed = true;

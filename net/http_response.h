@@ -14,7 +14,8 @@
  * The reader says when it has nothing to read (`waiting`); the writer then calls `wake` once. Both are
  * called under the lock, so that a wake is never lost.
  *
- * Threads: fields under "handler's" belong to it until started; the others are guarded by lock.
+ * Threads: fields under "handler's" belong to its thread until it ends; status and headers are read by
+ * the connection's thread once they are sealed. The others are guarded by lock.
  */
 #pragma once
 
@@ -52,7 +53,9 @@ struct http_response {
     bool may_wait; /* slow handler */
     enum http_response_encoding encoding_accepted;
     void (*wake)(void *context); /* the reader may go on; called under lock */
-    void *wake_context;
+    /* The last chance to add headers, on the handler's thread; may be NULL. */
+    void (*headers_complete)(void *context);
+    void *context;
     int64_t stall_ns;
     /* handler's: */
     unsigned status;
@@ -60,7 +63,7 @@ struct http_response {
     struct buf raw; /* waits for compression */
     struct compress_stream *stream;
     struct buf compressed; /* scratch */
-    bool encoding_decided;
+    bool sealed; /* headers are final */
     enum http_response_encoding encoding;
     size_t raw_bytes;
     struct mutex lock;
@@ -94,7 +97,5 @@ enum http_response_read {
 enum http_response_read http_response_read_locked(struct http_response *response, char *out,
                                                   size_t size, size_t *out_len);
 const char *http_response_field_value(const struct http_response *response, const char *name);
-/* Forgets what was written so far; only while nothing has started. */
-void http_response_clear(struct http_response *response);
 /* gzip or deflate, whichever the header of the client names first. */
 enum http_response_encoding http_response_accepted(struct slice accept_encoding);

@@ -101,34 +101,6 @@ static void on_wake(void *context)
         MHD_resume_connection(exchange->mhd);
 }
 
-static struct http_exchange *exchange_new(struct http_server *server,
-                                          struct http_connection *connection,
-                                          struct MHD_Connection *mhd, struct slice uri)
-{
-    struct http_exchange *exchange = mem_zalloc(sizeof(*exchange));
-    exchange->server = server;
-    exchange->connection = connection;
-    exchange->mhd = mhd;
-    exchange->start_ns = clock_monotonic_ns(clock_system);
-    atomic_init(&exchange->references, 1);
-    arena_init(&exchange->arena, ARENA_SIZE_MAX);
-    exchange->uri = arena_slice(&exchange->arena, uri);
-    buf_init(&exchange->body, server->options.body_bytes_max);
-    http_response_init(&exchange->response, &exchange->arena, false);
-    exchange->response.wake = on_wake;
-    exchange->response.wake_context = exchange;
-    exchange->request = (struct http_request){
-        .path = SLICE_EMPTY,
-        .route_tail = SLICE_EMPTY,
-        .query = SLICE_EMPTY,
-        .body = SLICE_EMPTY,
-        .client_address = arena_slice(&exchange->arena, slice_str(connection->address)),
-        .arena = &exchange->arena,
-        .canceled = &exchange->canceled,
-    };
-    return exchange;
-}
-
 static void exchange_unref(struct http_exchange *exchange)
 {
     if (atomic_fetch_sub(&exchange->references, 1) != 1)
@@ -186,8 +158,10 @@ static void answer_options(struct http_exchange *exchange, unsigned methods)
     exchange->answered_early = true;
 }
 
-static void cors_headers(struct http_exchange *exchange)
+/* Headers that do not depend on the route. */
+static void on_headers_complete(void *context)
 {
+    struct http_exchange *exchange = context;
     const struct http_server *server = exchange->server;
     struct http_response *response = &exchange->response;
     bool api = is_cors_path(exchange);
@@ -207,6 +181,35 @@ static void cors_headers(struct http_exchange *exchange)
     else if (regex_match(server->cors_origin, origin))
         http_response_header(response, "Access-Control-Allow-Origin",
                              arena_slice(&exchange->arena, origin).ptr);
+}
+
+static struct http_exchange *exchange_new(struct http_server *server,
+                                          struct http_connection *connection,
+                                          struct MHD_Connection *mhd, struct slice uri)
+{
+    struct http_exchange *exchange = mem_zalloc(sizeof(*exchange));
+    exchange->server = server;
+    exchange->connection = connection;
+    exchange->mhd = mhd;
+    exchange->start_ns = clock_monotonic_ns(clock_system);
+    atomic_init(&exchange->references, 1);
+    arena_init(&exchange->arena, ARENA_SIZE_MAX);
+    exchange->uri = arena_slice(&exchange->arena, uri);
+    buf_init(&exchange->body, server->options.body_bytes_max);
+    http_response_init(&exchange->response, &exchange->arena, false);
+    exchange->response.wake = on_wake;
+    exchange->response.headers_complete = on_headers_complete;
+    exchange->response.context = exchange;
+    exchange->request = (struct http_request){
+        .path = SLICE_EMPTY,
+        .route_tail = SLICE_EMPTY,
+        .query = SLICE_EMPTY,
+        .body = SLICE_EMPTY,
+        .client_address = arena_slice(&exchange->arena, slice_str(connection->address)),
+        .arena = &exchange->arena,
+        .canceled = &exchange->canceled,
+    };
+    return exchange;
 }
 
 /* -- reading the request -- */
@@ -396,7 +399,6 @@ static enum MHD_Result queue_answer(struct http_exchange *exchange, struct MHD_C
         vec_reset(&response->fields);
     }
     struct MHD_Response *answer = make_answer(exchange);
-    cors_headers(exchange);
     for (size_t i = 0; i < response->fields.len; i++)
         MHD_add_response_header(answer, response->fields.items[i].name,
                                 response->fields.items[i].value);

@@ -16,12 +16,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/mutex.h"
+#include "base/rand.h"
 #include "base/table.h"
 #include "base/vec.h"
 
@@ -61,10 +61,7 @@ static struct {
 /* Before main, so that no caller has to ask whether the table is there. */
 __attribute__((constructor)) static void symbols_start(void)
 {
-    uint64_t seed = 0x2545f4914f6cdd1d;
-    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
-        seed ^= (uint64_t)(uintptr_t)&seed;
-    the_table.seed = seed;
+    the_table.seed = rand_seed_system();
     for (size_t i = 0; i < SHARD_COUNT; i++) {
         mutex_init(&the_table.shards[i].lock, LOCK_RANK_SYMBOLS);
         table_init(&the_table.shards[i].symbols);

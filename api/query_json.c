@@ -9,12 +9,13 @@
 
 #include <math.h>
 
+/* Label texts are escaped as far as JSON needs it, not for HTML as all other strings. */
 void json_labels(struct json_writer *json, const struct labels *labels)
 {
     json_object_begin(json);
     for (uint32_t i = 0; labels != NULL && i < labels->count; i++) {
-        json_key_slice(json, symbols_text(labels->pairs[i].name));
-        json_string(json, symbols_text(labels->pairs[i].value));
+        json_key_plain(json, symbols_text(labels->pairs[i].name));
+        json_string_plain(json, symbols_text(labels->pairs[i].value));
     }
     json_object_end(json);
 }

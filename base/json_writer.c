@@ -149,6 +149,14 @@ void json_key_slice(struct json_writer *json, struct slice name)
     json->after_key = true;
 }
 
+void json_key_plain(struct json_writer *json, struct slice name)
+{
+    json_separate(json);
+    json_append_quoted(json->out, name, false);
+    buf_append_byte(json->out, ':');
+    json->after_key = true;
+}
+
 void json_string(struct json_writer *json, struct slice text)
 {
     json_separate(json);

@@ -36,6 +36,7 @@ void json_string(struct json_writer *json, struct slice text);
 /* Escapes only what JSON demands and leaves other bytes alone, as the reference writes the names and
  * values of labels in query results. */
 void json_string_plain(struct json_writer *json, struct slice text);
+void json_key_plain(struct json_writer *json, struct slice name);
 void json_cstring(struct json_writer *json, const char *text);
 void json_int(struct json_writer *json, int64_t value);
 void json_uint(struct json_writer *json, uint64_t value);

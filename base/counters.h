@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/clock.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
@@ -51,6 +52,7 @@ void counter_add(struct counter *counter, double value); /* counter and gauge */
 void counter_inc(struct counter *counter);
 void counter_set(struct counter *counter, double value);
 void counter_observe(struct counter *counter, double value); /* histogram and summary */
+/* Of a histogram or summary: how many values it has observed. */
 double counter_value(const struct counter *counter);
 
 /* Called before every collection, to bring gauges up to date. Never removed. */
@@ -71,3 +73,5 @@ void counters_collect(void (*each)(const struct counters_sample *sample, void *c
                       void *context);
 /* Forgets everything; for tests only. */
 void counters_reset_all(void);
+/* The clock of the summaries' windows, NULL = the system's; for tests only. */
+void counters_set_clock(const struct clock *clock);

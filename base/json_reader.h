@@ -1,5 +1,8 @@
 /*
- * JSON in, as a tree (the only user of jansson). Depth and size are limited; duplicate keys are errors.
+ * JSON in (RFC 8259), as a tree. Depth, size and the number of values are limited; duplicate keys are
+ * errors. Strings are copied, so the text may go. As in Go, bytes that are no UTF-8 and lone surrogates
+ * become U+FFFD.
+ *
  * Thread-safety: a tree may be read from any thread while nobody frees it.
  */
 #pragma once
@@ -11,6 +14,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define JSON_READER_SIZE_MAX ((size_t)256 << 20)
+#define JSON_READER_DEPTH_MAX 256
+#define JSON_READER_VALUE_COUNT_MAX ((size_t)8 << 20)
 
 struct json_value; /* borrowed from its document, but for the root */
 

@@ -33,7 +33,8 @@ enum lock_rank {
     LOCK_RANK_HTTP_CLIENT = 74,
     LOCK_RANK_QUEUE = 80,
     LOCK_RANK_SYMBOLS = 90, /* shards of the symbol table */
-    LOCK_RANK_COUNTERS = 94,
+    LOCK_RANK_COUNTERS = 94,         /* the registry of the server's own metrics */
+    LOCK_RANK_COUNTERS_SUMMARY = 96, /* windows of one summary */
     LOCK_RANK_LOG = 98,
 };
 

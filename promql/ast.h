@@ -90,6 +90,7 @@ enum selector_extension {
 /* offset and @ of selectors and subqueries. offset_expression is NULL where it is a plain duration. */
 struct node_shift {
     int64_t offset_ms;
+    bool has_offset; /* one other than 0 was written, be it below a millisecond */
     const struct node *offset_expression;
     enum at_kind at;
     int64_t at_ms;
@@ -102,6 +103,7 @@ struct node {
     enum promql_type type;
     uint32_t start;
     uint32_t end;
+    uint32_t height; /* of the tree below, 1 for a leaf; at most PROMQL_DEPTH_MAX */
     struct node **children;
     size_t child_count;
     union {

@@ -37,8 +37,11 @@ enum function_id {
 
 #define FUNCTION_ARGUMENTS_MAX 12
 
-/* variadic: 0 = exactly the arguments listed; n > 0 = the last n of them may be left out (the
- * reference's Variadic > 0 counts those that may be added to len-1); -1 = the last may repeat. */
+/*
+ * variadic: 0 = exactly the arguments listed. n > 0 = the last one listed may be left out, and may
+ * stand up to n times. -1 = the last one may be left out or stand any number of times. Arguments
+ * beyond those listed have the type of the last.
+ */
 struct function_signature {
     enum function_id id;
     const char *name;
@@ -51,3 +54,6 @@ struct function_signature {
 
 /* NULL when there is none of that name. */
 const struct function_signature *function_find(struct slice name);
+/* The function that was probably meant: a former name, or one that differs in a letter or two. Empty
+ * where there is none. */
+struct slice function_suggest(struct slice name);

@@ -50,7 +50,8 @@ void promql_format(const struct promql_expression *expression, struct buf *out);
 void promql_error_text(const struct errbuf *err, struct buf *out);
 
 /* A selector such as up{job="x"} for match[] parameters: its matchers, to be freed by
- * promql_matchers_free. At least one must not match the empty value. */
+ * promql_matchers_free. Whether all of them may match the empty value is the caller's business: series
+ * and labels refuse that, federation does not. */
 struct promql_matchers {
     struct matcher **items;
     size_t count;

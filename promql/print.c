@@ -1,0 +1,356 @@
+/* An expression's canonical text on one line, as the reference's String() writes it. */
+#include "promql/print.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/compiler.h"
+#include "base/float_text.h"
+#include "base/vec.h"
+#include "model/duration.h"
+#include "model/labels.h"
+#include "model/matcher.h"
+#include "model/quote.h"
+#include "promql/functions.h"
+#include "promql/promql.h"
+
+static void print_labels(const struct slice *labels, size_t count, struct buf *out)
+{
+    buf_append_byte(out, '(');
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_append_str(out, ", ");
+        if (labels_name_valid_legacy(labels[i]))
+            buf_append_slice(out, labels[i]);
+        else
+            quote_go(labels[i], out);
+    }
+    buf_append_byte(out, ')');
+}
+
+static void print_float(double value, struct buf *out)
+{
+    char text[FLOAT_TEXT_SIZE];
+    buf_append(out, text, float_text_f(value, text));
+}
+
+/* Seconds as a duration. The reference cuts here, where 1.001 * 1e9 may be a little less than it
+ * should be. */
+static void print_seconds(double seconds, struct buf *out)
+{
+    if (seconds < 0)
+        buf_append_byte(out, '-');
+    double duration_ns = (seconds < 0 ? -seconds : seconds) * 1e9;
+    duration_print(duration_ns < 0x1p63 ? (int64_t)duration_ns / 1000000 : INT64_MAX / 1000000,
+                   out);
+}
+
+static void print_number(double value, bool is_duration, struct buf *out)
+{
+    if (is_duration)
+        print_seconds(value, out);
+    else
+        print_float(value, out);
+}
+
+static const char *duration_operator_text(enum duration_operator op)
+{
+    switch (op) {
+    case DURATION_ADD:
+        return " + ";
+    case DURATION_SUB:
+        return " - ";
+    case DURATION_MUL:
+        return " * ";
+    case DURATION_DIV:
+        return " / ";
+    case DURATION_MOD:
+        return " % ";
+    case DURATION_POW:
+        return " ^ ";
+    default:
+        return ", "; /* min_of, max_of */
+    }
+}
+
+static void print_duration_pair(const struct node *node, struct buf *out)
+{
+    print_node(node->children[0], out);
+    buf_append_str(out, duration_operator_text(node->duration.op));
+    print_node(node->children[1], out);
+}
+
+static void print_duration(const struct node *node, struct buf *out)
+{
+    switch (node->duration.op) {
+    case DURATION_NUMBER:
+        print_number(node->duration.value_s, node->duration.is_duration, out);
+        break;
+    case DURATION_NEGATE:
+        buf_append_byte(out, '-');
+        print_node(node->children[0], out);
+        break;
+    case DURATION_PAREN:
+        buf_append_byte(out, '(');
+        print_node(node->children[0], out);
+        buf_append_byte(out, ')');
+        break;
+    case DURATION_STEP:
+        buf_append_str(out, "step()");
+        break;
+    case DURATION_RANGE:
+        buf_append_str(out, "range()");
+        break;
+    case DURATION_MIN_OF:
+    case DURATION_MAX_OF:
+        buf_append_str(out, node->duration.op == DURATION_MIN_OF ? "min_of(" : "max_of(");
+        print_duration_pair(node, out);
+        buf_append_byte(out, ')');
+        break;
+    default:
+        print_duration_pair(node, out);
+        break;
+    }
+}
+
+/* A plain duration or, where there is one, the expression. */
+static void print_range(int64_t range_ms, const struct node *expression, struct buf *out)
+{
+    if (expression != NULL)
+        print_node(expression, out);
+    else
+        duration_print(range_ms, out);
+}
+
+static void print_at(const struct node_shift *shift, struct buf *out)
+{
+    if (shift->at == AT_TIME)
+        buf_printf(out, " @ %.3f", (double)shift->at_ms / 1000.0);
+    else if (shift->at != AT_NONE)
+        buf_append_str(out, shift->at == AT_START ? " @ start()" : " @ end()");
+}
+
+static void print_offset(const struct node_shift *shift, struct buf *out)
+{
+    if (!shift->has_offset && shift->offset_expression == NULL)
+        return;
+    buf_append_str(out, " offset ");
+    if (shift->offset_expression == NULL && shift->offset_ms < 0)
+        buf_append_byte(out, '-');
+    print_range(shift->offset_ms < 0 ? -shift->offset_ms : shift->offset_ms,
+                shift->offset_expression, out);
+}
+
+static void print_extension(enum selector_extension extension, struct buf *out)
+{
+    if (extension != SELECTOR_PLAIN)
+        buf_append_str(out, extension == SELECTOR_ANCHORED ? " anchored" : " smoothed");
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* Matchers sorted by their text; the one that the name before the braces stands for is left out. */
+static void print_matchers(const struct node *node, struct buf *out)
+{
+    struct arena arena CLEANUP(arena_release);
+    arena_init(&arena, BUF_SIZE_ANY);
+    size_t count = 0;
+    struct slice *texts = arena_alloc_array(&arena, node->selector.matcher_count, sizeof(*texts));
+    struct buf text CLEANUP(buf_release);
+    buf_init(&text, BUF_SIZE_ANY);
+    for (size_t i = 0; i < node->selector.matcher_count; i++) {
+        const struct matcher *matcher = node->selector.matchers[i];
+        if (matcher->type == MATCHER_EQUAL && slice_eq_str(matcher->name, LABEL_METRIC_NAME) &&
+            slice_eq(matcher->value, node->selector.name) && matcher->value.len > 0)
+            continue;
+        buf_reset(&text);
+        matcher_print(matcher, &text);
+        texts[count++] = arena_slice(&arena, buf_slice(&text));
+    }
+    if (count == 0)
+        return;
+    qsort(texts, count, sizeof(*texts), compare_texts);
+    for (size_t i = 0; i < count; i++) {
+        buf_append_byte(out, i == 0 ? '{' : ',');
+        buf_append_slice(out, texts[i]);
+    }
+    buf_append_byte(out, '}');
+}
+
+static void print_selector(const struct node *node, struct buf *out)
+{
+    buf_append_slice(out, node->selector.name);
+    print_matchers(node, out);
+}
+
+static void print_vector_selector(const struct node *node, struct buf *out)
+{
+    print_selector(node, out);
+    print_at(&node->selector.shift, out);
+    print_extension(node->selector.extension, out);
+    print_offset(&node->selector.shift, out);
+}
+
+static void print_matrix_selector(const struct node *node, struct buf *out)
+{
+    const struct node *selector = node->children[0];
+    print_selector(selector, out);
+    buf_append_byte(out, '[');
+    print_range(node->matrix.range_ms, node->matrix.range_expression, out);
+    buf_append_byte(out, ']');
+    print_extension(selector->selector.extension, out);
+    print_at(&selector->selector.shift, out);
+    print_offset(&selector->selector.shift, out);
+}
+
+void print_subquery_tail(const struct node *node, struct buf *out)
+{
+    buf_append_byte(out, '[');
+    print_range(node->subquery.range_ms, node->subquery.range_expression, out);
+    buf_append_byte(out, ':');
+    if (node->subquery.step_ms != 0 || node->subquery.step_expression != NULL)
+        print_range(node->subquery.step_ms, node->subquery.step_expression, out);
+    buf_append_byte(out, ']');
+    print_at(&node->subquery.shift, out);
+    print_offset(&node->subquery.shift, out);
+}
+
+void print_aggregate_head(const struct node *node, struct buf *out)
+{
+    buf_append_str(out, aggregate_name(node->aggregate.op));
+    if (!node->aggregate.without && node->aggregate.grouping_count == 0)
+        return;
+    buf_append_str(out, node->aggregate.without ? " without " : " by ");
+    print_labels(node->aggregate.grouping, node->aggregate.grouping_count, out);
+    buf_append_byte(out, ' ');
+}
+
+/* As Go's %v of a float: the shortest digits, with an exponent where it is large or small. */
+static void print_fill(const char *name, double value, struct buf *out)
+{
+    char text[FLOAT_TEXT_SHORT_SIZE];
+    size_t len = float_text_g(value, text);
+    buf_printf(out, " %s (%.*s)", name, (int)len, text);
+}
+
+static void print_fills(const struct node *node, struct buf *out)
+{
+    if (node->binary.has_fill_left && node->binary.has_fill_right &&
+        node->binary.fill_left == node->binary.fill_right) {
+        print_fill("fill", node->binary.fill_left, out);
+        return;
+    }
+    if (node->binary.has_fill_left)
+        print_fill("fill_left", node->binary.fill_left, out);
+    if (node->binary.has_fill_right)
+        print_fill("fill_right", node->binary.fill_right, out);
+}
+
+void print_operator(const struct node *node, struct buf *out)
+{
+    buf_append_str(out, operator_text(node->binary.op));
+    if (node->binary.return_bool)
+        buf_append_str(out, " bool");
+    if (!node->binary.has_matching)
+        return;
+    bool groups = node->binary.cardinality == MATCH_MANY_TO_ONE ||
+                  node->binary.cardinality == MATCH_ONE_TO_MANY;
+    if (node->binary.matching_count > 0 || node->binary.on || groups) {
+        buf_append_str(out, node->binary.on ? " on " : " ignoring ");
+        print_labels(node->binary.matching, node->binary.matching_count, out);
+    }
+    if (groups) {
+        bool left = node->binary.cardinality == MATCH_MANY_TO_ONE;
+        buf_append_str(out, left ? " group_left " : " group_right ");
+        print_labels(node->binary.include, node->binary.include_count, out);
+    }
+    print_fills(node, out);
+}
+
+static void print_binary(const struct node *node, struct buf *out)
+{
+    print_node(node->children[0], out);
+    buf_append_byte(out, ' ');
+    print_operator(node, out);
+    buf_append_byte(out, ' ');
+    print_node(node->children[1], out);
+}
+
+static void print_aggregate(const struct node *node, struct buf *out)
+{
+    print_aggregate_head(node, out);
+    buf_append_byte(out, '(');
+    if (node->child_count > 1) {
+        print_node(node->children[1], out);
+        buf_append_str(out, ", ");
+    }
+    print_node(node->children[0], out);
+    buf_append_byte(out, ')');
+}
+
+static void print_call(const struct node *node, struct buf *out)
+{
+    buf_append_str(out, node->call.function->name);
+    buf_append_byte(out, '(');
+    for (size_t i = 0; i < node->child_count; i++) {
+        if (i > 0)
+            buf_append_str(out, ", ");
+        print_node(node->children[i], out);
+    }
+    buf_append_byte(out, ')');
+}
+
+void print_node(const struct node *node, struct buf *out)
+{
+    if (out->overflow)
+        return;
+    switch (node->kind) {
+    case NODE_NUMBER:
+        print_number(node->number.value, node->number.is_duration, out);
+        break;
+    case NODE_STRING:
+        quote_go(node->string, out);
+        break;
+    case NODE_VECTOR_SELECTOR:
+        print_vector_selector(node, out);
+        break;
+    case NODE_MATRIX_SELECTOR:
+        print_matrix_selector(node, out);
+        break;
+    case NODE_SUBQUERY:
+        print_node(node->children[0], out);
+        print_subquery_tail(node, out);
+        break;
+    case NODE_PAREN:
+        buf_append_byte(out, '(');
+        print_node(node->children[0], out);
+        buf_append_byte(out, ')');
+        break;
+    case NODE_UNARY:
+        buf_append_str(out, operator_text(node->unary.op));
+        print_node(node->children[0], out);
+        break;
+    case NODE_BINARY:
+        print_binary(node, out);
+        break;
+    case NODE_CALL:
+        print_call(node, out);
+        break;
+    case NODE_AGGREGATE:
+        print_aggregate(node, out);
+        break;
+    case NODE_DURATION:
+        print_duration(node, out);
+        break;
+    }
+}
+
+void promql_print(const struct promql_expression *expression, struct buf *out)
+{
+    ASSERT(expression->root != NULL);
+    print_node(expression->root, out);
+}

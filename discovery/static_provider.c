@@ -59,8 +59,8 @@ struct provider *static_provider_new(const struct config_scrape *scrape)
     self->provider.operations = &static_operations;
     struct labels_builder builder;
     labels_builder_init(&builder);
-    for (size_t i = 0; i < scrape->static_count; i++) {
-        const struct config_static *from = &scrape->statics[i];
+    for (size_t i = 0; i < scrape->discovery.static_count; i++) {
+        const struct config_static *from = &scrape->discovery.statics[i];
         struct static_group *group = vec_add(&self->groups);
         labels_builder_reset(&builder);
         for (size_t j = 0; j < from->label_count; j++)

@@ -14,7 +14,7 @@ static struct config_static statics[] = {
 
 START_TEST(static_configs_become_one_group_each_with_an_address_label)
 {
-    struct config_scrape scrape = {.statics = statics, .static_count = 2};
+    struct config_scrape scrape = {.discovery = {.statics = statics, .static_count = 2}};
     struct discovery *discovery = discovery_new(&scrape, NULL, NULL);
     struct discovery_groups groups;
     discovery_groups(discovery, &groups);
@@ -35,7 +35,7 @@ END_TEST
 
 START_TEST(a_snapshot_of_groups_outlives_its_discovery)
 {
-    struct config_scrape scrape = {.statics = statics, .static_count = 2};
+    struct config_scrape scrape = {.discovery = {.statics = statics, .static_count = 2}};
     struct discovery *discovery = discovery_new(&scrape, NULL, NULL);
     struct discovery_groups groups;
     discovery_groups(discovery, &groups);

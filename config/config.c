@@ -365,6 +365,8 @@ enum err config_parse_with(struct slice text, const char *path,
     binding.root = &config_schema;
     binding.context = &reading;
     read_document(&binding, config, text, &config_schema, config);
+    if (config->global.external_labels == NULL)
+        config->global.external_labels = labels_new(NULL, 0);
     size_t own_count = config->scrape_count;
     read_all_included(&binding, config);
     enum err error = ERR_NONE;

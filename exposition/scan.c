@@ -59,14 +59,19 @@ static const bool name_bytes[256] = {
     ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['_'] = true, [':'] = true,
 };
 
+const char *scan_name(const char *at, const char *end)
+{
+    if (at == end || !name_bytes[(unsigned char)*at] || (*at >= '0' && *at <= '9'))
+        return NULL;
+    while (at < end && name_bytes[(unsigned char)*at])
+        at++;
+    return at;
+}
+
 const char *scan_series(const char *at, const char *end, bool blanks)
 {
-    if (at < end && *at >= '0' && *at <= '9')
-        return NULL;
-    const char *name_end = at;
-    while (name_end < end && name_bytes[(unsigned char)*name_end])
-        name_end++;
-    if (name_end == at || name_end == end)
+    const char *name_end = scan_name(at, end);
+    if (name_end == NULL || name_end == end)
         return NULL;
     if (*name_end == '{')
         return scan_braces(name_end + 1, end);

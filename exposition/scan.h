@@ -16,6 +16,9 @@
  * there may be white space before the brace. */
 const char *scan_series(const char *at, const char *end, bool blanks);
 
+/* Behind the metric name at `at`, NULL where none starts. */
+const char *scan_name(const char *at, const char *end);
+
 /* Behind the number at `at`, which must be followed by a blank or newline (either is inside the body);
  * NULL for anything unusual. */
 const char *scan_number(const char *at, const char *end, double *out);

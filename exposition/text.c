@@ -6,8 +6,11 @@
  */
 #include "exposition/text.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/utf8.h"
 #include "exposition/entry.h"
 #include "exposition/scan.h"
 #include "exposition/unescape.h"
@@ -135,15 +138,55 @@ static enum exposition_answer give_entry(struct text_parser *parser, const struc
     return EXPOSITION_GO_ON;
 }
 
-/* One entry token by token; *at becomes the next line, or NULL behind the last entry. */
+/* The types that both formats have. */
+static bool plain_type(struct slice text, enum metric_type *out)
+{
+    return metric_type_parse(text, out) &&
+           (*out == METRIC_COUNTER || *out == METRIC_GAUGE || *out == METRIC_HISTOGRAM ||
+            *out == METRIC_SUMMARY);
+}
+
+/* A HELP or TYPE line in its usual form; the next line, NULL where the slow path has to look. */
+static const char *take_metadata(const struct text_parser *parser, const char *at,
+                                 struct entry *out)
+{
+    static const char help[] = "# HELP ";
+    static const char type[] = "# TYPE ";
+    enum { WORD_SIZE = sizeof(help) - 1 };
+    if (parser->end - at < WORD_SIZE)
+        return NULL;
+    bool is_help = memcmp(at, help, WORD_SIZE) == 0;
+    if (!is_help && memcmp(at, type, WORD_SIZE) != 0)
+        return NULL;
+    const char *name = at + WORD_SIZE;
+    const char *name_end = scan_name(name, parser->end);
+    if (name_end == NULL || parser->end - name_end < 2 || *name_end != ' ' || is_blank(name_end[1]))
+        return NULL;
+    const char *text = name_end + 1;
+    const char *text_end = memchr(text, '\n', (size_t)(parser->end - text));
+    if (text_end == NULL || text_end == text)
+        return NULL;
+    out->kind = is_help ? ENTRY_HELP : ENTRY_TYPE;
+    out->family = slice_from(name, (size_t)(name_end - name));
+    out->text = slice_from(text, (size_t)(text_end - text));
+    bool good = is_help ? utf8_valid(out->text) : plain_type(out->text, &out->type);
+    return good ? text_end + 1 : NULL;
+}
+
+/* One entry that is no usual sample; *at becomes the next line, or NULL behind the last entry. */
 static enum err take_entry(struct text_parser *parser, const char **at, struct errbuf *err)
 {
     struct entry entry;
-    parser->lexer.at = (size_t)(*at - parser->lexer.body.ptr);
-    enum err code = entry_read(&parser->lexer, &entry, err);
-    if (code != ERR_NONE)
-        return code;
-    *at = entry.kind == ENTRY_END ? NULL : parser->lexer.body.ptr + parser->lexer.at;
+    const char *next = take_metadata(parser, *at, &entry);
+    if (next == NULL) {
+        parser->lexer.at = (size_t)(*at - parser->lexer.body.ptr);
+        enum err code = entry_read(&parser->lexer, &entry, err);
+        if (code != ERR_NONE)
+            return code;
+        if (entry.kind != ENTRY_END)
+            next = parser->lexer.body.ptr + parser->lexer.at;
+    }
+    *at = next;
     return give_entry(parser, &entry) == EXPOSITION_STOP ? stopped(parser, err) : ERR_NONE;
 }
 

@@ -40,15 +40,12 @@ struct exposition_label {
 
 struct exposition_series {
     struct slice text; /* as written: name{...}; borrowed from the body */
-    enum metric_type type; /* of the last TYPE line, METRIC_UNKNOWN before the first */
-    bool openmetrics; /* whose grammar the text follows */
+    enum metric_type type; /* of its family, METRIC_UNKNOWN if not told */
 };
 
 enum exposition_answer {
     EXPOSITION_GO_ON,
-    /* The parser returns ERR_CANCELED at once; code and text of its errbuf stay, the place becomes that
-     * of the series, so that one errbuf may serve exposition_series_labels and the parser. */
-    EXPOSITION_STOP,
+    EXPOSITION_STOP, /* the parser returns ERR_CANCELED at once */
 };
 
 struct exposition_sink {

@@ -7,8 +7,7 @@
  *   it) is noticed by polling for POLLRDHUP;
  * - when there are more connections than `connection_count_max`, those that are longest without a request
  *   are shut down, so that idle ones never lock others out; and no more than USED_IDLE_MAX are kept that
- *   were used, because each of these holds its memory;
- * - a client that is gone between or before requests, which libmicrohttpd can miss, is shut down too.
+ *   were used, because each of these holds its memory.
  *
  * That a header has begun is seen from the kernel's count of bytes received (TCP_INFO).
  *
@@ -48,7 +47,7 @@ struct http_watched {
     size_t index;
     int64_t since_ns; /* when the state began */
     uint64_t received_bytes; /* when it became idle; UINT64_MAX = not looked at yet */
-    bool left_told; /* in this state the client was seen to have left */
+    bool left_told;
     struct http_watched *previous; /* of that state */
     struct http_watched *next;
 };

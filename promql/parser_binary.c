@@ -124,6 +124,22 @@ static bool parse_fill(struct parser *parser, struct node *node)
     return true;
 }
 
+/* group_left (a, b): the labels may be left out where what follows cannot be taken for them. */
+static bool parse_group(struct parser *parser, struct node *node)
+{
+    enum token_kind kind = parser_peek(parser);
+    if (kind != TOKEN_GROUP_LEFT && kind != TOKEN_GROUP_RIGHT)
+        return true;
+    (void)parser_take(parser);
+    node->binary.cardinality = kind == TOKEN_GROUP_LEFT ? MATCH_MANY_TO_ONE : MATCH_ONE_TO_MANY;
+    enum token_kind next = parser_peek(parser);
+    bool goes_on =
+        parser_starts_expression(next) || (next >= TOKEN_FILL && next <= TOKEN_FILL_RIGHT);
+    if (goes_on && next != TOKEN_LEFT_PAREN)
+        return true;
+    return parse_labels(parser, &node->binary.include, &node->binary.include_count);
+}
+
 /* bool, on or ignoring, group_left or group_right, fill: behind the operator, in this order. */
 static bool parse_matching(struct parser *parser, struct node *node)
 {
@@ -134,15 +150,8 @@ static bool parse_matching(struct parser *parser, struct node *node)
         node->binary.on = kind == TOKEN_ON;
         if (!parse_labels(parser, &node->binary.matching, &node->binary.matching_count))
             return false;
-        kind = parser_peek(parser);
-        if (kind == TOKEN_GROUP_LEFT || kind == TOKEN_GROUP_RIGHT) {
-            (void)parser_take(parser);
-            node->binary.cardinality =
-                kind == TOKEN_GROUP_LEFT ? MATCH_MANY_TO_ONE : MATCH_ONE_TO_MANY;
-            if (parser_peek(parser) == TOKEN_LEFT_PAREN &&
-                !parse_labels(parser, &node->binary.include, &node->binary.include_count))
-                return false;
-        }
+        if (!parse_group(parser, node))
+            return false;
     }
     return parse_fill(parser, node);
 }

@@ -129,8 +129,9 @@ static bool parse_pair(struct parser *parser, const struct duration_place *place
     return true;
 }
 
-/* step(), range(), min_of(a, b), max_of(a, b) */
-static struct node *parse_duration_call(struct parser *parser, uint32_t report_at,
+/* step(), range(), min_of(a, b), max_of(a, b). The reference counts the place of a pair from its
+ * first argument, or from a sign. */
+static struct node *parse_duration_call(struct parser *parser, const struct token *sign,
                                         const struct duration_place *place)
 {
     static const enum duration_operator operators[] = {DURATION_STEP, DURATION_RANGE,
@@ -145,9 +146,11 @@ static struct node *parse_duration_call(struct parser *parser, uint32_t report_a
         return duration_unexpected(parser, place);
     if (!parser_accept(parser, TOKEN_RIGHT_PAREN))
         return duration_unexpected(parser, place);
-    if (!duration_enabled(parser, report_at))
+    const struct node *first = pair ? parser->pending.items[mark] : NULL;
+    uint32_t start = first == NULL ? name.start : first->start;
+    if (!duration_enabled(parser, sign == NULL ? start : sign->start))
         return NULL;
-    struct node *node = parser_node(parser, NODE_DURATION, name.start, parser->last_end, mark);
+    struct node *node = parser_node(parser, NODE_DURATION, start, parser->last_end, mark);
     if (node != NULL)
         node->duration.op = operators[name.kind - TOKEN_STEP];
     return node;
@@ -182,7 +185,7 @@ static struct node *parse_duration_unary(struct parser *parser, const struct dur
     case TOKEN_RANGE:
     case TOKEN_MAX_OF:
     case TOKEN_MIN_OF:
-        return parse_duration_call(parser, parser->token.start, place);
+        return parse_duration_call(parser, NULL, place);
     case TOKEN_LEFT_PAREN:
         return parse_duration_paren(parser, place);
     case TOKEN_ADD:
@@ -260,7 +263,7 @@ static struct node *parse_signed_offset(struct parser *parser, struct token sign
     case TOKEN_RANGE:
     case TOKEN_MAX_OF:
     case TOKEN_MIN_OF:
-        operand = parse_duration_call(parser, sign.start, place);
+        operand = parse_duration_call(parser, &sign, place);
         break;
     case TOKEN_LEFT_PAREN:
         operand = parse_duration_inside(parser, place);

@@ -33,6 +33,14 @@ static void duration_set(const struct node *duration, int64_t *out_ms, const str
         *out = duration;
 }
 
+/* A range or step is at least a millisecond: none at all would mean something else. */
+static void length_set(const struct node *duration, int64_t *out_ms, const struct node **out)
+{
+    duration_set(duration, out_ms, out);
+    if (duration->kind == NODE_NUMBER && *out_ms == 0)
+        *out_ms = 1;
+}
+
 static struct node *parse_positive_duration(struct parser *parser, const char *context,
                                             const char *expected)
 {
@@ -55,7 +63,7 @@ static struct node *matrix_new(struct parser *parser, struct node *operand, uint
     struct node *node =
         parser_parent(parser, NODE_MATRIX_SELECTOR, operand->start, parser->last_end, operand);
     if (node != NULL)
-        duration_set(range, &node->matrix.range_ms, &node->matrix.range_expression);
+        length_set(range, &node->matrix.range_ms, &node->matrix.range_expression);
     return node;
 }
 
@@ -67,9 +75,9 @@ static struct node *subquery_new(struct parser *parser, struct node *operand,
         parser_parent(parser, NODE_SUBQUERY, operand->start, parser->last_end, operand);
     if (node == NULL)
         return NULL;
-    duration_set(range, &node->subquery.range_ms, &node->subquery.range_expression);
+    length_set(range, &node->subquery.range_ms, &node->subquery.range_expression);
     if (step != NULL)
-        duration_set(step, &node->subquery.step_ms, &node->subquery.step_expression);
+        length_set(step, &node->subquery.step_ms, &node->subquery.step_expression);
     return node;
 }
 

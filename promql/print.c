@@ -14,6 +14,7 @@
 #include "model/quote.h"
 #include "promql/functions.h"
 #include "promql/promql.h"
+#include "promql/token.h"
 
 static void print_labels(const struct slice *labels, size_t count, struct buf *out)
 {
@@ -21,7 +22,8 @@ static void print_labels(const struct slice *labels, size_t count, struct buf *o
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             buf_append_str(out, ", ");
-        if (labels_name_valid_legacy(labels[i]))
+        /* `without`, inf and nan cannot stand here without quotes */
+        if (labels_name_valid_legacy(labels[i]) && token_is_label_name(token_word(labels[i])))
             buf_append_slice(out, labels[i]);
         else
             quote_go(labels[i], out);
@@ -131,15 +133,43 @@ static void print_at(const struct node_shift *shift, struct buf *out)
         buf_append_str(out, shift->at == AT_START ? " @ start()" : " @ end()");
 }
 
+static bool is_duration_operation(const struct node *node)
+{
+    return node->duration.op >= DURATION_ADD && node->duration.op <= DURATION_POW;
+}
+
+/* Behind offset an operation needs parentheses, but where it begins with some or with two signs:
+ * see parse_offset_duration. */
+static bool offset_needs_parens(const struct node *expression)
+{
+    if (!is_duration_operation(expression))
+        return false;
+    while (is_duration_operation(expression))
+        expression = expression->children[0];
+    bool signs = expression->duration.op == DURATION_NEGATE &&
+                 expression->children[0]->duration.op == DURATION_NEGATE;
+    return !signs && expression->duration.op != DURATION_PAREN;
+}
+
+static void print_offset_expression(const struct node *expression, struct buf *out)
+{
+    bool parens = offset_needs_parens(expression);
+    buf_append_str(out, parens ? " offset (" : " offset ");
+    print_node(expression, out);
+    if (parens)
+        buf_append_byte(out, ')');
+}
+
 static void print_offset(const struct node_shift *shift, struct buf *out)
 {
-    if (!shift->has_offset && shift->offset_expression == NULL)
+    if (shift->offset_expression != NULL) {
+        print_offset_expression(shift->offset_expression, out);
         return;
-    buf_append_str(out, " offset ");
-    if (shift->offset_expression == NULL && shift->offset_ms < 0)
-        buf_append_byte(out, '-');
-    print_range(shift->offset_ms < 0 ? -shift->offset_ms : shift->offset_ms,
-                shift->offset_expression, out);
+    }
+    if (shift->offset_ms == 0)
+        return;
+    buf_append_str(out, shift->offset_ms < 0 ? " offset -" : " offset ");
+    duration_print(shift->offset_ms < 0 ? -shift->offset_ms : shift->offset_ms, out);
 }
 
 static void print_extension(enum selector_extension extension, struct buf *out)

@@ -337,11 +337,11 @@ static void read_text_list(struct binding *binding, const struct binding_field *
 
 static int compare_pairs(const void *a, const void *b)
 {
-    return slice_cmp(((const struct binding_pair *)a)->name, ((const struct binding_pair *)b)->name);
+    return slice_cmp(((const struct config_label *)a)->name, ((const struct config_label *)b)->name);
 }
 
 static void read_pairs(struct binding *binding, const struct binding_field *field,
-                       const struct yaml_tree_node *node, struct binding_pair **out,
+                       const struct yaml_tree_node *node, struct config_label **out,
                        size_t *out_count)
 {
     if (node->kind != YAML_TREE_MAPPING) {
@@ -349,7 +349,7 @@ static void read_pairs(struct binding *binding, const struct binding_field *fiel
                              hint_of(field, "write pairs: each on a line, name: value"));
         return;
     }
-    struct binding_pair *pairs = arena_alloc_array(binding->arena, node->count, sizeof(*pairs));
+    struct config_label *pairs = arena_alloc_array(binding->arena, node->count, sizeof(*pairs));
     size_t count = 0;
     for (size_t i = 0; i < node->count; i++) {
         struct slice value;
@@ -360,7 +360,7 @@ static void read_pairs(struct binding *binding, const struct binding_field *fiel
         }
         if (binding_read_text(binding, node->items[i],
                               "write a text, in quotes if it is special to YAML", &value))
-            pairs[count++] = (struct binding_pair){node->keys[i]->text, value};
+            pairs[count++] = (struct config_label){node->keys[i]->text, value};
     }
     qsort(pairs, count, sizeof(*pairs), compare_pairs);
     *out = pairs;
@@ -525,7 +525,7 @@ static void read_field(struct binding *binding, const struct binding_field *fiel
         read_struct_list(binding, field, node, address, count);
         break;
     case BINDING_CUSTOM:
-        field->read(binding, field, node, address);
+        field->read(binding, field, node, object);
         break;
     case BINDING_OPAQUE:
         *(const struct yaml_tree_node **)address = node;

@@ -45,7 +45,7 @@ enum binding_kind {
     BINDING_TEXT_LIST,   /* struct slice * and a count */
     BINDING_SECRET_LIST, /* the same, printed as <secret> each */
     BINDING_PATH_LIST,   /* the same, joined with the directory */
-    BINDING_PAIRS,       /* struct binding_pair * and a count, sorted by name */
+    BINDING_PAIRS,       /* struct config_label * and a count, sorted by name */
     BINDING_STRUCT,      /* a struct in place; zero when there is nothing */
     BINDING_STRUCT_PRESENT, /* a struct in place whose bool at count_offset says that it is there */
     BINDING_STRUCT_POINTER, /* a pointer to a struct, NULL when there is nothing */
@@ -64,7 +64,8 @@ enum binding_flags {
     BINDING_NOT_PRINTED = 16,
 };
 
-struct binding_pair {
+/* A name and its value: a label, a header. */
+struct config_label {
     struct slice name;
     struct slice value;
 };
@@ -83,10 +84,11 @@ struct binding_field {
     const char *type;     /* the reference's name of the type, for messages; NULL = by kind */
     const char *hint;     /* what to write instead; NULL = by kind */
     const char *if_empty; /* the text for an empty item of a list of structs */
-    /* BINDING_CUSTOM: `address` is the object at `offset`. print may return NULL: nothing to print. */
+    /* BINDING_CUSTOM, on the object that holds the field. print may return NULL: nothing to print. */
     void (*read)(struct binding *binding, const struct binding_field *field,
-                 const struct yaml_tree_node *node, void *address);
-    struct yaml_tree_node *(*print)(const struct binding_printer *printer, const void *address);
+                 const struct yaml_tree_node *node, void *object);
+    struct yaml_tree_node *(*print)(const struct binding_printer *printer,
+                                    const struct binding_field *field, const void *object);
 };
 
 struct binding_schema {
@@ -184,6 +186,9 @@ struct yaml_tree_node *binding_print(const struct binding_printer *printer,
                                      const struct binding_schema *schema, const void *object);
 struct yaml_tree_node *binding_print_secret(const struct binding_printer *printer,
                                             struct slice secret);
+/* Names and values as a mapping, sorted as the reference prints maps. */
+struct yaml_tree_node *binding_print_pairs(const struct binding_printer *printer,
+                                           const struct config_label *pairs, size_t count);
 /* A URL with the password of its user part as xxxxx, in the arena. */
 struct slice binding_redact_url(struct arena *arena, struct slice url);
 /* Go's %q, in the arena. */

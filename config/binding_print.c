@@ -114,8 +114,8 @@ int binding_compare_keys(struct slice a, struct slice b)
 
 static int compare_pairs(const void *a, const void *b)
 {
-    return binding_compare_keys(((const struct binding_pair *)a)->name,
-                                ((const struct binding_pair *)b)->name);
+    return binding_compare_keys(((const struct config_label *)a)->name,
+                                ((const struct config_label *)b)->name);
 }
 
 static struct yaml_tree_node *plain_text(const struct binding_printer *printer, const char *text)
@@ -173,14 +173,14 @@ static struct yaml_tree_node *print_text_list(const struct binding_printer *prin
     return list;
 }
 
-static struct yaml_tree_node *print_pairs(const struct binding_printer *printer,
-                                          const struct binding_pair *pairs, size_t count)
+struct yaml_tree_node *binding_print_pairs(const struct binding_printer *printer,
+                                           const struct config_label *pairs, size_t count)
 {
     struct yaml_tree_node *map =
         yaml_tree_new_collection(printer->arena, YAML_TREE_MAPPING, count);
     if (count == 0)
         return map;
-    struct binding_pair *sorted = arena_alloc_array(printer->arena, count, sizeof(*sorted));
+    struct config_label *sorted = arena_alloc_array(printer->arena, count, sizeof(*sorted));
     memcpy(sorted, pairs, count * sizeof(*sorted));
     qsort(sorted, count, sizeof(*sorted), compare_pairs);
     for (size_t i = 0; i < count; i++)
@@ -323,7 +323,7 @@ static struct yaml_tree_node *print_field(const struct binding_printer *printer,
     case BINDING_PATH_LIST:
         return print_text_list(printer, field, *(const struct slice *const *)address, *count);
     case BINDING_PAIRS:
-        return print_pairs(printer, *(const struct binding_pair *const *)address, *count);
+        return binding_print_pairs(printer, *(const struct config_label *const *)address, *count);
     case BINDING_STRUCT:
     case BINDING_STRUCT_PRESENT:
         return binding_print(printer, field->schema, address);
@@ -332,7 +332,7 @@ static struct yaml_tree_node *print_field(const struct binding_printer *printer,
     case BINDING_STRUCT_LIST:
         return print_structs(printer, field, *(const char *const *)address, *count);
     case BINDING_CUSTOM:
-        return field->print == NULL ? NULL : field->print(printer, address);
+        return field->print == NULL ? NULL : field->print(printer, field, object);
     case BINDING_OPAQUE:
         return print_opaque(printer, *(const struct yaml_tree_node *const *)address, false);
     case BINDING_INLINE:

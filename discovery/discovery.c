@@ -11,13 +11,13 @@ struct discovery {
     void *context;
 };
 
-struct discovery *discovery_new(const struct config_scrape *scrape, void (*changed)(void *context),
-                                void *context)
+struct discovery *discovery_new(const struct config_discovery *config,
+                                void (*changed)(void *context), void *context)
 {
     struct discovery *discovery = mem_zalloc(sizeof(*discovery));
     discovery->changed = changed;
     discovery->context = context;
-    vec_push(&discovery->providers, static_provider_new(scrape));
+    vec_push(&discovery->providers, static_provider_new(config));
     return discovery;
 }
 

@@ -15,10 +15,10 @@
 
 struct discovery;
 
-/* The groups of one scrape job; what is needed of the configuration is copied. `changed` is called, from
- * any thread, when they are new; it may be NULL. */
-struct discovery *discovery_new(const struct config_scrape *scrape, void (*changed)(void *context),
-                                void *context) MUST_CHECK;
+/* The groups of a scrape job or of an Alertmanager section; what is needed of the configuration is
+ * copied. `changed` is called, from any thread, when they are new; it may be NULL. */
+struct discovery *discovery_new(const struct config_discovery *config,
+                                void (*changed)(void *context), void *context) MUST_CHECK;
 void discovery_free(struct discovery *discovery);
 
 /* A snapshot, in the order of the configuration; free it with discovery_groups_free. */

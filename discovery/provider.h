@@ -1,6 +1,6 @@
 /*
- * One source of targets inside a discovery: static_configs, and later a file, a URL, a DNS name or a
- * docker socket. A provider is a table of functions; `struct discovery` keeps a list of them.
+ * One source of targets inside a discovery: static_configs, and later a file, a URL, a DNS name or
+ * a docker socket. A provider is a table of functions; `struct discovery` keeps a list of them.
  *
  * Ownership: the discovery frees its providers. Thread-safety: groups may be called from any thread
  * while the provider's own thread, if it has one, runs; free is called once, by the owner.
@@ -25,4 +25,4 @@ struct provider {
 };
 
 /* static_configs: one group for each entry; copies what it needs of the configuration. */
-struct provider *static_provider_new(const struct config_scrape *scrape) MUST_CHECK;
+struct provider *static_provider_new(const struct config_discovery *config) MUST_CHECK;

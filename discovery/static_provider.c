@@ -53,14 +53,14 @@ static const struct provider_operations static_operations = {
     .free = static_free,
 };
 
-struct provider *static_provider_new(const struct config_scrape *scrape)
+struct provider *static_provider_new(const struct config_discovery *config)
 {
     struct static_provider *self = mem_zalloc(sizeof(*self));
     self->provider.operations = &static_operations;
     struct labels_builder builder;
     labels_builder_init(&builder);
-    for (size_t i = 0; i < scrape->static_count; i++) {
-        const struct config_static *from = &scrape->statics[i];
+    for (size_t i = 0; i < config->static_count; i++) {
+        const struct config_static *from = &config->statics[i];
         struct static_group *group = vec_add(&self->groups);
         labels_builder_reset(&builder);
         for (size_t j = 0; j < from->label_count; j++)

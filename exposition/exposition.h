@@ -40,12 +40,15 @@ struct exposition_label {
 
 struct exposition_series {
     struct slice text; /* as written: name{...}; borrowed from the body */
-    enum metric_type type; /* of its family, METRIC_UNKNOWN if not told */
+    enum metric_type type; /* of the last TYPE line, METRIC_UNKNOWN before the first */
+    bool openmetrics; /* whose grammar the text follows */
 };
 
 enum exposition_answer {
     EXPOSITION_GO_ON,
-    EXPOSITION_STOP, /* the parser returns ERR_CANCELED at once */
+    /* The parser returns ERR_CANCELED at once; code and text of its errbuf stay, the place becomes that
+     * of the series, so that one errbuf may serve exposition_series_labels and the parser. */
+    EXPOSITION_STOP,
 };
 
 struct exposition_sink {

@@ -199,7 +199,8 @@ static bool parse_single(struct slice text, struct arena *arena, struct slice *o
 {
     struct shape_parser parser;
     struct literal_set set;
-    if (!parser_init(&parser, text, 1, arena) || !parse_alternative(&parser, &set) || parser.left.len > 0 || set.len != 1)
+    if (!parser_init(&parser, text, 1, arena) || !parse_alternative(&parser, &set) ||
+        parser.left.len > 0 || set.len != 1)
         return false;
     *out = set.items[0];
     return true;
@@ -270,7 +271,8 @@ struct matcher_form matcher_form_of(struct slice pattern, struct arena *arena)
         return form;
     struct shape_parser parser;
     struct literal_set set;
-    if (!parser_init(&parser, pattern, 0, arena) || !parse_alternatives(&parser, &set) || parser.left.len > 0)
+    if (!parser_init(&parser, pattern, 0, arena) || !parse_alternatives(&parser, &set) ||
+        parser.left.len > 0)
         return (struct matcher_form){.shape = MATCHER_SHAPE_REGEX};
     form.shape = MATCHER_SHAPE_LITERALS;
     form.literals = set.items;

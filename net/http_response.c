@@ -223,6 +223,9 @@ enum err http_response_flush(struct http_response *response)
 {
     if (!response->may_wait)
         return ERR_NONE;
+    /* what a compressor holds back would not arrive */
+    if (!response->sealed)
+        response->encoding_accepted = HTTP_ENCODING_IDENTITY;
     enum err failed = raw_flush(response, false);
     if (failed != ERR_NONE)
         return failed;

@@ -39,7 +39,7 @@ static bool pattern_match(struct slice pattern, struct slice path, struct slice 
 static bool find(const struct http_router *router, struct slice path, enum http_method method,
                  struct http_router_match *out)
 {
-    *out = (struct http_router_match){.path = path, .tail = SLICE_EMPTY};
+    *out = (struct http_router_match){.inside = true, .path = path, .tail = SLICE_EMPTY};
     bool found = false;
     bool found_exact = false;
     for (size_t i = 0; i < router->route_count; i++) {

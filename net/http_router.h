@@ -30,6 +30,7 @@ enum http_router_verdict {
 
 struct http_router_match {
     const struct http_route *route; /* also set for METHOD_NOT_ALLOWED: some route of that path */
+    bool inside;                    /* the path begins with the prefix */
     struct slice path;              /* without the prefix */
     struct slice tail;              /* what the star stands for */
     unsigned methods_allowed;

@@ -327,7 +327,7 @@ static void route(struct http_exchange *exchange)
             answer_not_allowed(exchange, match.methods_allowed);
         break;
     case HTTP_ROUTER_NOT_FOUND:
-        if (request->method == HTTP_OPTIONS && is_cors_path(exchange))
+        if (request->method == HTTP_OPTIONS && match.inside && is_cors_path(exchange))
             answer_options(exchange, 0);
         else
             answer_plain(exchange, 404, "404 page not found\n");

@@ -1,10 +1,10 @@
 /* One list for every state, ordered by the time of entry, so that deadlines and victims are at its head. */
 #include "net/http_watcher.h"
 
-#include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
@@ -17,9 +17,11 @@
 /* Well below half a second, within which a client that left has to be noticed. */
 #define TICK_NS ((int64_t)200 * 1000 * 1000)
 #define MS_NS ((int64_t)1000 * 1000)
-/* Idle connections that are looked at in one tick, at least; all of them within a second. */
-#define IDLE_CHECKS_MIN 256
+/* Connections that are looked at in one tick, at least; all of them within a second. */
+#define CHECKS_MIN 256
 #define POLL_BATCH 256
+/* TCP_CLOSE_WAIT of <netinet/tcp.h>, which cannot stand beside <linux/tcp.h>. */
+#define TCP_CLOSE_WAIT 8
 
 struct http_watched_list {
     struct http_watched *head;
@@ -36,7 +38,7 @@ struct http_watcher {
     /* guarded by lock: */
     VEC(struct http_watched *) connections;
     struct http_watched_list lists[HTTP_WATCHED_STATE_COUNT];
-    size_t idle_cursor;
+    size_t cursor;
     bool stopping;
 };
 
@@ -174,31 +176,51 @@ size_t http_watcher_busy_count(struct http_watcher *watcher)
     return watcher->lists[HTTP_WATCHED_BUSY].count + watcher->lists[HTTP_WATCHED_SUSPENDED].count;
 }
 
-/* How many bytes the kernel received on a connection; 0 when it does not tell. */
-static uint64_t received_bytes(int descriptor)
+/* What the kernel knows of a connection; false when it does not tell. */
+static bool ask_kernel(int descriptor, struct tcp_info *out)
 {
-    struct tcp_info info = {0};
-    socklen_t len = sizeof(info);
-    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
-        return 0;
-    return info.tcpi_bytes_received;
+    *out = (struct tcp_info){0};
+    socklen_t len = sizeof(*out);
+    return getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, out, &len) == 0;
 }
 
-/* Finds idle connections on which a request has begun to come in; a part of them at every tick. */
-static void check_idle_locked(struct http_watcher *watcher)
+/* libmicrohttpd misses the end of a connection that arrives together with data (it takes a short read for
+ * a drained socket), so such a connection would stay. Seen twice, to give it time to read what is there. */
+static bool is_left_behind_locked(struct http_watched *watched, const struct tcp_info *info)
+{
+    int unread = 0;
+    if (info->tcpi_state != TCP_CLOSE_WAIT || ioctl(watched->descriptor, FIONREAD, &unread) != 0 ||
+        unread > 0)
+        return false;
+    bool seen_before = watched->left_told;
+    watched->left_told = true;
+    return seen_before;
+}
+
+static void check_quiet_locked(struct http_watcher *watcher, struct http_watched *watched)
+{
+    bool idle = watched->state == HTTP_WATCHED_IDLE_NEW || watched->state == HTTP_WATCHED_IDLE_USED;
+    struct tcp_info info;
+    if (!idle && watched->state != HTTP_WATCHED_HEADER && watched->state != HTTP_WATCHED_BODY)
+        return;
+    if (!ask_kernel(watched->descriptor, &info))
+        return;
+    if (is_left_behind_locked(watched, &info))
+        shut_down_locked(watcher, watched);
+    else if (idle && watched->received_bytes == UINT64_MAX)
+        watched->received_bytes = info.tcpi_bytes_received;
+    else if (idle && info.tcpi_bytes_received > watched->received_bytes)
+        set_locked(watcher, watched, HTTP_WATCHED_HEADER);
+}
+
+/* Looks at connections from which nothing is known to come; at a part of them at every tick. */
+static void check_some_locked(struct http_watcher *watcher)
 {
     size_t count = watcher->connections.len;
-    size_t checks = MIN(count, MAX((size_t)IDLE_CHECKS_MIN, count / 5 + 1));
+    size_t checks = MIN(count, MAX((size_t)CHECKS_MIN, count / 5 + 1));
     for (size_t i = 0; i < checks; i++) {
-        watcher->idle_cursor = (watcher->idle_cursor + 1) % count;
-        struct http_watched *watched = watcher->connections.items[watcher->idle_cursor];
-        if (watched->state != HTTP_WATCHED_IDLE_NEW && watched->state != HTTP_WATCHED_IDLE_USED)
-            continue;
-        uint64_t received = received_bytes(watched->descriptor);
-        if (watched->received_bytes == UINT64_MAX)
-            watched->received_bytes = received;
-        else if (received > watched->received_bytes)
-            set_locked(watcher, watched, HTTP_WATCHED_HEADER);
+        watcher->cursor = (watcher->cursor + 1) % count;
+        check_quiet_locked(watcher, watcher->connections.items[watcher->cursor]);
     }
 }
 
@@ -257,7 +279,7 @@ static void run(void *context)
             continue;
         }
         check_suspended_locked(watcher);
-        check_idle_locked(watcher);
+        check_some_locked(watcher);
         check_deadline_locked(watcher, HTTP_WATCHED_HEADER, watcher->options.header_timeout_ms);
         check_deadline_locked(watcher, HTTP_WATCHED_BODY, watcher->options.body_timeout_ms);
         condition_wait_until(&watcher->changed, &watcher->lock, now_ns() + TICK_NS);

@@ -7,7 +7,8 @@
  *   it) is noticed by polling for POLLRDHUP;
  * - when there are more connections than `connection_count_max`, those that are longest without a request
  *   are shut down, so that idle ones never lock others out; and no more than USED_IDLE_MAX are kept that
- *   were used, because each of these holds its memory.
+ *   were used, because each of these holds its memory;
+ * - a client that is gone between or before requests, which libmicrohttpd can miss, is shut down too.
  *
  * That a header has begun is seen from the kernel's count of bytes received (TCP_INFO).
  *
@@ -47,7 +48,7 @@ struct http_watched {
     size_t index;
     int64_t since_ns; /* when the state began */
     uint64_t received_bytes; /* when it became idle; UINT64_MAX = not looked at yet */
-    bool left_told;
+    bool left_told; /* in this state the client was seen to have left */
     struct http_watched *previous; /* of that state */
     struct http_watched *next;
 };

@@ -1,6 +1,7 @@
 /*
- * Scraping: targets to samples. One event-loop thread drives all targets: a heap of due times, libcurl
- * multi for the transfers, a parser that feeds the series cache, one storage transaction a scrape.
+ * Scraping: targets to samples. One event-loop thread drives all targets: a heap of due times,
+ * libcurl multi for the transfers, a parser that feeds the series cache, one storage transaction a
+ * scrape.
  *
  * Semantics are the reference's: hash-phased schedule, staleness, report series, honor_*, limits.
  *
@@ -30,8 +31,8 @@ struct scrape_manager_options {
     const char *user_agent;          /* "Prometheus/3.x.y" */
     uint64_t default_body_bytes_max; /* where the configuration sets none; 0 = 64 MiB */
     bool extra_scrape_metrics;
-    bool adjust_timestamps;            /* --scrape.adjust-timestamps */
-    int64_t timestamp_tolerance_ms;    /* 0 = 2 */
+    bool adjust_timestamps;         /* --scrape.adjust-timestamps */
+    int64_t timestamp_tolerance_ms; /* 0 = 2 */
 };
 
 /* Starts the thread; nothing is scraped until a configuration is applied. */
@@ -50,7 +51,8 @@ enum scrape_health {
     SCRAPE_HEALTH_DOWN,
 };
 
-/* A copy of a target's state. Label sets are counted references that scrape_snapshot_release drops. */
+/* A copy of a target's state. Label sets are counted references that scrape_snapshot_release drops.
+ */
 struct scrape_target_state {
     const struct labels *discovered_labels;
     const struct labels *labels; /* NULL for a dropped target */
@@ -69,7 +71,7 @@ struct scrape_pool_state {
     struct scrape_target_state *active;
     size_t active_count;
     struct scrape_target_state *dropped;
-    size_t dropped_count;       /* listed: at most keep_dropped_targets */
+    size_t dropped_count; /* listed: at most keep_dropped_targets */
     size_t dropped_count_total;
 };
 
@@ -82,8 +84,9 @@ void scrape_manager_snapshot(struct scrape_manager *manager, struct arena *arena
                              struct scrape_snapshot *out);
 void scrape_snapshot_release(struct scrape_snapshot *snapshot);
 
-/* Metadata of live targets: every distinct type-help-unit of a metric. `metric` empty = all.
- * Sorted by metric. */
+/* Metadata of live targets: what each says of each of its metrics, so a metric is there once for
+ * every target that has it. `metric` empty = all. Sorted by metric, then by target; cut where the
+ * arena is full. */
 struct scrape_metadata {
     struct slice metric;
     enum metric_type type;

@@ -14,8 +14,8 @@ static struct config_static statics[] = {
 
 START_TEST(static_configs_become_one_group_each_with_an_address_label)
 {
-    struct config_scrape scrape = {.statics = statics, .static_count = 2};
-    struct discovery *discovery = discovery_new(&scrape, NULL, NULL);
+    struct config_discovery config = {.statics = statics, .static_count = 2};
+    struct discovery *discovery = discovery_new(&config, NULL, NULL);
     struct discovery_groups groups;
     discovery_groups(discovery, &groups);
     ck_assert_uint_eq(groups.items.len, 2);
@@ -35,8 +35,8 @@ END_TEST
 
 START_TEST(a_snapshot_of_groups_outlives_its_discovery)
 {
-    struct config_scrape scrape = {.statics = statics, .static_count = 2};
-    struct discovery *discovery = discovery_new(&scrape, NULL, NULL);
+    struct config_discovery config = {.statics = statics, .static_count = 2};
+    struct discovery *discovery = discovery_new(&config, NULL, NULL);
     struct discovery_groups groups;
     discovery_groups(discovery, &groups);
     discovery_free(discovery);
@@ -48,8 +48,8 @@ END_TEST
 
 START_TEST(a_job_without_targets_has_no_groups)
 {
-    struct config_scrape scrape = {0};
-    struct discovery *discovery = discovery_new(&scrape, NULL, NULL);
+    struct config_discovery config = {0};
+    struct discovery *discovery = discovery_new(&config, NULL, NULL);
     struct discovery_groups groups;
     discovery_groups(discovery, &groups);
     ck_assert_uint_eq(groups.items.len, 0);

@@ -1,0 +1,27 @@
+/*
+ * How a job talks HTTP: its part of the configuration in the terms of net/http_client.h. Transfers
+ * that run keep the profile with which they began, and it keeps its configuration.
+ *
+ * Ownership: counted. Thread-safety: the scraping thread.
+ */
+#pragma once
+
+#include "base/compiler.h"
+#include "config/config.h"
+#include "net/http_client.h"
+
+#include <stdint.h>
+
+struct client_profile {
+    struct http_client_profile http;
+    /* private */
+    uint32_t reference_count;
+    struct config *config;
+    struct http_client_header *headers;
+};
+
+/* `client` is a part of `config`, which gets one more reference. */
+struct client_profile *client_profile_new(struct config *config,
+                                          const struct config_http_client *client) MUST_CHECK;
+struct client_profile *client_profile_ref(struct client_profile *profile);
+void client_profile_unref(struct client_profile *profile); /* NULL is fine */

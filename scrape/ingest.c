@@ -1,0 +1,304 @@
+#include "scrape/ingest.h"
+
+#include "base/assert.h"
+#include "model/sample.h"
+
+void ingest_init(struct ingest *ingest, uint64_t seed)
+{
+    *ingest = (struct ingest){0};
+    series_scan_init(&ingest->scan, seed);
+    sample_labels_init(&ingest->labels);
+    metadata_scan_init(&ingest->metadata_scan, NULL);
+}
+
+void ingest_release(struct ingest *ingest)
+{
+    series_scan_release(&ingest->scan);
+    sample_labels_release(&ingest->labels);
+    metadata_scan_release(&ingest->metadata_scan);
+}
+
+static enum exposition_answer ingest_fail(struct ingest *ingest, enum err error)
+{
+    ingest->error = error;
+    return EXPOSITION_STOP;
+}
+
+/* Gives the entry its ref, or the mark that it is dropped, from the series text. */
+static enum err ingest_resolve(struct ingest *ingest, const struct exposition_series *series,
+                               struct cached_series *entry)
+{
+    const struct ingest_job *job = ingest->job;
+    struct labels *labels = NULL;
+    enum err error =
+        sample_labels_make(&ingest->labels, job->scrape, job->target, series, &labels, ingest->err);
+    if (error != ERR_NONE) {
+        ingest->result->label_limit_exceeded = error == ERR_LIMIT;
+        return error;
+    }
+    if (labels == NULL) {
+        entry->word |= SERIES_DROPPED;
+        return ERR_NONE;
+    }
+    cached_series_set_ref(entry, appender_series(job->appender, labels));
+    labels_unref(labels);
+    return ERR_NONE;
+}
+
+static enum append_result ingest_append(struct ingest *ingest, series_ref ref, double value,
+                                        bool has_timestamp, int64_t timestamp_ms)
+{
+    if (LIKELY(!has_timestamp))
+        return append(ingest->job->appender, ref, value);
+    if (timestamp_ms > ingest->timestamp_ms_max)
+        return APPEND_OUT_OF_BOUNDS;
+    return append_at(ingest->job->appender, ref, timestamp_ms, value);
+}
+
+/* Counts a sample that storage did not take. */
+static void ingest_rejected(struct ingest *ingest, enum append_result result)
+{
+    switch (result) {
+    case APPEND_OK:
+    case APPEND_DUPLICATE_SAME:
+    case APPEND_UNKNOWN_SERIES:
+        break;
+    case APPEND_DUPLICATE:
+        ingest->result->duplicates++;
+        break;
+    case APPEND_OUT_OF_ORDER:
+        ingest->result->out_of_order++;
+        break;
+    case APPEND_TOO_OLD:
+    case APPEND_OUT_OF_BOUNDS:
+        ingest->result->out_of_bounds++;
+        break;
+    }
+}
+
+/* The sample limit counts what reaches storage; above it the body is still counted to its end.
+ * Stale markers of known series are exempt, so that a series can always end. */
+static bool ingest_over_limit(struct ingest *ingest, bool is_new, double value)
+{
+    if (ingest->sample_limit == 0 || (!is_new && sample_is_stale(value)))
+        return false;
+    if (++ingest->appended <= ingest->sample_limit)
+        return false;
+    ingest->result->sample_limit_exceeded = true;
+    return true;
+}
+
+/* Labels of a series that the sample limit keeps out: it must not be made, but relabelling may drop
+ * it, and then it does not count. */
+static enum err ingest_resolve_excess(struct ingest *ingest, const struct exposition_series *series,
+                                      struct cached_series *entry)
+{
+    struct labels *labels = NULL;
+    enum err error = sample_labels_make(&ingest->labels, ingest->job->scrape, ingest->job->target,
+                                        series, &labels, ingest->err);
+    ingest->result->label_limit_exceeded = error == ERR_LIMIT;
+    if (error == ERR_NONE && labels == NULL)
+        entry->word |= SERIES_DROPPED;
+    labels_unref(labels);
+    return error;
+}
+
+/* A line whose text the cache does not know, or whose sample was refused whenever it came. Until
+ * its sample is taken the entry has no ref, so the series is new again next time. */
+static enum exposition_answer ingest_new(struct ingest *ingest,
+                                         const struct exposition_series *series,
+                                         struct cached_series *entry, double value,
+                                         bool has_timestamp, int64_t timestamp_ms)
+{
+    struct cached_series fresh = *entry;
+    bool excess = ingest->sample_limit > 0 && ingest->appended >= ingest->sample_limit;
+    enum err error = excess ? ingest_resolve_excess(ingest, series, &fresh)
+                            : ingest_resolve(ingest, series, &fresh);
+    if (error != ERR_NONE)
+        return ingest_fail(ingest, error);
+    if ((fresh.word & SERIES_DROPPED) != 0) {
+        entry->word = fresh.word;
+        return EXPOSITION_GO_ON;
+    }
+    ingest->result->kept++;
+    if (ingest_over_limit(ingest, true, value))
+        return EXPOSITION_GO_ON;
+    enum append_result result =
+        ingest_append(ingest, cached_series_ref(&fresh), value, has_timestamp, timestamp_ms);
+    if (result != APPEND_OK && result != APPEND_DUPLICATE_SAME) {
+        ingest_rejected(ingest, result);
+        return EXPOSITION_GO_ON;
+    }
+    entry->word = fresh.word;
+    series_scan_stored(&ingest->scan, entry, !has_timestamp || ingest->track_timestamps);
+    ingest->result->series_added++;
+    return EXPOSITION_GO_ON;
+}
+
+/* A known series whose sample was not simply taken. */
+static enum exposition_answer ingest_exception(struct ingest *ingest,
+                                               const struct exposition_series *series,
+                                               struct cached_series *entry, double value,
+                                               bool has_timestamp, int64_t timestamp_ms,
+                                               enum append_result result)
+{
+    if (result == APPEND_UNKNOWN_SERIES) {
+        /* storage has forgotten the series: it gets a new ref under the same labels */
+        enum err error = ingest_resolve(ingest, series, entry);
+        if (error != ERR_NONE)
+            return ingest_fail(ingest, error);
+        if ((entry->word & SERIES_DROPPED) != 0)
+            return EXPOSITION_GO_ON;
+        result =
+            ingest_append(ingest, cached_series_ref(entry), value, has_timestamp, timestamp_ms);
+    }
+    if (result == APPEND_OK || result == APPEND_DUPLICATE_SAME)
+        series_scan_stored(&ingest->scan, entry, !has_timestamp || ingest->track_timestamps);
+    else
+        ingest_rejected(ingest, result);
+    return EXPOSITION_GO_ON;
+}
+
+static size_t ingest_recognise(void *context, struct slice rest)
+{
+    struct ingest *ingest = context;
+    return series_scan_recognise(&ingest->scan, rest);
+}
+
+static enum exposition_answer ingest_sample(void *context, const struct exposition_series *series,
+                                            double value, bool has_timestamp, int64_t timestamp_ms)
+{
+    struct ingest *ingest = context;
+    if (UNLIKELY(++ingest->result->scraped % INGEST_BREATH_LINES == 0) && ingest->breathe != NULL)
+        ingest->breathe(ingest->breathe_context);
+    bool repeated = false;
+    struct cached_series *entry = series_scan_next(&ingest->scan, series->text, &repeated);
+    if ((entry->word & SERIES_DROPPED) != 0)
+        return EXPOSITION_GO_ON;
+    has_timestamp = has_timestamp && ingest->honor_timestamps;
+    series_ref ref = cached_series_ref(entry);
+    if (UNLIKELY(ref == 0))
+        return ingest_new(ingest, series, entry, value, has_timestamp, timestamp_ms);
+    ingest->result->kept++;
+    if (UNLIKELY(repeated && !has_timestamp)) {
+        ingest->result->duplicates++;
+        return EXPOSITION_GO_ON;
+    }
+    if (UNLIKELY(ingest_over_limit(ingest, false, value)))
+        return EXPOSITION_GO_ON;
+    enum append_result result = ingest_append(ingest, ref, value, has_timestamp, timestamp_ms);
+    if (UNLIKELY(result != APPEND_OK)) {
+        return ingest_exception(ingest, series, entry, value, has_timestamp, timestamp_ms, result);
+    }
+    series_scan_stored(&ingest->scan, entry, !has_timestamp || ingest->track_timestamps);
+    return EXPOSITION_GO_ON;
+}
+
+static enum exposition_answer ingest_type(void *context, struct slice family, enum metric_type type)
+{
+    struct ingest *ingest = context;
+    metadata_scan_type(&ingest->metadata_scan, family, type);
+    return EXPOSITION_GO_ON;
+}
+
+static enum exposition_answer ingest_help(void *context, struct slice family, struct slice help)
+{
+    struct ingest *ingest = context;
+    metadata_scan_help(&ingest->metadata_scan, family, help);
+    return EXPOSITION_GO_ON;
+}
+
+static enum exposition_answer ingest_unit(void *context, struct slice family, struct slice unit)
+{
+    struct ingest *ingest = context;
+    metadata_scan_unit(&ingest->metadata_scan, family, unit);
+    return EXPOSITION_GO_ON;
+}
+
+static void ingest_begin(struct ingest *ingest, const struct ingest_job *job,
+                         struct ingest_result *result, struct errbuf *err)
+{
+    const struct config_scrape *scrape = job->scrape;
+    *result = (struct ingest_result){0};
+    ingest->job = job;
+    ingest->result = result;
+    ingest->sample_limit = scrape->limits.samples;
+    ingest->appended = 0;
+    ingest->timestamp_ms_max = job->now_ms + INGEST_AHEAD_MS_MAX;
+    ingest->honor_timestamps = scrape->honor_timestamps;
+    ingest->track_timestamps = scrape->track_timestamps_staleness;
+    ingest->error = ERR_NONE;
+    ingest->err = err;
+    series_scan_begin(&ingest->scan, job->cache);
+    if (job->metadata != NULL)
+        metadata_scan_begin(&ingest->metadata_scan, job->metadata);
+}
+
+static enum err ingest_parse(struct ingest *ingest, enum exposition_format format,
+                             struct slice body, struct errbuf *err)
+{
+    bool metadata = ingest->job->metadata != NULL;
+    struct exposition_sink sink = {
+        .context = ingest,
+        .recognise = ingest_recognise,
+        .sample = ingest_sample,
+        .type = metadata ? ingest_type : NULL,
+        .help = metadata ? ingest_help : NULL,
+        .unit = metadata ? ingest_unit : NULL,
+    };
+    enum err error = exposition_parse(format, body, &sink, err);
+    if (ingest->error != ERR_NONE)
+        return ingest->error; /* its text is in err already */
+    if (error == ERR_NONE && ingest->result->sample_limit_exceeded)
+        return errbuf_set(err, ERR_LIMIT, "sample limit exceeded");
+    return error;
+}
+
+/* Series that were there last time. A marker that storage refuses is no matter: the series has a
+ * sample under another text, or another target goes on with it. */
+static void ingest_stale_missing(struct ingest *ingest)
+{
+    size_t at = 0;
+    series_ref ref;
+    while (series_scan_next_stale(&ingest->scan, &at, &ref))
+        (void)append(ingest->job->appender, ref, sample_stale());
+}
+
+enum err ingest_body(struct ingest *ingest, const struct ingest_job *job,
+                     enum exposition_format format, struct slice body, struct ingest_result *result,
+                     struct errbuf *err)
+{
+    ASSERT(job->appender != NULL && job->cache != NULL);
+    ingest_begin(ingest, job, result, err);
+    if (body.len == 0) {
+        ingest_stale(job->cache, job->appender);
+        return ERR_NONE;
+    }
+    enum err error = ingest_parse(ingest, format, body, err);
+    if (error != ERR_NONE)
+        return error;
+    ingest_stale_missing(ingest);
+    series_scan_commit(&ingest->scan);
+    if (job->metadata != NULL)
+        metadata_scan_commit(&ingest->metadata_scan);
+    return ERR_NONE;
+}
+
+bool ingest_abandon(struct ingest *ingest, struct appender *appender)
+{
+    struct series_cache *cache = ingest->scan.cache;
+    size_t at = 0;
+    series_ref ref;
+    while (series_cache_next_live(cache, &at, &ref))
+        (void)append(appender, ref, sample_stale());
+    return series_scan_abandon(&ingest->scan);
+}
+
+void ingest_stale(struct series_cache *cache, struct appender *appender)
+{
+    size_t at = 0;
+    series_ref ref;
+    while (series_cache_next_live(cache, &at, &ref))
+        (void)append(appender, ref, sample_stale());
+    series_cache_clear_live(cache);
+}

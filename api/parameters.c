@@ -5,6 +5,7 @@
 #include "api/api_internal.h"
 #include "base/float_text.h"
 #include "model/duration.h"
+#include "model/quote.h"
 #include "model/timestamp.h"
 
 #include <math.h>
@@ -17,25 +18,13 @@ struct slice parameter_text(const struct http_request *request, const char *name
     return value;
 }
 
-/* A text as Go's %q prints it, for messages. */
-static char *parameter_quoted(struct http_request *request, struct slice text)
+/* A text in quotes, for messages. */
+static const char *parameter_quoted(struct http_request *request, struct slice text)
 {
     struct buf quoted CLEANUP(buf_release);
     buf_init(&quoted, BUF_SIZE_ANY);
-    buf_append_byte(&quoted, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char byte = (unsigned char)text.ptr[i];
-        if (byte == '"' || byte == '\\')
-            buf_printf(&quoted, "\\%c", byte);
-        else if (byte == '\n')
-            buf_append_str(&quoted, "\\n");
-        else if (byte < 0x20 || byte == 0x7f)
-            buf_printf(&quoted, "\\x%02x", byte);
-        else
-            buf_append_byte(&quoted, (char)byte);
-    }
-    buf_append_byte(&quoted, '"');
-    return arena_strdup(request->arena, buf_cstr(&quoted));
+    quote_go(text, &quoted);
+    return arena_slice(request->arena, buf_slice(&quoted)).ptr;
 }
 
 bool parameter_time(struct http_request *request, struct http_response *response, const char *name,

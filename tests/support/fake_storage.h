@@ -26,7 +26,7 @@ void fake_storage_set_failing(bool failing);
 /* The head forgets the series: its ref is unknown from now on. */
 void fake_storage_forget(const char *series);
 
-/* The series as people write it: up{job="x"}; 0 when it is not there. */
+/* The series as people write it: up{job="x"}, without blanks; 0 when it is not there. */
 series_ref fake_storage_find(const char *series);
 size_t fake_storage_series_count(void);
 /* Committed samples of a series: how many, and the one at `index`, counted from the end if

@@ -639,8 +639,9 @@ static int compare_problems(const void *a, const void *b)
 
 void binding_write_problems(struct binding *binding, struct buf *out)
 {
-    qsort(binding->problems.items, binding->problems.len, sizeof(*binding->problems.items),
-          compare_problems);
+    if (binding->problems.len > 0)
+        qsort(binding->problems.items, binding->problems.len, sizeof(*binding->problems.items),
+              compare_problems);
     for (size_t i = 0; i < binding->problems.len; i++) {
         const struct binding_problem *problem = &binding->problems.items[i];
         buf_printf(out, "%s%s:%u:%u: %s", i == 0 ? "" : "\n", problem->path, problem->line,
@@ -658,7 +659,8 @@ void binding_take_warnings(struct binding *binding, struct slice **out, size_t *
                                          warning->text, entry->count, entry->count == 1 ? "" : "s");
     }
     size_t count = binding->warnings.len;
-    qsort(binding->warnings.items, count, sizeof(*binding->warnings.items), compare_problems);
+    if (count > 0)
+        qsort(binding->warnings.items, count, sizeof(*binding->warnings.items), compare_problems);
     struct slice *texts = arena_alloc_array(binding->arena, count, sizeof(*texts));
     for (size_t i = 0; i < count; i++) {
         const struct binding_problem *warning = &binding->warnings.items[i];

@@ -116,7 +116,13 @@ static void server_retention_text(struct buf *out, void *context)
 static enum err server_load_config(struct server *server, struct config **out, struct buf *errors,
                                    struct errbuf *err)
 {
-    enum err code = config_load(server->options->config_file, out, errors, err);
+    const struct options *options = server->options;
+    struct config_defaults defaults = {
+        .retention_time_ms = options->has_retention_time ? options->retention_time_ms : 0,
+        .retention_size_bytes = options->has_retention_size ? options->retention_size_bytes : 0,
+        .extra_scrape_metrics = options->feature_extra_scrape_metrics,
+    };
+    enum err code = config_load_with(options->config_file, &defaults, out, errors, err);
     if (code != ERR_NONE)
         return code;
     for (size_t i = 0; i < (*out)->warning_count; i++)

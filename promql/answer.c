@@ -1,0 +1,201 @@
+#include "promql/answer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "promql/plan.h"
+#include "promql/row_store.h"
+#include "promql/selection.h"
+
+static int compare_row_labels(const void *a, const void *b)
+{
+    const struct promql_row *x = a, *y = b;
+    return labels_compare(x->labels, y->labels);
+}
+
+static int compare_points_labels(const void *a, const void *b)
+{
+    const struct promql_points *x = a, *y = b;
+    return labels_compare(x->labels, y->labels);
+}
+
+static void answer_sort(struct evaluation *ev, void *items, size_t count, size_t size,
+                        int (*compare)(const void *, const void *))
+{
+    int64_t start_ns = clock_monotonic_ns(ev->clock);
+    for (size_t i = 1; i < count; i++) {
+        const char *at = (const char *)items + i * size;
+        if (compare(at - size, at) > 0) {
+            qsort(items, count, size, compare);
+            break;
+        }
+    }
+    ev->statistics.sort_ns += clock_monotonic_ns(ev->clock) - start_ns;
+}
+
+/* Rows into the result's arena. */
+static bool answer_gather(struct evaluation *ev, struct operator *op, struct row_store *store)
+{
+    struct row row;
+    while (operator_next(op, &row)) {
+        if (!bitmap_any(row.present, op->steps.count))
+            continue;
+        if (op->unique ? row_store_add(store, &row) == NULL : !row_store_merge(store, &row))
+            return false;
+    }
+    return ev->error == ERR_NONE;
+}
+
+static bool answer_rows(struct evaluation *ev, struct operator *op, struct promql_result *result)
+{
+    struct row_store CLEANUP(row_store_release) store;
+    row_store_init(&store, ev, ev->result);
+    row_store_clear(&store, result->steps.count);
+    if (!operator_start(op, &result->steps) || !answer_gather(ev, op, &store))
+        return false;
+    size_t count = store.rows.len;
+    if (!evaluation_room(ev, count * sizeof(*result->rows)))
+        return false;
+    result->rows = arena_alloc_array(ev->result, count, sizeof(*result->rows));
+    result->row_count = count;
+    for (size_t i = 0; i < count; i++) {
+        const struct row *row = store.rows.items[i];
+        result->rows[i] = (struct promql_row){.labels = row->labels,
+                                              .values = row->values,
+                                              .present = row->present,
+                                              .histograms = row->histograms};
+    }
+    return true;
+}
+
+/* Samples within (start, end], copied; stale markers are gone already. */
+static bool answer_copy_points(struct evaluation *ev, const struct labels *labels,
+                               const struct samples *samples, struct promql_points *out)
+{
+    size_t count = samples->count;
+    uint64_t bytes = (uint64_t)count * (sizeof(int64_t) + sizeof(double));
+    if (!evaluation_hold(ev, count) || !evaluation_room(ev, bytes))
+        return false;
+    int64_t *timestamps_ms = arena_alloc_array(ev->result, count, sizeof(*timestamps_ms));
+    double *values = arena_alloc_array(ev->result, count, sizeof(*values));
+    memcpy(timestamps_ms, samples->timestamps_ms, count * sizeof(*timestamps_ms));
+    memcpy(values, samples->values, count * sizeof(*values));
+    *out = (struct promql_points){
+        .labels = labels, .timestamps_ms = timestamps_ms, .values = values, .count = count};
+    ev->statistics.samples_total += count;
+    return true;
+}
+
+struct point_list {
+    VEC(struct promql_points) items;
+};
+
+static void point_list_release(struct point_list *list)
+{
+    vec_release(&list->items);
+}
+
+static bool answer_selector_points(struct evaluation *ev, const struct range_source *source,
+                                   struct point_list *list)
+{
+    struct selection CLEANUP(selection_release) selection;
+    selection_init(&selection, ev, source->selector, true);
+    int64_t end_ms = time_shift_apply(&source->shift, ev->query->start_ms);
+    if (!selection_start(&selection, end_ms - source->range_ms + 1, end_ms))
+        return false;
+    const struct labels *labels;
+    struct samples samples;
+    while (selection_next(&selection, &labels, &samples)) {
+        selection_clean(&selection, &samples);
+        if (samples.count == 0)
+            continue;
+        struct promql_points points;
+        if (!answer_copy_points(ev, labels, &samples, &points))
+            return false;
+        ev->statistics.samples_read += samples.count;
+        vec_push(&list->items, points);
+    }
+    return ev->error == ERR_NONE;
+}
+
+/* The rows of a subquery as points: its own steps, without those where nothing is. */
+static bool answer_subquery_points(struct evaluation *ev, const struct range_source *source,
+                                   struct point_list *list)
+{
+    struct promql_steps steps;
+    int64_t end_ms = time_shift_apply(&source->shift, ev->query->start_ms);
+    if (!range_source_inner_steps(ev, source, end_ms, end_ms, &steps) ||
+        !operator_start(source->inner, &steps))
+        return ev->error == ERR_NONE;
+    int64_t *timestamps_ms = evaluation_alloc(ev, steps.count, sizeof(*timestamps_ms));
+    double *values = evaluation_column(ev, steps.count);
+    struct row row;
+    while (values != NULL && operator_next(source->inner, &row)) {
+        struct samples samples = {timestamps_ms, values, 0};
+        BITMAP_FOR_EACH(row.present, steps.count, i)
+        {
+            timestamps_ms[samples.count] = steps_time(&steps, i);
+            values[samples.count++] = row.values[i];
+        }
+        struct promql_points points;
+        if (samples.count > 0 && !answer_copy_points(ev, row.labels, &samples, &points))
+            return false;
+        if (samples.count > 0)
+            vec_push(&list->items, points);
+    }
+    return ev->error == ERR_NONE;
+}
+
+static bool answer_points(struct evaluation *ev, const struct node *root,
+                          struct promql_result *result)
+{
+    struct range_source source;
+    struct point_list CLEANUP(point_list_release) list = {0};
+    if (!plan_make_source(ev, root, &source))
+        return false;
+    if (source.inner != NULL && ev->delayed_name_removal)
+        source.inner = merge_new(source.inner, true);
+    if (source.inner != NULL ? !answer_subquery_points(ev, &source, &list)
+                             : !answer_selector_points(ev, &source, &list))
+        return false;
+    size_t bytes = list.items.len * sizeof(*list.items.items);
+    if (!evaluation_room(ev, bytes))
+        return false;
+    result->points = arena_alloc(ev->result, bytes);
+    if (bytes > 0)
+        memcpy(result->points, list.items.items, bytes);
+    result->points_count = list.items.len;
+    answer_sort(ev, result->points, result->points_count, sizeof(*result->points),
+                compare_points_labels);
+    return true;
+}
+
+bool answer_make(struct evaluation *ev, const struct node *root, struct promql_result *result)
+{
+    const struct promql_query *query = ev->query;
+    root = node_unwrap(root);
+    result->type = root->type;
+    if (root->type == PROMQL_STRING) {
+        result->text = arena_slice(ev->result, root->string);
+        return true;
+    }
+    if (root->type == PROMQL_MATRIX)
+        return answer_points(ev, root, result);
+    struct operator *op = plan_make(ev, root);
+    if (op == NULL)
+        return false;
+    if (ev->delayed_name_removal)
+        op = merge_new(op, true);
+    int64_t start_ns = clock_monotonic_ns(ev->clock);
+    if (!answer_rows(ev, op, result))
+        return false;
+    ASSERT(root->type != PROMQL_SCALAR || result->row_count == 1);
+    ev->statistics.evaluate_ns = clock_monotonic_ns(ev->clock) - start_ns;
+    if (query->step_ms > 0) {
+        result->type = PROMQL_MATRIX;
+        answer_sort(ev, result->rows, result->row_count, sizeof(*result->rows),
+                    compare_row_labels);
+    }
+    return true;
+}

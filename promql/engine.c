@@ -1,0 +1,265 @@
+/*
+ * The engine: who may run when, for how long and with how much. A query waits at the gate until fewer
+ * than the maximum run, is evaluated on the thread of its caller, and leaves its figures behind.
+ */
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/mutex.h"
+#include "model/symbols.h"
+#include "promql/answer.h"
+#include "promql/engine_metrics.h"
+#include "promql/operator.h"
+#include "promql/plan.h"
+#include "promql/promql.h"
+
+#define DEFAULT_TIMEOUT_MS (2 * 60 * 1000)
+#define DEFAULT_SAMPLES_MAX 50000000
+#define DEFAULT_CONCURRENCY_MAX 20
+#define DEFAULT_LOOKBACK_MS (5 * 60 * 1000)
+#define DEFAULT_SUBQUERY_STEP_MS (60 * 1000)
+#define DEFAULT_QUERY_BYTES_MAX ((uint64_t)1 << 30)
+#define NS_PER_MS INT64_C(1000000)
+/* A step at least this long keeps step counts within what memory limits can refuse. */
+#define STEPS_MAX ((int64_t)1 << 31)
+
+struct promql_engine {
+    /* immutable: */
+    struct promql_engine_options options;
+    struct engine_metrics metrics;
+    _Atomic int64_t subquery_step_ms;
+    struct mutex lock;
+    struct condition leave;
+    /* guarded by lock: */
+    size_t running;
+};
+
+/* Keeps the label sets of a result alive. */
+struct result_keep {
+    struct series_view *view;
+    VEC(uint32_t) symbols;
+};
+
+struct promql_engine *promql_engine_new(const struct promql_engine_options *options)
+{
+    struct promql_engine *engine = mem_zalloc(sizeof(*engine));
+    struct promql_engine_options *o = &engine->options;
+    *o = *options;
+    if (o->clock == NULL)
+        o->clock = clock_system;
+    if (o->timeout_ms == 0)
+        o->timeout_ms = DEFAULT_TIMEOUT_MS;
+    if (o->samples_max == 0)
+        o->samples_max = DEFAULT_SAMPLES_MAX;
+    if (o->concurrency_max == 0)
+        o->concurrency_max = DEFAULT_CONCURRENCY_MAX;
+    if (o->lookback_delta_ms == 0)
+        o->lookback_delta_ms = DEFAULT_LOOKBACK_MS;
+    if (o->default_subquery_step_ms == 0)
+        o->default_subquery_step_ms = DEFAULT_SUBQUERY_STEP_MS;
+    if (o->query_bytes_max == 0)
+        o->query_bytes_max = DEFAULT_QUERY_BYTES_MAX;
+    atomic_init(&engine->subquery_step_ms, o->default_subquery_step_ms);
+    mutex_init(&engine->lock, LOCK_RANK_PROMQL_GATE);
+    condition_init(&engine->leave);
+    engine_metrics_init(&engine->metrics, o->concurrency_max);
+    return engine;
+}
+
+void promql_engine_free(struct promql_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    ASSERT(engine->running == 0);
+    condition_release(&engine->leave);
+    mutex_release(&engine->lock);
+    mem_free(engine);
+}
+
+void promql_engine_set_subquery_step(struct promql_engine *engine, int64_t step_ms)
+{
+    ASSERT(step_ms > 0);
+    atomic_store_explicit(&engine->subquery_step_ms, step_ms, memory_order_relaxed);
+}
+
+/* Waits for a place among those that run. */
+static enum err engine_enter(struct promql_engine *engine, int64_t deadline_ns,
+                             struct errbuf *err)
+{
+    MUTEX_GUARD(&engine->lock);
+    while (engine->running >= engine->options.concurrency_max) {
+        if (!condition_wait_until(&engine->leave, &engine->lock, deadline_ns) &&
+            engine->running >= engine->options.concurrency_max)
+            return errbuf_set(err, ERR_TIMEOUT, "query timed out in query queue");
+    }
+    engine->running++;
+    return ERR_NONE;
+}
+
+static void engine_leave(struct promql_engine *engine)
+{
+    MUTEX_GUARD(&engine->lock);
+    ASSERT(engine->running > 0);
+    engine->running--;
+    condition_signal(&engine->leave);
+}
+
+static void result_keep_free(void *keep_pointer)
+{
+    struct result_keep *keep = keep_pointer;
+    if (keep == NULL)
+        return;
+    for (size_t i = 0; i < keep->symbols.len; i++)
+        symbols_unref(keep->symbols.items[i]);
+    vec_release(&keep->symbols);
+    series_view_close(keep->view);
+    mem_free(keep);
+}
+
+/* Names that only exist where a series has them. */
+static uint32_t reserved_symbol(const char *name)
+{
+    return symbols_find(slice_str(name));
+}
+
+static void evaluation_init(struct evaluation *ev, struct promql_engine *engine,
+                            const struct promql_query *query, struct promql_result *result,
+                            int64_t deadline_ns, struct errbuf *err)
+{
+    const struct promql_engine_options *options = &engine->options;
+    *ev = (struct evaluation){
+        .query = query,
+        .text = query->expression->text,
+        .delayed_name_removal = (options->features & PROMQL_DELAYED_NAME_REMOVAL) != 0,
+        .lookback_ms = query->lookback_delta_ms > 0 ? query->lookback_delta_ms
+                                                    : options->lookback_delta_ms,
+        .default_subquery_step_ms =
+            atomic_load_explicit(&engine->subquery_step_ms, memory_order_relaxed),
+        .clock = options->clock,
+        .deadline_ns = deadline_ns,
+        .samples_max = options->samples_max,
+        .bytes_max = options->query_bytes_max,
+        .reserved = {labels_name_symbol(), reserved_symbol("__type__"),
+                     reserved_symbol("__unit__")},
+        .result = &result->arena,
+        .err = err,
+    };
+    arena_init(&ev->scratch, SIZE_MAX);
+    annotations_init(&ev->annotations);
+}
+
+/* What was interned goes over to the result. */
+static void evaluation_release(struct evaluation *ev, struct promql_result *result)
+{
+    struct result_keep *keep = mem_zalloc(sizeof(*keep));
+    keep->view = ev->view;
+    keep->symbols.items = ev->symbols.items;
+    keep->symbols.len = ev->symbols.len;
+    keep->symbols.cap = ev->symbols.cap;
+    result->keep = keep;
+    result->keep_free = result_keep_free;
+    operators_release(ev);
+    annotations_release(&ev->annotations);
+    vec_release(&ev->pairs);
+    arena_release(&ev->scratch);
+}
+
+static bool evaluation_open_view(struct evaluation *ev)
+{
+    int64_t min_ms, max_ms;
+    if (!plan_time_range(ev, ev->query->expression->root, &min_ms, &max_ms))
+        return ev->error == ERR_NONE;
+    enum err code = series_source_open(ev->query->source, min_ms, max_ms, &ev->view, ev->err);
+    return code == ERR_NONE || evaluation_failed(ev, code);
+}
+
+static enum err evaluation_run(struct evaluation *ev, struct promql_result *result)
+{
+    int64_t start_ns = clock_monotonic_ns(ev->clock);
+    if (!evaluation_check_now(ev) || !evaluation_open_view(ev))
+        return ev->error;
+    ev->statistics.prepare_ns = clock_monotonic_ns(ev->clock) - start_ns;
+    bool good = answer_make(ev, ev->query->expression->root, result);
+    ASSERT(good == (ev->error == ERR_NONE));
+    ev->statistics.evaluate_ns = clock_monotonic_ns(ev->clock) - start_ns -
+                                 ev->statistics.prepare_ns - ev->statistics.sort_ns;
+    if (!good)
+        return ev->error;
+    result->annotations = annotations_take(&ev->annotations, ev->text, ev->result,
+                                           &result->annotation_count);
+    return ERR_NONE;
+}
+
+/* The number of steps, 0 when the query makes no sense. */
+static enum err query_steps(const struct promql_query *query, struct promql_steps *out,
+                            struct errbuf *err)
+{
+    if (query->step_ms == 0) {
+        *out = (struct promql_steps){query->start_ms, 0, 1};
+        return ERR_NONE;
+    }
+    if (query->step_ms < 0 || query->end_ms < query->start_ms)
+        return errbuf_set(err, ERR_INVALID, "a range query needs a positive step and an end that "
+                                            "is not before its start");
+    enum promql_type type = promql_expression_type(query->expression);
+    if (type != PROMQL_VECTOR && type != PROMQL_SCALAR)
+        return errbuf_set(err, ERR_INVALID,
+                          "invalid expression type \"%s\" for range query, must be Scalar or "
+                          "instant Vector",
+                          promql_type_documented_name(type));
+    int64_t count = (query->end_ms - query->start_ms) / query->step_ms + 1;
+    if (count > STEPS_MAX)
+        return errbuf_set(err, ERR_LIMIT, "the range has too many steps");
+    *out = (struct promql_steps){query->start_ms, query->step_ms, (size_t)count};
+    return ERR_NONE;
+}
+
+static enum err engine_run(struct promql_engine *engine, const struct promql_query *query,
+                           const struct promql_steps *steps, int64_t deadline_ns,
+                           int64_t queue_ns, struct promql_result **out, struct errbuf *err)
+{
+    struct promql_result *result = mem_zalloc(sizeof(*result));
+    arena_init(&result->arena, SIZE_MAX);
+    result->is_range_query = query->step_ms > 0;
+    result->steps = *steps;
+    struct errbuf local = ERRBUF_INIT;
+    struct evaluation ev;
+    evaluation_init(&ev, engine, query, result, deadline_ns, err == NULL ? &local : err);
+    enum err code = evaluation_run(&ev, result);
+    ev.statistics.queue_ns = queue_ns;
+    result->statistics = ev.statistics;
+    evaluation_release(&ev, result);
+    engine_metrics_observe(&engine->metrics, &result->statistics);
+    if (code != ERR_NONE) {
+        promql_result_free(result);
+        return code;
+    }
+    *out = result;
+    return ERR_NONE;
+}
+
+enum err promql_evaluate(struct promql_engine *engine, const struct promql_query *query,
+                         struct promql_result **out, struct errbuf *err)
+{
+    ASSERT(query->expression != NULL);
+    struct promql_steps steps;
+    enum err code = query_steps(query, &steps, err);
+    if (code != ERR_NONE)
+        return code;
+    const struct promql_engine_options *options = &engine->options;
+    int64_t timeout_ms = options->timeout_ms;
+    if (query->timeout_ms > 0 && query->timeout_ms < timeout_ms)
+        timeout_ms = query->timeout_ms;
+    int64_t start_ns = clock_monotonic_ns(options->clock);
+    int64_t deadline_ns = start_ns + timeout_ms * NS_PER_MS;
+    engine_metrics_begin(&engine->metrics);
+    code = engine_enter(engine, deadline_ns, err);
+    if (code == ERR_NONE) {
+        int64_t queue_ns = clock_monotonic_ns(options->clock) - start_ns;
+        code = engine_run(engine, query, &steps, deadline_ns, queue_ns, out, err);
+        engine_leave(engine);
+    }
+    engine_metrics_end(&engine->metrics);
+    return code;
+}

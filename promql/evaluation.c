@@ -1,0 +1,109 @@
+/* Limits, memory and failure of one evaluation. */
+#include "promql/evaluation.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include "base/assert.h"
+#include "model/symbols.h"
+
+#define TEXT_CANCELED "query was canceled in expression evaluation"
+#define TEXT_TIMEOUT "query timed out in expression evaluation"
+#define TEXT_SAMPLES "query processing would load too many samples into memory in query execution"
+
+bool evaluation_fail(struct evaluation *ev, enum err code, const char *format, ...)
+{
+    if (ev->error != ERR_NONE)
+        return false;
+    va_list arguments;
+    va_start(arguments, format);
+    ev->error = errbuf_set_va(ev->err, code, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool evaluation_failed(struct evaluation *ev, enum err code)
+{
+    ASSERT(code != ERR_NONE);
+    if (ev->error == ERR_NONE)
+        ev->error = code;
+    return false;
+}
+
+bool evaluation_check_now(struct evaluation *ev)
+{
+    ev->work = 0;
+    if (ev->error != ERR_NONE)
+        return false;
+    const atomic_bool *canceled = ev->query->canceled;
+    if (canceled != NULL && atomic_load_explicit(canceled, memory_order_relaxed))
+        return evaluation_fail(ev, ERR_CANCELED, TEXT_CANCELED);
+    if (clock_monotonic_ns(ev->clock) >= ev->deadline_ns)
+        return evaluation_fail(ev, ERR_TIMEOUT, TEXT_TIMEOUT);
+    return true;
+}
+
+bool evaluation_room(struct evaluation *ev, uint64_t more)
+{
+    uint64_t used = (uint64_t)ev->result->used + ev->scratch.used + ev->symbol_bytes;
+    if (LIKELY(used <= ev->bytes_max && more <= ev->bytes_max - used))
+        return true;
+    return evaluation_fail(ev, ERR_LIMIT, TEXT_SAMPLES);
+}
+
+void *evaluation_alloc(struct evaluation *ev, uint64_t count, size_t size)
+{
+    uint64_t bytes;
+    if (__builtin_mul_overflow(count, (uint64_t)size, &bytes))
+        bytes = UINT64_MAX;
+    if (!evaluation_room(ev, bytes))
+        return NULL;
+    return arena_alloc(&ev->scratch, (size_t)bytes);
+}
+
+double *evaluation_column(struct evaluation *ev, size_t steps)
+{
+    return evaluation_alloc(ev, steps, sizeof(double));
+}
+
+uint64_t *evaluation_bitmap(struct evaluation *ev, size_t steps)
+{
+    uint64_t *bitmap = evaluation_alloc(ev, promql_bitmap_words(steps), sizeof(*bitmap));
+    if (bitmap != NULL)
+        bitmap_clear(bitmap, steps);
+    return bitmap;
+}
+
+bool evaluation_row(struct evaluation *ev, size_t steps, struct row *out)
+{
+    double *values = evaluation_column(ev, steps);
+    uint64_t *present = values == NULL ? NULL : evaluation_bitmap(ev, steps);
+    *out = (struct row){.values = values, .present = present};
+    return present != NULL;
+}
+
+bool evaluation_hold(struct evaluation *ev, uint64_t cells)
+{
+    ev->samples_current += cells;
+    if (ev->samples_current > ev->statistics.samples_peak)
+        ev->statistics.samples_peak = ev->samples_current;
+    if (ev->samples_current > ev->samples_max)
+        return evaluation_fail(ev, ERR_LIMIT, TEXT_SAMPLES);
+    return true;
+}
+
+void evaluation_drop(struct evaluation *ev, uint64_t cells)
+{
+    ASSERT(cells <= ev->samples_current);
+    ev->samples_current -= cells;
+}
+
+uint32_t evaluation_symbol(struct evaluation *ev, struct slice text)
+{
+    if (text.len == 0)
+        return SYMBOL_EMPTY;
+    uint32_t symbol = symbols_intern(text);
+    ev->symbol_bytes += text.len;
+    vec_push(&ev->symbols, symbol);
+    return symbol;
+}

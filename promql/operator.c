@@ -1,0 +1,90 @@
+#include "promql/operator.h"
+
+#include "base/assert.h"
+
+void *operator_new(struct evaluation *ev, size_t size, const struct operator_methods *methods,
+                   const struct node *node, size_t child_count)
+{
+    ASSERT(size >= sizeof(struct operator));
+    struct operator *op = arena_zalloc(&ev->scratch, size);
+    op->methods = methods;
+    op->ev = ev;
+    op->node = node;
+    op->children = arena_zalloc_array(&ev->scratch, child_count, sizeof(struct operator *));
+    op->child_count = child_count;
+    op->next_of_plan = ev->operators;
+    ev->operators = op;
+    return op;
+}
+
+void operators_release(struct evaluation *ev)
+{
+    for (struct operator *op = ev->operators; op != NULL; op = op->next_of_plan) {
+        if (op->methods->release != NULL)
+            op->methods->release(op);
+    }
+    ev->operators = NULL;
+}
+
+bool operator_start(struct operator *op, const struct promql_steps *steps)
+{
+    ASSERT(steps->count > 0);
+    struct evaluation *ev = op->ev;
+    if (!evaluation_check_now(ev))
+        return false;
+    evaluation_drop(ev, op->cells);
+    op->cells = 0;
+    op->at_end = false;
+    op->steps = *steps;
+    return op->methods->start(op);
+}
+
+bool operator_start_children(struct operator *op)
+{
+    for (size_t i = 0; i < op->child_count; i++) {
+        if (op->children[i] != NULL && !operator_start(op->children[i], &op->steps))
+            return false;
+    }
+    return true;
+}
+
+/* What the children gave is not held any longer. */
+static void operator_drop_children(struct operator *op)
+{
+    for (size_t i = 0; i < op->child_count; i++) {
+        struct operator *child = op->children[i];
+        if (child == NULL)
+            continue;
+        evaluation_drop(op->ev, child->cells);
+        child->cells = 0;
+    }
+}
+
+bool operator_next(struct operator *op, struct row *out)
+{
+    struct evaluation *ev = op->ev;
+    if (op->at_end)
+        return false;
+    if (!op->methods->next(op, out)) {
+        op->at_end = true;
+        operator_drop_children(op);
+        return false;
+    }
+    if (ev->error != ERR_NONE)
+        return false;
+    uint64_t cells = bitmap_count(out->present, op->steps.count);
+    op->cells += cells;
+    op->cell_count += cells;
+    op->row_count++;
+    return evaluation_hold(ev, cells) && evaluation_room(ev, 0) &&
+           evaluation_check(ev, op->steps.count);
+}
+
+const double *operator_scalar(struct operator *op, const struct promql_steps *steps)
+{
+    struct row row;
+    if (!operator_start(op, steps) || !operator_next(op, &row))
+        return NULL;
+    ASSERT(bitmap_full(row.present, steps->count));
+    return row.values;
+}

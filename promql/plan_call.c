@@ -1,0 +1,173 @@
+/* From calls of functions to operators. */
+#include "promql/plan_call.h"
+
+#include <math.h>
+
+#include "base/assert.h"
+#include "promql/functions.h"
+#include "promql/functions_range.h"
+
+#define CALL_SCALARS_MAX 10
+
+struct call_scalars {
+    struct operator *items[CALL_SCALARS_MAX];
+    size_t count;
+};
+
+static bool is_matrix(const struct node *node)
+{
+    return node->kind == NODE_MATRIX_SELECTOR || node->kind == NODE_SUBQUERY;
+}
+
+/* The scalar arguments from index `from` on, in order. */
+static bool plan_scalars(struct plan *plan, const struct node *call, size_t from,
+                         struct call_scalars *out)
+{
+    out->count = 0;
+    for (size_t i = from; i < call->child_count; i++) {
+        if (call->children[i]->type != PROMQL_SCALAR)
+            continue;
+        ASSERT(out->count < CALL_SCALARS_MAX);
+        struct operator *scalar = plan_child(plan, call->children[i], false);
+        if (scalar == NULL)
+            return false;
+        out->items[out->count++] = scalar;
+    }
+    return true;
+}
+
+static struct operator *plan_range_function(struct plan *plan, const struct node *call)
+{
+    struct call_scalars scalars;
+    struct range_source source;
+    for (size_t i = 0; i < call->child_count; i++) {
+        const struct node *argument = node_unwrap(call->children[i]);
+        if (!is_matrix(argument))
+            continue;
+        if (!plan_source(plan, argument, &source) || !plan_scalars(plan, call, 0, &scalars))
+            return NULL;
+        if (call->call.function->id == FUNCTION_ABSENT_OVER_TIME)
+            return absent_new(plan->ev, call, argument,
+                              range_presence_new(plan->ev, call, &source));
+        return range_function_new(plan->ev, call, &source, scalars.items, scalars.count);
+    }
+    ASSERT(!"an argument that is a range vector");
+    return NULL;
+}
+
+static struct operator *plan_map(struct plan *plan, const struct node *call, map_kernel kernel)
+{
+    struct call_scalars scalars;
+    struct operator *child = plan_child(plan, call->children[0], plan->ordered);
+    if (child == NULL || !plan_scalars(plan, call, 1, &scalars))
+        return NULL;
+    return map_new(plan->ev, call, kernel, child, scalars.items, scalars.count);
+}
+
+/* hour() is hour(vector(time())). */
+static struct operator *plan_time_map(struct plan *plan, const struct node *call,
+                                      map_kernel kernel)
+{
+    if (call->child_count == 0)
+        return map_new(plan->ev, call, kernel, time_new(plan->ev, call), NULL, 0);
+    const struct node *argument = node_unwrap(call->children[0]);
+    bool of_samples = call->call.function->id == FUNCTION_TIMESTAMP &&
+                      argument->kind == NODE_VECTOR_SELECTOR;
+    if (!of_samples)
+        return plan_map(plan, call, kernel);
+    struct operator *times = plan_selector(plan, argument, SELECTOR_TIMES);
+    return times == NULL ? NULL : map_new(plan->ev, call, map_kernel_keep, times, NULL, 0);
+}
+
+/* Values that depend on the query alone. */
+static struct operator *plan_query_value(struct plan *plan, const struct node *call)
+{
+    const struct promql_query *query = plan->ev->query;
+    int64_t span_ms = query->end_ms - query->start_ms;
+    switch (call->call.function->id) {
+    case FUNCTION_START:
+        return constant_new(plan->ev, call, (double)query->start_ms / 1000);
+    case FUNCTION_END:
+        return constant_new(plan->ev, call, (double)query->end_ms / 1000);
+    case FUNCTION_RANGE:
+        return constant_new(plan->ev, call, (double)span_ms / 1000);
+    case FUNCTION_STEP:
+        return constant_new(plan->ev, call, span_ms == 0 ? 0 : (double)query->step_ms / 1000);
+    case FUNCTION_PI:
+        return constant_new(plan->ev, call, M_PI);
+    default:
+        ASSERT(call->call.function->id == FUNCTION_TIME);
+        return time_new(plan->ev, call);
+    }
+}
+
+static struct operator *plan_histogram(struct plan *plan, const struct node *call)
+{
+    struct call_scalars scalars;
+    if (!plan_scalars(plan, call, 0, &scalars))
+        return NULL;
+    bool first = call->call.function->id == FUNCTION_HISTOGRAM_QUANTILES;
+    size_t index = first ? 0 : call->child_count - 1;
+    struct operator *child = plan_child(plan, call->children[index], plan->ordered);
+    if (child == NULL)
+        return NULL;
+    return histogram_new(plan->ev, call, child, scalars.items, scalars.count);
+}
+
+/* Functions of one vector that are operators of their own. */
+static struct operator *plan_vector_function(struct plan *plan, const struct node *call)
+{
+    enum function_id id = call->call.function->id;
+    bool ordered = plan->ordered && id != FUNCTION_SCALAR && id != FUNCTION_ABSENT;
+    struct operator *child = plan_child(plan, call->children[0], ordered);
+    if (child == NULL)
+        return NULL;
+    switch (id) {
+    case FUNCTION_SCALAR:
+        return scalar_new(plan->ev, call, child);
+    case FUNCTION_VECTOR:
+        return child;
+    case FUNCTION_ABSENT:
+        return absent_new(plan->ev, call, node_unwrap(call->children[0]), child);
+    case FUNCTION_LABEL_REPLACE:
+        return label_replace_new(plan->ev, call, child);
+    case FUNCTION_LABEL_JOIN:
+        return label_join_new(plan->ev, call, child);
+    case FUNCTION_SORT:
+    case FUNCTION_SORT_DESC:
+    case FUNCTION_SORT_BY_LABEL:
+    case FUNCTION_SORT_BY_LABEL_DESC:
+        return sort_new(plan->ev, call, child);
+    default:
+        return drain_new(plan->ev, call, child);
+    }
+}
+
+struct operator *plan_call(struct plan *plan, const struct node *call)
+{
+    enum function_id id = call->call.function->id;
+    if (range_kernel_of(id) != NULL || id == FUNCTION_ABSENT_OVER_TIME)
+        return plan_range_function(plan, call);
+    if (map_kernel_of_math(id) != NULL)
+        return plan_map(plan, call, map_kernel_of_math(id));
+    if (map_kernel_of_time(id) != NULL)
+        return plan_time_map(plan, call, map_kernel_of_time(id));
+    switch (id) {
+    case FUNCTION_TIME:
+    case FUNCTION_PI:
+    case FUNCTION_START:
+    case FUNCTION_END:
+    case FUNCTION_RANGE:
+    case FUNCTION_STEP:
+        return plan_query_value(plan, call);
+    case FUNCTION_HISTOGRAM_QUANTILE:
+    case FUNCTION_HISTOGRAM_QUANTILES:
+    case FUNCTION_HISTOGRAM_FRACTION:
+        return plan_histogram(plan, call);
+    case FUNCTION_INFO:
+        return plan_unsupported(plan, call, "info()");
+    default:
+        /* also start_timestamp() without such times, and functions of native histograms */
+        return plan_vector_function(plan, call);
+    }
+}

@@ -1,0 +1,23 @@
+/* offset, @, ranges and steps of selectors and subqueries, resolved for one query. */
+#pragma once
+
+#include "promql/ast.h"
+#include "promql/evaluation.h"
+#include "promql/windows.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+bool plan_shift(struct evaluation *ev, const struct node_shift *shift, struct time_shift *out);
+/* Of a matrix selector or a subquery. */
+bool plan_range(struct evaluation *ev, const struct node *node, int64_t *out_ms);
+bool plan_subquery_step(struct evaluation *ev, const struct node *subquery, int64_t *out_ms);
+
+/* Is there an @ anywhere below? */
+bool plan_has_at(const struct node *node);
+/* Is the value the same at every step, and is it worth computing it once? */
+struct plan_invariance {
+    bool is_invariant;
+    bool should_wrap;
+};
+struct plan_invariance plan_invariance(const struct node *node);

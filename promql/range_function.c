@@ -1,0 +1,325 @@
+/*
+ * Functions over range vectors: series by series the samples are read, the windows of all steps are
+ * found, and a kernel computes the column. Samples come from storage or from the rows of a subquery,
+ * which are series with one sample a step.
+ */
+#include "base/assert.h"
+#include "model/symbols.h"
+#include "promql/functions_range.h"
+#include "promql/label_groups.h"
+#include "promql/operators.h"
+
+/* Beyond this a subquery has more steps than any memory limit allows. */
+#define INNER_STEPS_MAX ((int64_t)1 << 31)
+
+struct range_function {
+    struct operator op; /* children: the scalar arguments, then the inner operator of a subquery */
+    enum function_id id;
+    range_kernel kernel;
+    bool keeps_name;
+    bool guarded;
+    struct range_source source;
+    struct selection selection;
+    VEC(int64_t) inner_timestamps_ms;
+    VEC(double) inner_values;
+    bool has_series;
+    size_t column_steps;
+    struct row row;
+    struct range_input input;
+    struct range_scratch scratch;
+    struct label_guard guard;
+    uint32_t checked_name; /* symbol of the metric name that was looked at last */
+};
+
+static const range_kernel kernels[FUNCTION_COUNT_ALL] = {
+    [FUNCTION_RATE] = range_rate,
+    [FUNCTION_INCREASE] = range_increase,
+    [FUNCTION_DELTA] = range_delta,
+    [FUNCTION_IRATE] = range_irate,
+    [FUNCTION_IDELTA] = range_idelta,
+    [FUNCTION_RESETS] = range_resets,
+    [FUNCTION_CHANGES] = range_changes,
+    [FUNCTION_SUM_OVER_TIME] = range_sum,
+    [FUNCTION_AVG_OVER_TIME] = range_avg,
+    [FUNCTION_COUNT_OVER_TIME] = range_count,
+    [FUNCTION_PRESENT_OVER_TIME] = range_present,
+    [FUNCTION_FIRST_OVER_TIME] = range_first,
+    [FUNCTION_LAST_OVER_TIME] = range_last,
+    [FUNCTION_TS_OF_FIRST_OVER_TIME] = range_time_of_first,
+    [FUNCTION_TS_OF_LAST_OVER_TIME] = range_time_of_last,
+    [FUNCTION_STDDEV_OVER_TIME] = range_stddev,
+    [FUNCTION_STDVAR_OVER_TIME] = range_stdvar,
+    [FUNCTION_MIN_OVER_TIME] = range_min,
+    [FUNCTION_MAX_OVER_TIME] = range_max,
+    [FUNCTION_TS_OF_MIN_OVER_TIME] = range_time_of_min,
+    [FUNCTION_TS_OF_MAX_OVER_TIME] = range_time_of_max,
+    [FUNCTION_QUANTILE_OVER_TIME] = range_quantile,
+    [FUNCTION_MAD_OVER_TIME] = range_mad,
+    [FUNCTION_DERIV] = range_deriv,
+    [FUNCTION_PREDICT_LINEAR] = range_predict_linear,
+    [FUNCTION_DOUBLE_EXPONENTIAL_SMOOTHING] = range_smooth,
+};
+
+range_kernel range_kernel_of(enum function_id id)
+{
+    ASSERT((size_t)id < ARRAY_SIZE(kernels));
+    return kernels[id];
+}
+
+static bool range_function_reserve(struct range_function *function)
+{
+    struct evaluation *ev = function->op.ev;
+    size_t steps = function->op.steps.count;
+    if (function->column_steps >= steps)
+        return true;
+    struct windows *windows = &function->input.windows;
+    windows->low = evaluation_alloc(ev, steps, sizeof(*windows->low));
+    windows->high = evaluation_alloc(ev, steps, sizeof(*windows->high));
+    if (windows->high == NULL || !evaluation_row(ev, steps, &function->row))
+        return false;
+    function->column_steps = steps;
+    return true;
+}
+
+/* Multiples of the step within (first - range, last]. */
+bool range_source_inner_steps(struct evaluation *ev, const struct range_source *source,
+                              int64_t first_ms, int64_t last_ms, struct promql_steps *out)
+{
+    int64_t step_ms = source->inner_step_ms;
+    int64_t before_ms = first_ms - source->range_ms;
+    ASSERT(step_ms > 0);
+    int64_t start_ms = step_ms * (before_ms / step_ms);
+    if (start_ms <= before_ms)
+        start_ms += step_ms;
+    if (start_ms > last_ms)
+        return false;
+    int64_t count = (last_ms - start_ms) / step_ms + 1;
+    *out = (struct promql_steps){start_ms, step_ms, (size_t)count};
+    return count <= INNER_STEPS_MAX || evaluation_room(ev, UINT64_MAX);
+}
+
+static bool range_function_start_inner(struct range_function *function, int64_t first_ms,
+                                       int64_t last_ms)
+{
+    struct evaluation *ev = function->op.ev;
+    struct promql_steps inner;
+    function->has_series =
+        range_source_inner_steps(ev, &function->source, first_ms, last_ms, &inner);
+    if (!function->has_series)
+        return ev->error == ERR_NONE;
+    return operator_start(function->source.inner, &inner);
+}
+
+static bool range_function_start(struct operator *op)
+{
+    struct range_function *function = (struct range_function *)op;
+    const struct range_source *source = &function->source;
+    if (!range_function_reserve(function))
+        return false;
+    function->input.steps = &op->steps;
+    size_t scalar_count = op->child_count - (source->inner != NULL);
+    for (size_t i = 0; i < scalar_count; i++) {
+        function->input.arguments[i] = operator_scalar(op->children[i], &op->steps);
+        if (function->input.arguments[i] == NULL)
+            return false;
+    }
+    label_guard_clear(&function->guard, op->steps.count);
+    function->has_series = true;
+    int64_t first_ms = time_shift_apply(&source->shift, op->steps.start_ms);
+    int64_t last_ms = time_shift_apply(&source->shift, steps_end(&op->steps));
+    if (source->inner != NULL)
+        return range_function_start_inner(function, first_ms, last_ms);
+    return selection_start(&function->selection, first_ms - source->range_ms + 1, last_ms);
+}
+
+/* The next row of a subquery as a series of samples. */
+static bool range_function_next_inner(struct range_function *function, struct samples *out)
+{
+    struct operator *inner = function->source.inner;
+    struct row row;
+    if (!operator_next(inner, &row))
+        return false;
+    vec_reset(&function->inner_timestamps_ms);
+    vec_reset(&function->inner_values);
+    vec_reserve(&function->inner_timestamps_ms, inner->steps.count);
+    vec_reserve(&function->inner_values, inner->steps.count);
+    size_t len = 0;
+    BITMAP_FOR_EACH(row.present, inner->steps.count, i)
+    {
+        function->inner_timestamps_ms.items[len] = steps_time(&inner->steps, i);
+        function->inner_values.items[len++] = row.values[i];
+    }
+    function->row.labels = row.labels;
+    function->row.drop_name = row.drop_name;
+    *out = (struct samples){function->inner_timestamps_ms.items, function->inner_values.items, len};
+    return true;
+}
+
+static bool range_function_next_samples(struct range_function *function, struct samples *out)
+{
+    if (!function->has_series)
+        return false;
+    if (function->source.inner != NULL)
+        return range_function_next_inner(function, out);
+    function->row.drop_name = false;
+    return selection_next(&function->selection, &function->row.labels, out);
+}
+
+/* Counts samples as the reference does: every window in full, and what a step sees for the first
+ * time. */
+static bool range_function_count(struct range_function *function)
+{
+    struct evaluation *ev = function->op.ev;
+    const struct windows *windows = &function->input.windows;
+    uint64_t total = 0, read = 0, largest = 0;
+    uint32_t seen = 0;
+    bool refetch = !function->source.shift.is_fixed;
+    for (size_t i = 0; i < function->op.steps.count; i++) {
+        uint32_t low = windows->low[i], high = windows->high[i];
+        total += high - low;
+        largest = MAX(largest, (uint64_t)(high - low));
+        if (i == 0 || refetch)
+            read += high - MIN(high, MAX(low, seen));
+        seen = high;
+    }
+    ev->statistics.samples_total += total;
+    if (function->source.inner == NULL)
+        ev->statistics.samples_read += read;
+    if (!evaluation_hold(ev, largest))
+        return false;
+    evaluation_drop(ev, largest);
+    return true;
+}
+
+static bool is_counter_name(struct slice name)
+{
+    return slice_has_suffix(name, SLICE("_total")) || slice_has_suffix(name, SLICE("_sum")) ||
+           slice_has_suffix(name, SLICE("_count")) || slice_has_suffix(name, SLICE("_bucket"));
+}
+
+static void range_function_check_counter(struct range_function *function)
+{
+    if (function->id != FUNCTION_RATE && function->id != FUNCTION_INCREASE)
+        return;
+    struct evaluation *ev = function->op.ev;
+    uint32_t symbol = labels_value(function->row.labels, ev->reserved.name);
+    if (symbol == SYMBOL_EMPTY || symbol == function->checked_name)
+        return;
+    function->checked_name = symbol;
+    struct slice name = symbols_text(symbol);
+    if (is_counter_name(name))
+        return;
+    annotations_add(&ev->annotations, PROMQL_INFO, node_unwrap(function->op.node->children[0])->start,
+                    "metric might not be a counter, name does not end in "
+                    "_total/_sum/_count/_bucket: \"%.*s\"",
+                    SLICE_ARG(name));
+}
+
+static bool range_function_compute(struct range_function *function, const struct samples *samples)
+{
+    struct range_input *input = &function->input;
+    const struct range_source *source = &function->source;
+    input->samples = *samples;
+    input->values = function->row.values;
+    input->present = function->row.present;
+    windows_find(&input->windows, samples->timestamps_ms, samples->count, &function->op.steps,
+                 &source->shift, source->range_ms);
+    bitmap_clear(input->present, function->op.steps.count);
+    return range_function_count(function) && function->kernel(input);
+}
+
+/* The name goes, unless the function picks one sample as it is. */
+static bool range_function_finish(struct range_function *function)
+{
+    struct evaluation *ev = function->op.ev;
+    range_function_check_counter(function);
+    struct row *row = &function->row;
+    row->drop_name = row->drop_name || !function->keeps_name;
+    if (ev->delayed_name_removal)
+        return true;
+    if (!function->keeps_name)
+        row->labels = label_set_without_reserved(ev, row->labels);
+    return !function->guarded ||
+           label_guard_add(&function->guard, row->labels, row->present, LABEL_GUARD_ROWS);
+}
+
+static bool range_function_next(struct operator *op, struct row *out)
+{
+    struct range_function *function = (struct range_function *)op;
+    struct samples samples;
+    while (range_function_next_samples(function, &samples)) {
+        selection_clean(&function->selection, &samples);
+        if (samples.count == 0)
+            continue;
+        if (!range_function_compute(function, &samples))
+            return false;
+        if (!bitmap_any(function->row.present, op->steps.count))
+            continue;
+        if (!range_function_finish(function))
+            return false;
+        *out = function->row;
+        return true;
+    }
+    return false;
+}
+
+static void range_function_release(struct operator *op)
+{
+    struct range_function *function = (struct range_function *)op;
+    selection_release(&function->selection);
+    range_scratch_release(&function->scratch);
+    label_guard_release(&function->guard);
+    vec_release(&function->inner_timestamps_ms);
+    vec_release(&function->inner_values);
+}
+
+static const struct operator_methods range_function_methods = {
+    .name = "range function",
+    .start = range_function_start,
+    .next = range_function_next,
+    .release = range_function_release,
+};
+
+struct operator *range_function_new(struct evaluation *ev, const struct node *call,
+                                    const struct range_source *source, struct operator **scalars,
+                                    size_t scalar_count)
+{
+    ASSERT(scalar_count <= RANGE_ARGUMENTS_MAX);
+    size_t child_count = scalar_count + (source->inner != NULL);
+    struct range_function *function =
+        operator_new(ev, sizeof(*function), &range_function_methods, call, child_count);
+    for (size_t i = 0; i < scalar_count; i++)
+        function->op.children[i] = scalars[i];
+    if (source->inner != NULL)
+        function->op.children[scalar_count] = source->inner;
+    function->id = call->call.function->id;
+    function->kernel = range_kernel_of(function->id);
+    function->keeps_name =
+        function->id == FUNCTION_LAST_OVER_TIME || function->id == FUNCTION_FIRST_OVER_TIME;
+    function->source = *source;
+    selection_init(&function->selection, ev, source->selector, source->sorted);
+    label_guard_init(&function->guard, ev);
+    function->input = (struct range_input){.ev = ev,
+                                           .shift = &function->source.shift,
+                                           .range_ms = source->range_ms,
+                                           .scratch = &function->scratch};
+    const struct operator *inner = source->inner;
+    bool name_unique =
+        inner != NULL ? inner->name_unique : selection_has_one_name(ev, source->selector);
+    bool drops_now = !function->keeps_name && !ev->delayed_name_removal;
+    function->guarded = drops_now && !name_unique;
+    function->op.unique = true;
+    function->op.nameless = drops_now || (inner != NULL && inner->nameless);
+    function->op.name_unique = drops_now || name_unique;
+    return &function->op;
+}
+
+struct operator *range_presence_new(struct evaluation *ev, const struct node *call,
+                                    const struct range_source *source)
+{
+    struct operator *op = range_function_new(ev, call, source, NULL, 0);
+    struct range_function *function = (struct range_function *)op;
+    function->kernel = range_present;
+    function->guarded = false;
+    return op;
+}

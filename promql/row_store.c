@@ -1,0 +1,68 @@
+#include "promql/row_store.h"
+
+#include <string.h>
+
+#include "promql/label_groups.h"
+
+void row_store_init(struct row_store *store, struct evaluation *ev, struct arena *arena)
+{
+    *store = (struct row_store){.ev = ev, .arena = arena};
+    table_init(&store->by_labels);
+}
+
+void row_store_release(struct row_store *store)
+{
+    table_release(&store->by_labels);
+    vec_release(&store->rows);
+}
+
+void row_store_clear(struct row_store *store, size_t step_count)
+{
+    store->step_count = step_count;
+    table_clear(&store->by_labels);
+    vec_reset(&store->rows);
+}
+
+struct row *row_store_add(struct row_store *store, const struct row *row)
+{
+    size_t value_bytes = store->step_count * sizeof(double);
+    size_t present_bytes = promql_bitmap_words(store->step_count) * sizeof(uint64_t);
+    if (!evaluation_room(store->ev, sizeof(*row) + value_bytes + present_bytes))
+        return NULL;
+    char *memory = arena_alloc(store->arena, sizeof(*row) + value_bytes + present_bytes);
+    struct row *copy = (struct row *)memory;
+    *copy = *row;
+    copy->values = (double *)(memory + sizeof(*row));
+    copy->present = (uint64_t *)(memory + sizeof(*row) + value_bytes);
+    memcpy(copy->values, row->values, value_bytes);
+    memcpy(copy->present, row->present, present_bytes);
+    vec_push(&store->rows, copy);
+    return copy;
+}
+
+static bool row_has_labels(const void *value, const void *key)
+{
+    return labels_equal(((const struct row *)value)->labels, key);
+}
+
+bool row_store_merge(struct row_store *store, const struct row *row)
+{
+    struct row *kept =
+        table_get(&store->by_labels, row->labels->hash, row_has_labels, row->labels);
+    if (kept == NULL) {
+        kept = row_store_add(store, row);
+        if (kept == NULL)
+            return false;
+        table_add(&store->by_labels, row->labels->hash, kept);
+        return true;
+    }
+    if (bitmap_overlap(kept->present, row->present, store->step_count))
+        return evaluation_fail(store->ev, ERR_EXECUTION, LABEL_GUARD_TEXT);
+    BITMAP_FOR_EACH(row->present, store->step_count, i)
+    {
+        kept->values[i] = row->values[i];
+    }
+    bitmap_or(kept->present, row->present, store->step_count);
+    kept->drop_name = kept->drop_name || row->drop_name;
+    return true;
+}

@@ -1,0 +1,131 @@
+#include "promql/selection.h"
+
+#include <math.h>
+
+#include "model/sample.h"
+
+void selection_init(struct selection *selection, struct evaluation *ev,
+                    const struct node *selector, bool sorted)
+{
+    *selection = (struct selection){.ev = ev, .selector = selector, .sorted = sorted};
+    sample_columns_init(&selection->columns);
+}
+
+void selection_release(struct selection *selection)
+{
+    series_list_release(&selection->list);
+    sample_columns_release(&selection->columns);
+    vec_release(&selection->clean_timestamps_ms);
+    vec_release(&selection->clean_values);
+}
+
+static bool selection_select(struct selection *selection)
+{
+    struct evaluation *ev = selection->ev;
+    struct series_query query = {
+        .matchers = (const struct matcher *const *)selection->selector->selector.matchers,
+        .matcher_count = selection->selector->selector.matcher_count,
+        .min_ms = selection->min_ms,
+        .max_ms = selection->max_ms,
+        .sorted = selection->sorted,
+    };
+    vec_reset(&selection->list.entries);
+    enum err code = series_view_select(ev->view, &query, &selection->list, ev->err);
+    if (code != ERR_NONE)
+        return evaluation_failed(ev, code);
+    selection->is_selected = true;
+    selection->selected_min_ms = selection->min_ms;
+    selection->selected_max_ms = selection->max_ms;
+    return true;
+}
+
+bool selection_has_one_name(const struct evaluation *ev, const struct node *selector)
+{
+    if (ev->reserved.type != SYMBOL_NONE || ev->reserved.unit != SYMBOL_NONE)
+        return false;
+    for (size_t i = 0; i < selector->selector.matcher_count; i++) {
+        const struct matcher *matcher = selector->selector.matchers[i];
+        if (matcher->type == MATCHER_EQUAL && matcher->value.len > 0 &&
+            slice_eq(matcher->name, SLICE(LABEL_METRIC_NAME)))
+            return true;
+    }
+    return false;
+}
+
+bool selection_start(struct selection *selection, int64_t min_ms, int64_t max_ms)
+{
+    selection->min_ms = min_ms;
+    selection->max_ms = max_ms;
+    selection->at = 0;
+    if (selection->is_selected && min_ms >= selection->selected_min_ms &&
+        max_ms <= selection->selected_max_ms)
+        return true;
+    return selection_select(selection);
+}
+
+static bool selection_is_float(struct selection *selection)
+{
+    const struct sample_columns *columns = &selection->columns;
+    if (columns->histograms == NULL)
+        return true;
+    for (size_t i = 0; i < columns->count; i++) {
+        if (columns->histograms[i] != NULL)
+            return evaluation_fail(selection->ev, ERR_UNSUPPORTED,
+                                   "native histograms are not supported by this version of the "
+                                   "query engine");
+    }
+    return true;
+}
+
+bool selection_next(struct selection *selection, const struct labels **out_labels,
+                    struct samples *out)
+{
+    struct evaluation *ev = selection->ev;
+    while (selection->at < selection->list.entries.len) {
+        const struct series_entry *entry = &selection->list.entries.items[selection->at++];
+        enum err code = series_view_read(ev->view, entry, selection->min_ms, selection->max_ms,
+                                         &selection->columns, ev->err);
+        if (code != ERR_NONE)
+            return evaluation_failed(ev, code);
+        const struct sample_columns *columns = &selection->columns;
+        if (!evaluation_check(ev, columns->count + 1))
+            return false;
+        if (columns->count == 0)
+            continue;
+        if (!selection_is_float(selection))
+            return false;
+        *out_labels = entry->labels;
+        *out = (struct samples){columns->timestamps_ms, columns->values, columns->count};
+        return true;
+    }
+    return false;
+}
+
+/* A stale marker is a NaN: one comparison a sample tells that there is none. */
+static bool samples_have_nan(const struct samples *samples)
+{
+    int seen = 0;
+    for (size_t i = 0; i < samples->count; i++)
+        seen |= samples->values[i] != samples->values[i];
+    return seen != 0;
+}
+
+void selection_clean(struct selection *selection, struct samples *samples)
+{
+    if (!samples_have_nan(samples))
+        return;
+    vec_reset(&selection->clean_timestamps_ms);
+    vec_reset(&selection->clean_values);
+    vec_reserve(&selection->clean_timestamps_ms, samples->count);
+    vec_reserve(&selection->clean_values, samples->count);
+    size_t len = 0;
+    for (size_t i = 0; i < samples->count; i++) {
+        if (sample_is_stale(samples->values[i]))
+            continue;
+        selection->clean_timestamps_ms.items[len] = samples->timestamps_ms[i];
+        selection->clean_values.items[len] = samples->values[i];
+        len++;
+    }
+    *samples = (struct samples){selection->clean_timestamps_ms.items,
+                                selection->clean_values.items, len};
+}

@@ -1,0 +1,99 @@
+/* Instant selectors: the newest sample of each series that is not older than the lookback delta. */
+#include "base/assert.h"
+#include "model/sample.h"
+#include "promql/operators.h"
+#include "promql/selection.h"
+
+struct selector {
+    struct operator op;
+    struct selection selection;
+    struct time_shift shift;
+    enum selector_yield yield;
+    size_t column_steps; /* what the row below has room for */
+    struct row row;
+};
+
+static bool selector_start(struct operator *op)
+{
+    struct selector *selector = (struct selector *)op;
+    if (selector->column_steps < op->steps.count) {
+        if (!evaluation_row(op->ev, op->steps.count, &selector->row))
+            return false;
+        selector->column_steps = op->steps.count;
+    }
+    int64_t first = time_shift_apply(&selector->shift, op->steps.start_ms);
+    int64_t last = time_shift_apply(&selector->shift, steps_end(&op->steps));
+    return selection_start(&selector->selection, first - op->ev->lookback_ms + 1, last);
+}
+
+/* Fills the column; answers how many steps have a value. */
+static size_t selector_fill(struct selector *selector, const struct samples *samples)
+{
+    const struct promql_steps *steps = &selector->op.steps;
+    int64_t lookback_ms = selector->op.ev->lookback_ms;
+    bool times = selector->yield == SELECTOR_TIMES;
+    double *values = selector->row.values;
+    uint64_t *present = selector->row.present;
+    struct sample_cursor cursor = {0};
+    size_t found = 0;
+    bitmap_clear(present, steps->count);
+    for (size_t i = 0; i < steps->count; i++) {
+        int64_t time_ms = time_shift_apply(&selector->shift, steps_time(steps, i));
+        size_t until =
+            sample_cursor_move(&cursor, samples->timestamps_ms, samples->count, time_ms);
+        if (until == 0)
+            continue;
+        double value = samples->values[until - 1];
+        int64_t sample_ms = samples->timestamps_ms[until - 1];
+        bool good = sample_ms > time_ms - lookback_ms && !sample_is_stale(value);
+        values[i] = times ? (double)sample_ms / 1000 : value;
+        present[i / 64] |= (uint64_t)good << (i % 64);
+        found += good;
+    }
+    return found;
+}
+
+static bool selector_next(struct operator *op, struct row *out)
+{
+    struct selector *selector = (struct selector *)op;
+    const struct labels *labels;
+    struct samples samples;
+    while (selection_next(&selector->selection, &labels, &samples)) {
+        size_t found = selector_fill(selector, &samples);
+        if (found == 0)
+            continue;
+        op->ev->statistics.samples_total += found;
+        op->ev->statistics.samples_read += found;
+        selector->row.labels = labels;
+        selector->row.drop_name = false;
+        *out = selector->row;
+        return true;
+    }
+    return false;
+}
+
+static void selector_release(struct operator *op)
+{
+    selection_release(&((struct selector *)op)->selection);
+}
+
+static const struct operator_methods selector_methods = {
+    .name = "selector",
+    .start = selector_start,
+    .next = selector_next,
+    .release = selector_release,
+};
+
+struct operator *selector_new(struct evaluation *ev, const struct node *node,
+                              const struct time_shift *shift, bool sorted,
+                              enum selector_yield yield)
+{
+    ASSERT(node->kind == NODE_VECTOR_SELECTOR);
+    struct selector *selector = operator_new(ev, sizeof(*selector), &selector_methods, node, 0);
+    selection_init(&selector->selection, ev, node, sorted);
+    selector->shift = *shift;
+    selector->yield = yield;
+    selector->op.unique = true;
+    selector->op.name_unique = selection_has_one_name(ev, node);
+    return &selector->op;
+}

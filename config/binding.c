@@ -1,11 +1,9 @@
 #include "config/binding.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "model/duration.h"
+#include "config/binding_internal.h"
 
 /* Texts of users in messages are cut to this. */
 #define QUOTED_BYTES_MAX 200
@@ -110,8 +108,7 @@ static void warn_no_effect(struct binding *binding, const struct binding_field *
     binding_warn(binding, key, "%s is read but has no effect yet", field->key);
 }
 
-/* What users wrote, for a message: short, and no control characters. */
-static const char *shown(struct binding *binding, struct slice text)
+const char *binding_shown(struct binding *binding, struct slice text)
 {
     return arena_printf(binding->arena, "%.*s%s", (int)MIN(text.len, (size_t)QUOTED_BYTES_MAX),
                         text.ptr, text.len > QUOTED_BYTES_MAX ? "..." : "");
@@ -184,287 +181,30 @@ struct slice binding_join_path(struct binding *binding, struct slice path)
     return len == 0 ? SLICE(".") : slice_from(joined + 1, len - 1);
 }
 
-static const char *hint_of(const struct binding_field *field, const char *otherwise)
+/* What null makes of a field. */
+static void clear_field(const struct binding_field *field, char *object)
 {
-    return field->hint == NULL ? otherwise : field->hint;
-}
-
-static const char *type_of(const struct binding_field *field, const char *otherwise)
-{
-    return field->type == NULL ? otherwise : field->type;
-}
-
-static void read_bool(struct binding *binding, const struct binding_field *field,
-                      const struct yaml_tree_node *node, bool *out)
-{
-    struct yaml_tree_value value = yaml_tree_resolve(node, binding->dialect);
-    if (value.type == YAML_TYPE_BOOL) {
-        *out = value.boolean;
-        return;
-    }
-    /* dialect 3 takes the old words where a boolean is wanted */
-    struct yaml_tree_value old = yaml_tree_resolve(node, YAML_DIALECT_2);
-    if (old.type == YAML_TYPE_BOOL) {
-        *out = old.boolean;
-        return;
-    }
-    binding_problem_type(binding, node, type_of(field, "bool"),
-                         hint_of(field, node->quoted ? "write true or false, without quotes"
-                                                     : "write true or false"));
-}
-
-/* A whole number from an integer or a float, whose fraction the reference drops. */
-static bool whole_number(struct yaml_tree_value value, bool *negative, uint64_t *magnitude)
-{
-    if (value.type == YAML_TYPE_INT) {
-        *negative = value.negative;
-        *magnitude = value.magnitude;
-        return true;
-    }
-    if (value.type != YAML_TYPE_FLOAT || isnan(value.number) || fabs(value.number) >= 0x1p64)
-        return false;
-    *magnitude = (uint64_t)fabs(value.number);
-    *negative = value.number < 0 && *magnitude != 0;
-    return true;
-}
-
-static void read_int(struct binding *binding, const struct binding_field *field,
-                     const struct yaml_tree_node *node, int64_t *out)
-{
-    bool negative;
-    uint64_t magnitude;
-    if (!whole_number(yaml_tree_resolve(node, binding->dialect), &negative, &magnitude) ||
-        magnitude > (uint64_t)INT64_MAX) {
-        binding_problem_type(binding, node, type_of(field, "int"),
-                             hint_of(field, "write a whole number"));
-        return;
-    }
-    *out = negative ? -(int64_t)magnitude : (int64_t)magnitude;
-}
-
-static void read_uint(struct binding *binding, const struct binding_field *field,
-                      const struct yaml_tree_node *node, uint64_t *out)
-{
-    bool negative;
-    uint64_t magnitude;
-    if (!whole_number(yaml_tree_resolve(node, binding->dialect), &negative, &magnitude) ||
-        negative) {
-        binding_problem_type(binding, node, type_of(field, "uint"),
-                             hint_of(field, "write a whole number, 0 or more"));
-        return;
-    }
-    *out = magnitude;
-}
-
-static void read_float(struct binding *binding, const struct binding_field *field,
-                       const struct yaml_tree_node *node, double *out)
-{
-    struct yaml_tree_value value = yaml_tree_resolve(node, binding->dialect);
-    if (value.type != YAML_TYPE_INT && value.type != YAML_TYPE_FLOAT) {
-        binding_problem_type(binding, node, type_of(field, "float64"),
-                             hint_of(field, "write a number"));
-        return;
-    }
-    *out = value.number;
-}
-
-static void read_duration(struct binding *binding, const struct binding_field *field,
-                          const struct yaml_tree_node *node, int64_t *out)
-{
-    const char *hint = hint_of(field, "write a duration such as 15s, 1m30s or 2h");
-    struct slice text;
-    struct errbuf err = ERRBUF_INIT;
-    if (!binding_read_text(binding, node, hint, &text))
-        return;
-    if (duration_parse(text, out, &err) == ERR_NONE)
-        return;
-    struct yaml_tree_value value = yaml_tree_resolve(node, binding->dialect);
-    if (value.type == YAML_TYPE_INT && !value.negative)
-        binding_problem(binding, node, "%s; write the unit too: %ss", err.text,
-                        shown(binding, text));
-    else
-        binding_problem(binding, node, "%s; %s", err.text, hint);
-}
-
-static void read_size(struct binding *binding, const struct binding_field *field,
-                      const struct yaml_tree_node *node, uint64_t *out)
-{
-    const char *hint = hint_of(field, "write a size with its unit, such as 512MB or 1GB");
-    struct slice text;
-    struct errbuf err = ERRBUF_INIT;
-    int64_t size;
-    if (!binding_read_text(binding, node, hint, &text))
-        return;
-    if (binding_parse_size(text, &size, &err) != ERR_NONE)
-        binding_problem(binding, node, "%s; %s", err.text, hint);
-    else if (size < 0)
-        binding_problem(binding, node, "a size must not be negative; %s", hint);
-    else
-        *out = (uint64_t)size;
-}
-
-/* Items of a list; `text` alone where a list was expected is a frequent slip. */
-static bool expect_list(struct binding *binding, const struct binding_field *field,
-                        const struct yaml_tree_node *node, const char *type)
-{
-    if (node->kind == YAML_TREE_SEQUENCE)
-        return true;
-    const char *hint = "write a list: each item on a line of its own that begins with \"- \"";
-    if (node->kind == YAML_TREE_SCALAR && field->hint == NULL)
-        hint = arena_printf(binding->arena, "write a list: ['%s']", shown(binding, node->text));
-    binding_problem_type(binding, node, type_of(field, type), hint_of(field, hint));
-    return false;
-}
-
-static void read_text_list(struct binding *binding, const struct binding_field *field,
-                           const struct yaml_tree_node *node, struct slice **out, size_t *out_count)
-{
-    if (!expect_list(binding, field, node, "[]string"))
-        return;
-    struct slice *texts = arena_alloc_array(binding->arena, node->count, sizeof(*texts));
-    size_t count = 0;
-    for (size_t i = 0; i < node->count; i++) {
-        struct slice text;
-        if (!binding_read_text(binding, node->items[i], hint_of(field, "write a text"), &text))
-            continue;
-        if (field->kind == BINDING_PATH_LIST)
-            text = binding_join_path(binding, text);
-        texts[count++] = text;
-    }
-    *out = texts;
-    *out_count = count;
-}
-
-static int compare_pairs(const void *a, const void *b)
-{
-    return slice_cmp(((const struct config_label *)a)->name, ((const struct config_label *)b)->name);
-}
-
-static void read_pairs(struct binding *binding, const struct binding_field *field,
-                       const struct yaml_tree_node *node, struct config_label **out,
-                       size_t *out_count)
-{
-    if (node->kind != YAML_TREE_MAPPING) {
-        binding_problem_type(binding, node, type_of(field, "map[string]string"),
-                             hint_of(field, "write pairs: each on a line, name: value"));
-        return;
-    }
-    struct config_label *pairs = arena_alloc_array(binding->arena, node->count, sizeof(*pairs));
-    size_t count = 0;
-    for (size_t i = 0; i < node->count; i++) {
-        struct slice value;
-        if (node->keys[i]->duplicate) {
-            binding_problem(binding, node->keys[i], "key %s already set in map; remove one of them",
-                            binding_quote(binding->arena, node->keys[i]->text));
-            continue;
-        }
-        if (binding_read_text(binding, node->items[i],
-                              "write a text, in quotes if it is special to YAML", &value))
-            pairs[count++] = (struct config_label){node->keys[i]->text, value};
-    }
-    qsort(pairs, count, sizeof(*pairs), compare_pairs);
-    *out = pairs;
-    *out_count = count;
-}
-
-static const char *list_type(struct binding *binding, const struct binding_field *field)
-{
-    if (field->type != NULL)
-        return field->type;
-    return arena_printf(binding->arena, "[]*%s", field->schema->type);
-}
-
-static void read_struct_list(struct binding *binding, const struct binding_field *field,
-                             const struct yaml_tree_node *node, void **out, size_t *out_count)
-{
-    const struct binding_schema *schema = field->schema;
-    if (node->kind != YAML_TREE_SEQUENCE) {
-        binding_problem_type(
-            binding, node, list_type(binding, field),
-            hint_of(field, "write a list: each item begins on a line of its own with \"- \""));
-        return;
-    }
-    size_t bytes = node->count * schema->size;
-    if (bytes > BINDING_OBJECT_BYTES_MAX - binding->object_bytes) {
-        binding_problem(binding, node, "too many items");
-        return;
-    }
-    binding->object_bytes += bytes;
-    char *objects = arena_zalloc(binding->arena, bytes);
-    size_t count = 0;
-    for (size_t i = 0; i < node->count; i++) {
-        const struct yaml_tree_node *item = node->items[i];
-        if (item->kind == YAML_TREE_NULL) {
-            binding_problem(binding, item, "%s; remove the \"-\" or write the item behind it",
-                            field->if_empty == NULL ? "empty or null item" : field->if_empty);
-            continue;
-        }
-        binding_read(binding, schema, item, objects + count * schema->size);
-        count++;
-    }
-    *out = objects;
-    *out_count = count;
-}
-
-/* Structs of the kinds that hold one. */
-static void read_struct(struct binding *binding, const struct binding_field *field,
-                        const struct yaml_tree_node *node, char *object)
-{
-    char *address = object + field->offset;
-    if (field->kind == BINDING_STRUCT_POINTER) {
-        void *target = arena_zalloc(binding->arena, field->schema->size);
-        *(void **)address = target;
-        address = target;
-    } else if (field->kind == BINDING_STRUCT_PRESENT) {
-        *(bool *)(object + field->count_offset) = true;
-    }
-    binding_read(binding, field->schema, node, address);
-    if (field->kind == BINDING_STRUCT_PRESENT)
-        *(bool *)(object + field->count_offset) = true;
-}
-
-static void zero_field(const struct binding_field *field, char *object)
-{
-    switch (field->kind) {
-    case BINDING_TEXT:
-    case BINDING_SECRET:
-    case BINDING_PATH:
-    case BINDING_URL:
-        *(struct slice *)(object + field->offset) = SLICE_EMPTY;
+    const struct binding_operations *operations = &binding_operations[field->kind];
+    void *address = binding_address(field, object);
+    switch (operations->zero) {
+    case BINDING_ZERO_TEXT:
+        *(struct slice *)address = SLICE_EMPTY;
         break;
-    case BINDING_BOOL:
-        *(bool *)(object + field->offset) = false;
+    case BINDING_ZERO_BYTES:
+        memset(address, 0, operations->size);
         break;
-    case BINDING_INT:
-    case BINDING_UINT:
-    case BINDING_DURATION:
-    case BINDING_SIZE:
-        *(uint64_t *)(object + field->offset) = 0;
+    case BINDING_ZERO_COUNT:
+        *binding_count(field, object) = 0;
         break;
-    case BINDING_FLOAT:
-        *(double *)(object + field->offset) = 0;
-        break;
-    case BINDING_TEXT_LIST:
-    case BINDING_SECRET_LIST:
-    case BINDING_PATH_LIST:
-    case BINDING_PAIRS:
-    case BINDING_STRUCT_LIST:
-        *(size_t *)(object + field->count_offset) = 0;
-        break;
-    case BINDING_STRUCT:
-        memset(object + field->offset, 0, field->schema->size);
-        break;
-    case BINDING_STRUCT_PRESENT:
-        memset(object + field->offset, 0, field->schema->size);
+    case BINDING_ZERO_PRESENT:
         *(bool *)(object + field->count_offset) = false;
+        memset(address, 0, field->schema->size);
         break;
-    case BINDING_STRUCT_POINTER:
-    case BINDING_OPAQUE:
-        *(void **)(object + field->offset) = NULL;
+    case BINDING_ZERO_STRUCT:
+        memset(address, 0, field->schema->size);
         break;
-    case BINDING_INLINE:
-    case BINDING_CUSTOM:
-    case BINDING_REFUSED:
+    case BINDING_ZERO_NEVER:
+    case BINDING_ZERO_ALWAYS:
         break;
     }
 }
@@ -472,68 +212,13 @@ static void zero_field(const struct binding_field *field, char *object)
 static void read_field(struct binding *binding, const struct binding_field *field,
                        const struct yaml_tree_node *node, char *object)
 {
-    void *address = object + field->offset;
-    void *count = object + field->count_offset;
-    if (node->kind == YAML_TREE_NULL && field->kind != BINDING_CUSTOM &&
-        field->kind != BINDING_REFUSED) {
-        if (!(field->flags & BINDING_NULL_KEEPS))
-            zero_field(field, object);
+    const struct binding_operations *operations = &binding_operations[field->kind];
+    if (operations->read == NULL)
         return;
-    }
-    switch (field->kind) {
-    case BINDING_TEXT:
-    case BINDING_SECRET:
-    case BINDING_URL:
-        (void)binding_read_text(binding, node, hint_of(field, "write a text"), address);
-        break;
-    case BINDING_PATH:
-        if (binding_read_text(binding, node, hint_of(field, "write a path"), address))
-            *(struct slice *)address = binding_join_path(binding, *(struct slice *)address);
-        break;
-    case BINDING_BOOL:
-        read_bool(binding, field, node, address);
-        break;
-    case BINDING_INT:
-        read_int(binding, field, node, address);
-        break;
-    case BINDING_UINT:
-        read_uint(binding, field, node, address);
-        break;
-    case BINDING_FLOAT:
-        read_float(binding, field, node, address);
-        break;
-    case BINDING_DURATION:
-        read_duration(binding, field, node, address);
-        break;
-    case BINDING_SIZE:
-        read_size(binding, field, node, address);
-        break;
-    case BINDING_TEXT_LIST:
-    case BINDING_SECRET_LIST:
-    case BINDING_PATH_LIST:
-        read_text_list(binding, field, node, address, count);
-        break;
-    case BINDING_PAIRS:
-        read_pairs(binding, field, node, address, count);
-        break;
-    case BINDING_STRUCT:
-    case BINDING_STRUCT_PRESENT:
-    case BINDING_STRUCT_POINTER:
-        read_struct(binding, field, node, object);
-        break;
-    case BINDING_STRUCT_LIST:
-        read_struct_list(binding, field, node, address, count);
-        break;
-    case BINDING_CUSTOM:
-        field->read(binding, field, node, object);
-        break;
-    case BINDING_OPAQUE:
-        *(const struct yaml_tree_node **)address = node;
-        break;
-    case BINDING_INLINE:
-    case BINDING_REFUSED:
-        break;
-    }
+    if (node->kind != YAML_TREE_NULL || operations->zero == BINDING_ZERO_NEVER)
+        operations->read(binding, field, node, object);
+    else if (!(field->flags & BINDING_NULL_KEEPS))
+        clear_field(field, object);
 }
 
 /* The keys of a mapping that were met by some row; the others are unknown. */
@@ -599,10 +284,10 @@ static void report_keys(struct binding *binding, const struct binding_schema *sc
             binding_problem(binding, key,
                             "field %s already set in type %s; remove one of them or join their "
                             "contents",
-                            shown(binding, key->text), schema->type);
+                            binding_shown(binding, key->text), schema->type);
         else if (!use->known[i])
             binding_problem(binding, key, "field %s not found in type %s%s",
-                            shown(binding, key->text), schema->type,
+                            binding_shown(binding, key->text), schema->type,
                             binding_suggest(binding, schema, key->text));
     }
 }

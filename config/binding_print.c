@@ -2,22 +2,10 @@
  * Objects back to YAML by the same tables that read them. Fields that are zero are left out unless
  * their row says otherwise, as the reference does.
  */
-#include <math.h>
-#include <stdlib.h>
-
-#include "base/float_text.h"
-#include "config/binding.h"
-#include "model/duration.h"
+#include "config/binding_internal.h"
 #include "model/quote.h"
 
 #define SECRET_SHOWN SLICE("<secret>")
-/* Keys of parts that are kept as they came whose values are secrets. */
-static const char *const secret_keys[] = {
-    "password",      "credentials", "bearer_token",  "client_secret", "client_certificate_key",
-    "token",         "auth_token",  "secret_key",    "access_key",    "key",
-    "secrets",       "secret_id",   "adminpassword", "api_key",       "application_credential_secret",
-    "authorization_key", NULL,
-};
 
 struct yaml_tree_node *binding_print_secret(const struct binding_printer *printer,
                                             struct slice secret)
@@ -112,156 +100,27 @@ int binding_compare_keys(struct slice a, struct slice b)
     return a.len < b.len ? -1 : a.len > b.len;
 }
 
-static int compare_pairs(const void *a, const void *b)
-{
-    return binding_compare_keys(((const struct config_label *)a)->name,
-                                ((const struct config_label *)b)->name);
-}
-
-static struct yaml_tree_node *plain_text(const struct binding_printer *printer, const char *text)
-{
-    return yaml_tree_new_plain(printer->arena, slice_str(arena_strdup(printer->arena, text)));
-}
-
-static struct yaml_tree_node *print_number(const struct binding_printer *printer,
-                                           const struct binding_field *field, const char *address)
-{
-    char text[FLOAT_TEXT_SIZE];
-    if (field->kind == BINDING_FLOAT) {
-        double value = *(const double *)address;
-        if (isnan(value) || isinf(value))
-            return plain_text(printer, isnan(value) ? ".nan" : value > 0 ? ".inf" : "-.inf");
-        size_t len = float_text_g(value, text);
-        return yaml_tree_new_plain(printer->arena,
-                                   arena_slice(printer->arena, slice_from(text, len)));
-    }
-    if (field->kind == BINDING_INT)
-        return yaml_tree_new_plain(
-            printer->arena,
-            slice_str(arena_printf(printer->arena, "%lld", (long long)*(const int64_t *)address)));
-    return yaml_tree_new_plain(printer->arena,
-                               slice_str(arena_printf(printer->arena, "%llu",
-                                                      (unsigned long long)*(const uint64_t *)address)));
-}
-
-static struct yaml_tree_node *print_unit(const struct binding_printer *printer,
-                                         const struct binding_field *field, const char *address)
-{
-    struct buf text;
-    buf_init(&text, 256);
-    if (field->kind == BINDING_DURATION)
-        duration_print(*(const int64_t *)address, &text);
-    else
-        binding_print_size(*(const uint64_t *)address, &text);
-    struct slice copy = arena_slice(printer->arena, buf_slice(&text));
-    buf_release(&text);
-    return yaml_tree_new_string(printer->arena, copy);
-}
-
-static struct yaml_tree_node *print_text_list(const struct binding_printer *printer,
-                                              const struct binding_field *field,
-                                              const struct slice *texts, size_t count)
-{
-    struct yaml_tree_node *list =
-        yaml_tree_new_collection(printer->arena, YAML_TREE_SEQUENCE, count);
-    list->flow = (field->flags & BINDING_FLOW) != 0;
-    for (size_t i = 0; i < count; i++)
-        yaml_tree_add(list, NULL,
-                      field->kind == BINDING_SECRET_LIST
-                          ? binding_print_secret(printer, texts[i])
-                          : yaml_tree_new_string(printer->arena, texts[i]));
-    return list;
-}
-
-struct yaml_tree_node *binding_print_pairs(const struct binding_printer *printer,
-                                           const struct config_label *pairs, size_t count)
-{
-    struct yaml_tree_node *map =
-        yaml_tree_new_collection(printer->arena, YAML_TREE_MAPPING, count);
-    if (count == 0)
-        return map;
-    struct config_label *sorted = arena_alloc_array(printer->arena, count, sizeof(*sorted));
-    memcpy(sorted, pairs, count * sizeof(*sorted));
-    qsort(sorted, count, sizeof(*sorted), compare_pairs);
-    for (size_t i = 0; i < count; i++)
-        yaml_tree_add(map, yaml_tree_new_string(printer->arena, sorted[i].name),
-                      yaml_tree_new_string(printer->arena, sorted[i].value));
-    return map;
-}
-
-static bool is_secret_key(struct slice key)
-{
-    for (const char *const *word = secret_keys; *word != NULL; word++) {
-        if (slice_eq_str(key, *word))
-            return true;
-    }
-    return false;
-}
-
-/* A copy of what was kept as it came, without its secrets. */
-static struct yaml_tree_node *print_opaque(const struct binding_printer *printer,
-                                           const struct yaml_tree_node *node, bool secret)
-{
-    if (node->kind == YAML_TREE_NULL)
-        return yaml_tree_new_plain(printer->arena, SLICE("null"));
-    if (node->kind == YAML_TREE_SCALAR) {
-        if (secret)
-            return binding_print_secret(printer, node->text);
-        struct slice text = printer->show_secrets
-                                ? node->text
-                                : binding_redact_url(printer->arena, node->text);
-        return node->quoted ? yaml_tree_new_string(printer->arena, text)
-                            : yaml_tree_new_plain(printer->arena, text);
-    }
-    struct yaml_tree_node *copy = yaml_tree_new_collection(printer->arena, node->kind, node->count);
-    for (size_t i = 0; i < node->count; i++) {
-        struct yaml_tree_node *key =
-            node->kind == YAML_TREE_MAPPING
-                ? yaml_tree_new_string(printer->arena, node->keys[i]->text)
-                : NULL;
-        bool hide = secret || (key != NULL && is_secret_key(key->text));
-        yaml_tree_add(copy, key, print_opaque(printer, node->items[i], hide));
-    }
-    return copy;
-}
-
 static bool schema_is_zero(const struct binding_schema *schema, const char *object);
 
 static bool field_is_zero(const struct binding_field *field, const char *object)
 {
-    const char *address = object + field->offset;
-    switch (field->kind) {
-    case BINDING_TEXT:
-    case BINDING_SECRET:
-    case BINDING_PATH:
-    case BINDING_URL:
+    static const char zeros[sizeof(uint64_t)];
+    const struct binding_operations *operations = &binding_operations[field->kind];
+    const void *address = binding_address(field, object);
+    switch (operations->zero) {
+    case BINDING_ZERO_TEXT:
         return ((const struct slice *)address)->len == 0;
-    case BINDING_BOOL:
-        return !*(const bool *)address;
-    case BINDING_INT:
-    case BINDING_UINT:
-    case BINDING_DURATION:
-    case BINDING_SIZE:
-        return *(const uint64_t *)address == 0;
-    case BINDING_FLOAT:
-        return *(const double *)address == 0;
-    case BINDING_TEXT_LIST:
-    case BINDING_SECRET_LIST:
-    case BINDING_PATH_LIST:
-    case BINDING_PAIRS:
-    case BINDING_STRUCT_LIST:
-        return *(const size_t *)(object + field->count_offset) == 0;
-    case BINDING_STRUCT:
-    case BINDING_INLINE:
-        return schema_is_zero(field->schema, address);
-    case BINDING_STRUCT_PRESENT:
+    case BINDING_ZERO_BYTES:
+        return memcmp(address, zeros, operations->size) == 0;
+    case BINDING_ZERO_COUNT:
+        return *binding_count(field, object) == 0;
+    case BINDING_ZERO_PRESENT:
         return !*(const bool *)(object + field->count_offset);
-    case BINDING_STRUCT_POINTER:
-    case BINDING_OPAQUE:
-        return *(void *const *)address == NULL;
-    case BINDING_CUSTOM:
+    case BINDING_ZERO_STRUCT:
+        return schema_is_zero(field->schema, address);
+    case BINDING_ZERO_NEVER:
         return false;
-    case BINDING_REFUSED:
+    case BINDING_ZERO_ALWAYS:
         return true;
     }
     return true;
@@ -274,72 +133,6 @@ static bool schema_is_zero(const struct binding_schema *schema, const char *obje
             return false;
     }
     return true;
-}
-
-static struct yaml_tree_node *print_structs(const struct binding_printer *printer,
-                                            const struct binding_field *field,
-                                            const char *objects, size_t count)
-{
-    struct yaml_tree_node *list =
-        yaml_tree_new_collection(printer->arena, YAML_TREE_SEQUENCE, count);
-    for (size_t i = 0; i < count; i++)
-        yaml_tree_add(list, NULL,
-                      binding_print(printer, field->schema, objects + i * field->schema->size));
-    return list;
-}
-
-static struct yaml_tree_node *print_text(const struct binding_printer *printer,
-                                         const struct binding_field *field, struct slice text)
-{
-    if (field->kind == BINDING_SECRET)
-        return binding_print_secret(printer, text);
-    if (field->kind == BINDING_URL && !printer->show_secrets)
-        text = binding_redact_url(printer->arena, text);
-    return yaml_tree_new_string(printer->arena, text);
-}
-
-static struct yaml_tree_node *print_field(const struct binding_printer *printer,
-                                          const struct binding_field *field, const char *object)
-{
-    const char *address = object + field->offset;
-    const size_t *count = (const size_t *)(object + field->count_offset);
-    switch (field->kind) {
-    case BINDING_TEXT:
-    case BINDING_SECRET:
-    case BINDING_PATH:
-    case BINDING_URL:
-        return print_text(printer, field, *(const struct slice *)address);
-    case BINDING_BOOL:
-        return plain_text(printer, *(const bool *)address ? "true" : "false");
-    case BINDING_INT:
-    case BINDING_UINT:
-    case BINDING_FLOAT:
-        return print_number(printer, field, address);
-    case BINDING_DURATION:
-    case BINDING_SIZE:
-        return print_unit(printer, field, address);
-    case BINDING_TEXT_LIST:
-    case BINDING_SECRET_LIST:
-    case BINDING_PATH_LIST:
-        return print_text_list(printer, field, *(const struct slice *const *)address, *count);
-    case BINDING_PAIRS:
-        return binding_print_pairs(printer, *(const struct config_label *const *)address, *count);
-    case BINDING_STRUCT:
-    case BINDING_STRUCT_PRESENT:
-        return binding_print(printer, field->schema, address);
-    case BINDING_STRUCT_POINTER:
-        return binding_print(printer, field->schema, *(void *const *)address);
-    case BINDING_STRUCT_LIST:
-        return print_structs(printer, field, *(const char *const *)address, *count);
-    case BINDING_CUSTOM:
-        return field->print == NULL ? NULL : field->print(printer, field, object);
-    case BINDING_OPAQUE:
-        return print_opaque(printer, *(const struct yaml_tree_node *const *)address, false);
-    case BINDING_INLINE:
-    case BINDING_REFUSED:
-        return NULL;
-    }
-    return NULL;
 }
 
 static size_t row_count(const struct binding_schema *schema)
@@ -363,7 +156,10 @@ static void print_fields(const struct binding_printer *printer,
         if ((field->flags & BINDING_NOT_PRINTED) ||
             (!(field->flags & BINDING_ALWAYS) && field_is_zero(field, object)))
             continue;
-        struct yaml_tree_node *value = print_field(printer, field, object);
+        const struct binding_operations *operations = &binding_operations[field->kind];
+        if (operations->print == NULL)
+            continue;
+        struct yaml_tree_node *value = operations->print(printer, field, object);
         if (value != NULL)
             yaml_tree_add(map, yaml_tree_new_string(printer->arena, slice_str(field->key)), value);
     }

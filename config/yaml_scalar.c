@@ -153,6 +153,25 @@ static bool skip_part(struct slice text, size_t *at, size_t width, const char *s
     return true;
 }
 
+/* What follows the seconds: a fraction, then a zone unless date and time are set apart by a space. */
+static bool looks_like_time_end(struct slice text, size_t at, bool zone)
+{
+    if (at < text.len && text.ptr[at] == '.') {
+        size_t end = skip_digits(text, at + 1);
+        if (end == at + 1)
+            return false;
+        at = end;
+    }
+    if (!zone)
+        return at == text.len;
+    if (at + 1 == text.len && text.ptr[at] == 'Z')
+        return true;
+    if (at >= text.len || (text.ptr[at] != '+' && text.ptr[at] != '-'))
+        return false;
+    at++;
+    return skip_part(text, &at, 2, ":") && skip_part(text, &at, 2, "") && at == text.len;
+}
+
 /* 2006-1-2 and the same with a time behind it. */
 static bool looks_like_timestamp(struct slice text)
 {
@@ -163,23 +182,9 @@ static bool looks_like_timestamp(struct slice text)
     if (skip_part(text, &at, 2, "") && at == text.len)
         return true;
     at = day;
-    if (!skip_part(text, &at, 2, "Tt ") || !skip_part(text, &at, 2, ":") ||
-        !skip_part(text, &at, 2, ":") || !skip_part(text, &at, 2, ""))
-        return false;
-    if (at < text.len && text.ptr[at] == '.') {
-        size_t end = skip_digits(text, at + 1);
-        if (end == at + 1)
-            return false;
-        at = end;
-    }
-    if (slice_index(text, ' ') != SLICE_NONE)
-        return at == text.len;
-    if (at + 1 == text.len && text.ptr[at] == 'Z')
-        return true;
-    if (at >= text.len || (text.ptr[at] != '+' && text.ptr[at] != '-'))
-        return false;
-    at++;
-    return skip_part(text, &at, 2, ":") && skip_part(text, &at, 2, "") && at == text.len;
+    return skip_part(text, &at, 2, "Tt ") && skip_part(text, &at, 2, ":") &&
+           skip_part(text, &at, 2, ":") && skip_part(text, &at, 2, "") &&
+           looks_like_time_end(text, at, slice_index(text, ' ') == SLICE_NONE);
 }
 
 static bool resolve_number(struct slice text, struct yaml_tree_value *out)

@@ -51,21 +51,8 @@ struct http_transfer *fetch_start(struct http_client *client, const struct fetch
                 });
 }
 
-/* The transfer did not end well. Once the headers are there, Go names the reason alone; before, the
- * request with it. */
-static enum err fetch_failed(const struct http_client_response *response, const char *url,
-                             struct errbuf *err)
-{
-    if (response->error == ERR_LIMIT)
-        return errbuf_set(err, ERR_LIMIT, "body size limit exceeded");
-    if (response->status != 0)
-        return errbuf_set(err, response->error, "%s", response->error_text);
-    return errbuf_set(err, response->error, "Get \"%s\": %s", url, response->error_text);
-}
-
-enum err fetch_read(const struct http_client_response *response, const char *url,
-                    uint64_t body_size_limit, struct buf *inflated, struct slice *out_body,
-                    struct errbuf *err)
+enum err fetch_read(const struct http_client_response *response, uint64_t body_size_limit,
+                    struct buf *inflated, struct slice *out_body, struct errbuf *err)
 {
     /* a status other than 200 is told even when the rest did not come */
     if (response->status != 0 && response->status != HTTP_STATUS_OK) {
@@ -73,7 +60,7 @@ enum err fetch_read(const struct http_client_response *response, const char *url
                           response->status_text);
     }
     if (response->error != ERR_NONE)
-        return fetch_failed(response, url, err);
+        return errbuf_set(err, response->error, "%s", response->error_text);
     if (!slice_eq_str(response->content_encoding, "gzip")) {
         if (response->body.len >= body_size_limit)
             return errbuf_set(err, ERR_LIMIT, "body size limit exceeded");

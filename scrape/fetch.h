@@ -40,6 +40,5 @@ struct http_transfer *fetch_start(struct http_client *client, const struct fetch
 
 /* The body of an answer: borrowed from the response, or from `inflated`, into which a compressed
  * one is unpacked. A body of `body_size_limit` bytes is too large already: ERR_LIMIT. */
-enum err fetch_read(const struct http_client_response *response, const char *url,
-                    uint64_t body_size_limit, struct buf *inflated, struct slice *out_body,
-                    struct errbuf *err) MUST_CHECK;
+enum err fetch_read(const struct http_client_response *response, uint64_t body_size_limit,
+                    struct buf *inflated, struct slice *out_body, struct errbuf *err) MUST_CHECK;

@@ -100,6 +100,16 @@ static void scrape_count_rejected(struct scrape_manager *manager, const struct t
         counter_inc(manager->counters.exceeded_sample_limit);
 }
 
+/* The media type of the job's fallback protocol, empty if it has none. */
+static struct slice scrape_fallback_type(const struct config_scrape *scrape)
+{
+    if (scrape->fallback_protocol == SCRAPE_PROTOCOL_NONE)
+        return SLICE_EMPTY;
+    struct slice type = slice_str(config_scrape_protocol_media_type(scrape->fallback_protocol));
+    size_t parameters = slice_index(type, ';');
+    return parameters == SLICE_NONE ? type : slice_sub(type, 0, parameters);
+}
+
 /* The body into the transaction. */
 static enum err scrape_ingest(struct scrape_manager *manager, struct target *target,
                               struct appender *appender, struct slice content_type,
@@ -109,9 +119,7 @@ static enum err scrape_ingest(struct scrape_manager *manager, struct target *tar
     struct errbuf *err = &outcome->error;
     enum exposition_format format = EXPOSITION_TEXT;
     if (body.len > 0) {
-        struct slice fallback = SLICE_EMPTY;
-        if (scrape->fallback_protocol != SCRAPE_PROTOCOL_NONE)
-            fallback = slice_str(config_scrape_protocol_media_type(scrape->fallback_protocol));
+        struct slice fallback = scrape_fallback_type(scrape);
         bool used_fallback = false;
         enum err code = exposition_format_of(content_type, fallback, &format, &used_fallback, err);
         if (code != ERR_NONE) {
@@ -252,8 +260,7 @@ static void scrape_done(const struct http_client_response *response, void *conte
     struct scrape_outcome outcome = {0};
     struct slice body = SLICE_EMPTY;
     uint64_t limit = scrape_body_limit(manager, pool->scrape);
-    enum err code =
-        fetch_read(response, target->url, limit, &manager->inflated, &body, &outcome.error);
+    enum err code = fetch_read(response, limit, &manager->inflated, &body, &outcome.error);
     outcome.failed = code != ERR_NONE;
     if (code == ERR_LIMIT) {
         outcome.body_size = -1;

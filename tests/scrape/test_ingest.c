@@ -407,7 +407,7 @@ START_TEST(large_bodies_let_others_breathe)
     char *text = malloc(20 * 1024);
     size_t len = 0;
     for (int i = 0; i < 1024; i++)
-        len += (size_t)sprintf(text + len, "m%d 1\n", i);
+        len += (size_t)snprintf(text + len, 16, "m%d 1\n", i);
     ck_assert(body(text));
     free(text);
     ck_assert_int_eq(breaths, 4);

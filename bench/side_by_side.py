@@ -1,0 +1,465 @@
+"""ferula beside Debian's prometheus and victoria-metrics: the same load, one after the other.
+
+usage: side_by_side.py --build FOLDER [--full] [--servers LIST] [--stages LIST] [--json FILE]
+
+Each server runs alone on core 1, the load on core 0. Figures are CPU time (utime + stime), memory from
+smaps_rollup, file sizes, and latencies of whole answers.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+from peers import Server, files_size, stripped_size
+
+NODE_SERIES = 1026
+TARGETS = 200
+WRITE_TARGETS = 100
+TSBS_SERIES_PER_HOST = 29
+TSBS_STEP_MS = 10000
+TSBS_OFFSET_MS = 3000  # so that no sample lies on the edge of a window or of a look-back
+LIVE_TARGETS = 19
+
+STAGES = ('start', 'scrape', 'gzip', 'write', 'queries', 'disk')
+
+QUICK = {
+    'starts': 3, 'idle_s': 3, 'scrape_s': 22, 'window_s': 15, 'rounds': 12, 'hosts': 50, 'hours': 6,
+    'runs': 7, 'mix_s': 8, 'stages': ('start', 'scrape', 'write', 'queries'),
+}
+FULL = {
+    'starts': 7, 'idle_s': 15, 'scrape_s': 180, 'window_s': 150, 'rounds': 40, 'hosts': 400, 'hours': 6,
+    'runs': 9, 'mix_s': 40, 'stages': STAGES,
+}
+
+BUCKETS = 'histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))'
+RATE = 'rate(net_bytes_total[5m])'
+
+# name, expression, hours and step in seconds (None = instant)
+QUERIES = (
+    ('one series', 'cpu_usage_user{hostname="host_7"}', None),
+    ('raw hour', 'cpu_usage_user[1h]', None),
+    ('ten names', '{__name__=~"cpu_usage_.*"}', None),
+    ('rate', RATE, None),
+    ('rate, 1 h', RATE, (1, 60)),
+    ('sum by host of rate, 6 h', f'sum by (hostname) ({RATE})', (6, 60)),
+    ('avg by region, 6 h', 'avg by (region) (cpu_usage_user)', (6, 60)),
+    ('topk of avg_over_time, 1 h', 'topk(5, avg_over_time(cpu_usage_user[5m]))', (1, 60)),
+    ('histogram_quantile, 6 h', BUCKETS, (6, 60)),
+    ('histogram_quantile', BUCKETS, None),
+    ('max_over_time, 5 h by 1 h', 'max_over_time(cpu_usage_user[1h])', (5, 3600)),
+    ('count with regexes', 'count by (region) ({__name__=~"cpu_usage_(user|system)",hostname=~"host_1.*",'
+                           'region!~"eu-.*"})', None),
+    ('quantile, 1 h by 15 s', 'quantile(0.9, cpu_usage_user)', (1, 15)),
+    ('join, 1 h', f'sum by (hostname) ({RATE}) * on (hostname) group_left (version) host_info', (1, 60)),
+    ('subquery', 'max_over_time(rate(net_bytes_total[1m])[1h:30s])', None),
+    ('filter, 1 h', 'cpu_usage_user > 90', (1, 60)),
+    ('count of all', 'count({__name__=~".+"})', None),
+)
+
+DASHBOARD = (
+    'avg by (region) (cpu_usage_user)',
+    'sum by (region) (rate(net_bytes_total[5m]))',
+    'max by (datacenter) (cpu_usage_system)',
+    'histogram_quantile(0.99, sum by (le, region) (rate(http_request_duration_seconds_bucket[5m])))',
+    'sum(rate(http_request_duration_seconds_sum[5m])) / sum(rate(http_request_duration_seconds_count[5m]))',
+    'cpu_usage_user{hostname=~"host_1[0-9]"}',
+    'topk(5, avg_over_time(cpu_usage_user[5m]))',
+    'count by (version) (host_info)',
+    'avg by (service) (cpu_usage_idle)',
+    'sum by (hostname) (rate(net_packets_total{hostname=~"host_2.*"}[5m]))',
+)
+
+
+def note(text):
+    print(f'# {text}', file=sys.stderr, flush=True)
+
+
+class Run:
+    """One run over all servers; `figures[name][server]` is what was measured."""
+
+    def __init__(self, options, settings):
+        self.options = options
+        self.settings = settings
+        self.folder = tempfile.mkdtemp(prefix='ferula-bench-', dir=options.folder)
+        self.figures = {}
+        self.answers = {}
+        self.load = []
+
+    def tool(self, name):
+        return os.path.join(self.options.build, 'bench', name)
+
+    def put(self, figure, server, value):
+        self.figures.setdefault(figure, {})[server.name] = value
+
+    def spawn(self, *command, **keywords):
+        process = subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {0}), text=True,
+                                   **keywords)
+        self.load.append(process)
+        return process
+
+    def output(self, *command, stdin=''):
+        process = self.spawn(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        text, _ = process.communicate(stdin)
+        if process.returncode != 0:
+            raise RuntimeError(f'{command[0]} ended with {process.returncode}')
+        return [json.loads(line) for line in text.splitlines()]
+
+    def writer(self, server, shape, units, start_ms, step_ms, first, rounds, mode):
+        return [self.tool('bench_remote_writer'), str(server.port), '/api/v1/write', shape, str(units),
+                str(start_ms), str(step_ms), str(first), str(rounds), mode]
+
+    def close(self):
+        for process in self.load:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def stage_start(run, server):
+    """Start time and memory with nothing to do."""
+    times = []
+    for _ in range(run.settings['starts']):
+        server.clear()
+        server.start()
+        times.append(server.start_s * 1000)
+        server.stop()
+    server.clear()
+    server.start()
+    time.sleep(run.settings['idle_s'])
+    rss, anonymous = server.memory()
+    before = server.cpu_s()
+    time.sleep(run.settings['idle_s'])
+    run.put('start on an empty directory, ms', server, statistics.median(times))
+    run.put('idle RSS, MB', server, rss / 1e6)
+    run.put('idle anonymous RSS, MB', server, anonymous / 1e6)
+    run.put('idle CPU, % of a core', server, (server.cpu_s() - before) / run.settings['idle_s'] * 100)
+    run.put('binary, stripped, MB', server, stripped_size(server.binary, run.folder) / 1e6)
+    server.stop()
+
+
+def served(port):
+    """What the load generator has handed out so far."""
+    import http.client
+    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=30)
+    connection.request('GET', '/stats')
+    stats = json.loads(connection.getresponse().read())
+    connection.close()
+    return stats
+
+
+def scrape(run, server, form):
+    port = run.options.port + 9
+    targets = run.spawn(run.tool('bench_targets'), str(port), str(TARGETS), '5', form)
+    time.sleep(0.5)
+    server.clear()
+    server.start([f'127.0.0.{number + 1}:{port}' for number in range(TARGETS)])
+    time.sleep(run.settings['scrape_s'] - run.settings['window_s'])
+    cpu, samples = server.cpu_s(), served(port)['samples']
+    time.sleep(run.settings['window_s'])
+    cpu, samples = server.cpu_s() - cpu, served(port)['samples'] - samples
+    rss, anonymous = server.memory()
+    total = served(port)['samples']
+    wal = files_size(server.data, 'wal')
+    run.put(f'scrape ingestion, {form}, CPU s per million samples', server, cpu / samples * 1e6)
+    if form == 'plain':
+        run.put('scrape: samples a second', server, samples / run.settings['window_s'])
+        run.put('scrape: RSS per series, bytes', server, rss / (TARGETS * NODE_SERIES))
+        run.put('scrape: anonymous RSS per series, bytes', server, anonymous / (TARGETS * NODE_SERIES))
+        run.put('WAL bytes per sample', server, wal / total if wal else None)
+    server.stop(signal.SIGKILL)
+    targets.kill()
+    targets.wait()
+
+
+def stage_scrape(run, server):
+    scrape(run, server, 'plain')
+
+
+def stage_gzip(run, server):
+    scrape(run, server, 'gzip')
+
+
+def count_samples(server):
+    """All samples of the remote-write stage that the server can show. Name by name, since
+    count_over_time drops the names and would have equal series otherwise."""
+    status, body = server.get('/api/v1/label/__name__/values')
+    total = 0
+    for name in json.loads(body)['data'] if status == 200 else ():
+        status, body = server.get('/api/v1/query', query=f'sum(count_over_time({name}{{job="node"}}[1h]))',
+                                  nocache=1)
+        result = json.loads(body)['data']['result'] if status == 200 else []
+        total += int(float(result[0]['value'][1])) if result else 0
+    return total
+
+
+def stage_write(run, server):
+    rounds = run.settings['rounds']
+    series = WRITE_TARGETS * NODE_SERIES
+    start_ms = (int(time.time()) - rounds * 15 - 30) * 1000
+    server.clear()
+    server.start()
+    cpu_start = server.cpu_s()
+    first = run.output(*run.writer(server, 'node', WRITE_TARGETS, start_ms, 15000, 0, 1, 'encoded'))[0]
+    time.sleep(1)
+    cpu_first = server.cpu_s()
+    rest = run.output(*run.writer(server, 'node', WRITE_TARGETS, start_ms, 15000, 1, rounds - 1,
+                                  'encoded'))[0]
+    # the answers are out: what is lost now was promised
+    cpu_rest = server.cpu_s()
+    server.stop(signal.SIGKILL)
+    sent = first['samples'] + rest['samples']
+    per_sample = (cpu_rest - cpu_first) / rest['samples']
+    run.put('remote write, CPU s per million samples', server, (cpu_rest - cpu_start) / sent * 1e6)
+    run.put('remote write, known series, CPU s per million samples', server, per_sample * 1e6)
+    run.put('a new series, CPU us', server,
+            ((cpu_first - cpu_start) - per_sample * first['samples']) / series * 1e6)
+    run.put('remote write: refused requests', server, first['failed'] + rest['failed'])
+    server.start()
+    run.put('start after kill -9, s per million samples', server, server.start_s / sent * 1e6)
+    time.sleep(2)
+    run.put('samples lost by kill -9', server, sent - count_samples(server))
+    server.stop()
+    write_memory(run, server, start_ms, rounds, series)
+
+
+def write_memory(run, server, start_ms, rounds, series):
+    """Memory after remote write, of a process that has seen nothing else."""
+    server.clear()
+    server.start()
+    run.output(*run.writer(server, 'node', WRITE_TARGETS, start_ms, 15000, 0, rounds, 'encoded'))
+    time.sleep(2)
+    rss, anonymous = server.memory()
+    run.put('remote write: RSS per series, bytes', server, rss / series)
+    run.put('remote write: anonymous RSS per series, bytes', server, anonymous / series)
+    server.stop(signal.SIGKILL)
+
+
+def query_path(expression, span, end_s):
+    if span is None:
+        parameters = {'query': expression, 'time': end_s}
+        return '/api/v1/query?' + urllib.parse.urlencode({**parameters, 'nocache': 1})
+    hours, step = span
+    parameters = {'query': expression, 'start': end_s - hours * 3600, 'end': end_s, 'step': step}
+    return '/api/v1/query_range?' + urllib.parse.urlencode({**parameters, 'nocache': 1})
+
+
+def normal(body):
+    """An answer with its series in an order that does not depend on the server, numbers as numbers."""
+    answer = json.loads(body)
+    data = answer.get('data', {})
+    result = data.get('result', [])
+    if data.get('resultType') in ('vector', 'matrix'):
+        rows = {}
+        for row in result:
+            key = json.dumps(row['metric'], sort_keys=True)
+            rows[key] = [(at, float(value)) for at, value in row.get('values', [row.get('value')])]
+        return rows
+    return result
+
+
+def same(left, right):
+    """Equal up to the order of additions."""
+    if type(left) is not type(right) or not isinstance(left, dict) or left.keys() != right.keys():
+        return left == right
+    for key, values in left.items():
+        if len(values) != len(right[key]):
+            return False
+        for (time_a, a), (time_b, b) in zip(values, right[key]):
+            if time_a != time_b or not (a == b or (a != a and b != b) or
+                                        abs(a - b) <= 1e-9 * max(abs(a), abs(b))):
+                return False
+    return True
+
+
+def stage_queries(run, server):
+    rounds = run.settings['hours'] * 3600 * 1000 // TSBS_STEP_MS + 1
+    end_s = run.figures.setdefault('_end_s', {}).setdefault('all', int(time.time()) // 60 * 60)
+    start_ms = end_s * 1000 - rounds * TSBS_STEP_MS + TSBS_OFFSET_MS
+    server.clear()
+    server.start()
+    loaded = run.output(*run.writer(server, 'tsbs', run.settings['hosts'], start_ms, TSBS_STEP_MS, 0,
+                                    rounds, 'stream'))[0]
+    if loaded['failed'] or not loaded['samples']:
+        raise RuntimeError(f'{server.name} refused {loaded["failed"]} requests of the load')
+    server.settle()
+    lines = ''.join(f'{name}\t{query_path(expression, span, end_s)}\n'
+                    for name, expression, span in QUERIES)
+    for result in run.output(run.tool('bench_query_client'), str(server.port), 'turn',
+                             str(run.settings['runs']), stdin=lines):
+        failed = result['failed'] or result['status'] != 200
+        run.put('query ms: ' + result['name'], server, None if failed else result['median_ms'])
+    for name, expression, span in QUERIES:
+        status, body = server.get(query_path(expression, span, end_s))
+        run.answers.setdefault(name, {})[server.name] = normal(body) if status == 200 else None
+    rss, anonymous = server.memory()
+    run.put('after queries: RSS, MB', server, rss / 1e6)
+    dashboard(run, server, end_s)
+    server.stop(signal.SIGKILL)
+
+
+def dashboard(run, server, end_s):
+    """Eight clients with range queries of an hour, while 19,494 samples a second come in."""
+    seconds = run.settings['mix_s']
+    start_ms = (int(time.time()) + 2) * 1000
+    writer = run.spawn(*run.writer(server, 'node', LIVE_TARGETS, start_ms, 1000, 0, seconds + 4, 'live'),
+                       stdout=subprocess.PIPE)
+    time.sleep(3)
+    lines = ''.join(f'{number}\t{query_path(expression, (1, 15), end_s)}\n'
+                    for number, expression in enumerate(DASHBOARD))
+    cpu = server.cpu_s()
+    result = run.output(run.tool('bench_query_client'), str(server.port), 'mix', '8', str(seconds),
+                        stdin=lines)[0]
+    cpu = server.cpu_s() - cpu
+    text, _ = writer.communicate()
+    written = json.loads(text)
+    run.put('dashboard mix: p50 ms', server, result['p50_ms'])
+    run.put('dashboard mix: p99 ms', server, result['p99_ms'])
+    run.put('dashboard mix: queries a second', server, result['queries'] / seconds)
+    run.put('dashboard mix: failed queries', server, result['failed'])
+    run.put('dashboard mix: write p99 ms', server, written['p99_ms'])
+    run.put('dashboard mix: CPU ms a query', server, cpu / max(result['queries'], 1) * 1000)
+
+
+def block_figures(folder):
+    """Bytes and samples of all blocks, by their meta.json."""
+    total = samples = 0
+    for place, _, names in os.walk(folder):
+        if 'meta.json' in names and 'index' in names:
+            with open(os.path.join(place, 'meta.json'), encoding='utf-8') as file:
+                samples += json.load(file).get('stats', {}).get('numSamples', 0)
+            total += files_size(place)
+    return total, samples
+
+
+def stage_disk(run, server):
+    """A day of one target every 15 s, compacted."""
+    rounds = 24 * 240
+    start_ms = (int(time.time()) - rounds * 15) * 1000
+    server.clear()
+    server.start()
+    loaded = run.output(*run.writer(server, 'node', 1, start_ms, 15000, 0, rounds, 'stream'))[0]
+    if server.name == 'victoria-metrics':
+        time.sleep(10)
+        server.get('/internal/force_merge')
+        server.settle(quiet_s=10)
+        total, samples = files_size(server.data), loaded['samples']
+    else:
+        deadline = time.monotonic() + 240  # the reference looks for work once a minute
+        while time.monotonic() < deadline and block_figures(server.data)[1] < loaded['samples'] * 0.8:
+            time.sleep(5)
+        server.settle(quiet_s=70)
+        total, samples = block_figures(server.data)
+    run.put('disk bytes per sample, 24 h of node_exporter', server, total / samples if samples else None)
+    server.stop()
+
+
+RUNNERS = {'start': stage_start, 'scrape': stage_scrape, 'gzip': stage_gzip, 'write': stage_write,
+           'queries': stage_queries, 'disk': stage_disk}
+
+
+def number(value):
+    if value is None:
+        return '-'
+    if value == 0:
+        return '0'
+    return f'{value:.0f}' if abs(value) >= 1000 else f'{value:.3g}'
+
+
+def table(run, servers):
+    names = [server.name for server in servers]
+    peers = [name for name in names if name != 'ferula'] if 'ferula' in names else []
+    lines = ['| what | ' + ' | '.join(names) + ''.join(f' | {peer} / ferula' for peer in peers) + ' |',
+             '|---' * (1 + len(names) + len(peers)) + '|']
+    for figure, values in run.figures.items():
+        if figure.startswith('_'):
+            continue
+        cells = [number(values.get(name)) for name in names]
+        for peer in peers:
+            ours, theirs = values.get('ferula'), values.get(peer)
+            cells.append(f'{theirs / ours:.1f}' if ours and theirs else '')
+        lines.append(f'| {figure} | ' + ' | '.join(cells) + ' |')
+    return lines
+
+
+def compare_answers(run):
+    """Which answers of ferula are not the reference's."""
+    lines = []
+    for name, answers in run.answers.items():
+        if 'ferula' in answers and 'prometheus' in answers:
+            if not same(answers['ferula'], answers['prometheus']):
+                lines.append(f'ANSWER DIFFERS: {name}')
+    return lines
+
+
+def machine():
+    model = ''
+    with open('/proc/cpuinfo', encoding='utf-8') as file:
+        for line in file:
+            if line.startswith('model name'):
+                model = line.split(':', 1)[1].strip()
+                break
+    return {'cpu': model, 'cpus': os.cpu_count(), 'kernel': os.uname().release,
+            'load': os.getloadavg()[0], 'time': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description='ferula beside prometheus and victoria-metrics')
+    parser.add_argument('--build', required=True, help='folder of a release build')
+    parser.add_argument('--full', action='store_true', help='lengths as in the design; else about 3 minutes')
+    parser.add_argument('--servers', default='ferula,prometheus,victoria-metrics')
+    parser.add_argument('--stages', help='of ' + ','.join(STAGES))
+    parser.add_argument('--port', type=int, default=19110, help='first of ten ports')
+    parser.add_argument('--folder', help='where data goes; default: the folder for temporary files')
+    parser.add_argument('--json', help='file for the figures')
+    return parser.parse_args()
+
+
+def main():
+    options = parse_options()
+    settings = FULL if options.full else QUICK
+    stages = options.stages.split(',') if options.stages else settings['stages']
+    os.sched_setaffinity(0, {0})
+    run = Run(options, settings)
+    binaries = {'ferula': os.path.join(options.build, 'server', 'ferula'), 'prometheus': 'prometheus',
+                'victoria-metrics': 'victoria-metrics'}
+    servers = [Server(name, binaries[name], run.folder, options.port + at)
+               for at, name in enumerate(options.servers.split(','))]
+    about = machine()
+    status = 0
+    try:
+        for stage in stages:
+            for server in servers:
+                note(f'{stage}: {server.name}')
+                try:
+                    RUNNERS[stage](run, server)
+                except (RuntimeError, OSError, ValueError, KeyError) as error:
+                    print(f'{stage}: {server.name} failed: {error!r}')
+                    status = 1
+                    with open(os.path.join(run.folder, server.name + '.log'), encoding='utf-8',
+                              errors='replace') as log:
+                        note('its last words: ' + log.read()[-2000:])
+                finally:
+                    server.stop(signal.SIGKILL)
+                    server.clear()
+    finally:
+        run.close()
+    differences = compare_answers(run)
+    print('\n'.join(table(run, servers) + differences))
+    if options.json:
+        with open(options.json, 'w', encoding='utf-8') as file:
+            json.dump({'machine': about, 'full': options.full, 'figures': run.figures,
+                       'answers_that_differ': differences}, file, indent=1)
+    return 1 if differences else status
+
+
+if __name__ == '__main__':
+    sys.exit(main())

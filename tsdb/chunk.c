@@ -1,0 +1,269 @@
+/* Decoding writes straight into the reader's columns and trims by time afterwards. */
+#include "tsdb/chunk.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "tsdb/histogram_codec.h"
+#include "tsdb/tokens.h"
+
+#include <string.h>
+
+struct time_column *time_column_new(uint32_t capacity)
+{
+    ASSERT(capacity > 0 && capacity <= CHUNK_SAMPLES_MAX);
+    struct time_column *column = mem_alloc(sizeof(*column));
+    column->reference_count = 1;
+    column->capacity = capacity;
+    column->count = 0;
+    return column;
+}
+
+struct time_column *time_column_ref(struct time_column *column)
+{
+    column->reference_count++;
+    return column;
+}
+
+void time_column_unref(struct time_column *column)
+{
+    if (column != NULL && --column->reference_count == 0)
+        mem_free(column);
+}
+
+uint32_t time_column_visible(const struct time_column *column, uint64_t watermark)
+{
+    uint32_t count = column->count;
+    while (count > 0 && column->commits[count - 1] > watermark)
+        count--;
+    return count;
+}
+
+struct chunk *chunk_new(enum chunk_kind kind, struct time_column *column, const uint8_t *bytes,
+                        size_t len)
+{
+    struct chunk *chunk = mem_alloc(sizeof(*chunk) + len);
+    *chunk = (struct chunk){.kind = (uint8_t)kind, .len = (uint32_t)len};
+    chunk->column = column == NULL ? NULL : time_column_ref(column);
+    if (len > 0)
+        memcpy(chunk->bytes, bytes, len);
+    return chunk;
+}
+
+void chunk_free(void *chunk)
+{
+    struct chunk *freed = chunk;
+    time_column_unref(freed->column);
+    mem_free(freed);
+}
+
+size_t chunk_size(const struct chunk *chunk)
+{
+    return sizeof(*chunk) + chunk->len;
+}
+
+struct chunk_span chunk_span(const struct chunk *chunk, uint64_t watermark)
+{
+    struct chunk_span span = {
+        .kind = (enum chunk_kind)chunk->kind,
+        .bytes = chunk->bytes,
+        .len = chunk->len,
+        .column = chunk->column,
+        .row_first = chunk->row_first,
+        .count = chunk->count,
+    };
+    if (span.kind == CHUNK_ROWS)
+        span.row_end = MIN((uint32_t)chunk->count, time_column_visible(chunk->column, watermark));
+    return span;
+}
+
+/* Where decoded samples go. */
+struct chunk_output {
+    int64_t *times;
+    double *values;
+    size_t count;
+};
+
+static void output_repeat(struct chunk_output *out, uint64_t bits, size_t count)
+{
+    double value = codec_bits_double(bits);
+    for (size_t i = 0; i < count; i++)
+        out->values[out->count + i] = value;
+}
+
+/* Rows up to `row_end`; their times follow. */
+static void rows_repeat(struct chunk_output *out, const struct chunk_span *span, uint32_t *row,
+                        uint64_t bits, uint64_t count)
+{
+    if (*row >= span->row_end)
+        return;
+    size_t taken = (size_t)MIN(count, (uint64_t)(span->row_end - *row));
+    memcpy(out->times + out->count, span->column->times_ms + *row, taken * sizeof(*out->times));
+    output_repeat(out, bits, taken);
+    out->count += taken;
+    *row += (uint32_t)taken;
+}
+
+static enum err rows_decode(const struct chunk_span *span, struct chunk_output *out)
+{
+    uint32_t row = span->row_first;
+    struct token_reader reader = token_reader(span->bytes, span->len);
+    uint64_t bits = span->bits;
+    bool first = true;
+    while (reader.at < reader.end && row < span->row_end) {
+        enum token_kind kind = token_read(&reader);
+        if (kind == TOKEN_VALUE) {
+            out->times[out->count] = span->column->times_ms[row++];
+            out->values[out->count++] = codec_bits_double(reader.bits);
+            first = false;
+        } else if (kind == TOKEN_RUN && !first) {
+            rows_repeat(out, span, &row, reader.bits, reader.count);
+        } else if (kind == TOKEN_GAP && !first && reader.count <= CHUNK_SAMPLES_MAX) {
+            row += (uint32_t)reader.count;
+        } else {
+            return ERR_CORRUPT;
+        }
+        bits = reader.bits;
+    }
+    rows_repeat(out, span, &row, bits, CHUNK_SAMPLES_MAX);
+    return ERR_NONE;
+}
+
+/* Times of loose samples: each one step after the last. */
+struct loose_clock {
+    int64_t next_ms;
+    int64_t step_ms;
+};
+
+static void loose_repeat(struct chunk_output *out, struct loose_clock *clock, uint64_t bits,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        out->times[out->count + i] = clock->next_ms;
+        clock->next_ms = (int64_t)((uint64_t)clock->next_ms + (uint64_t)clock->step_ms);
+    }
+    output_repeat(out, bits, count);
+    out->count += count;
+}
+
+static enum err loose_decode(const struct chunk_span *span, struct chunk_output *out)
+{
+    struct loose_clock clock = {span->first_ms, span->step_ms};
+    uint64_t bits = span->bits;
+    bool first = true;
+    struct codec_reader header = codec_reader(span->bytes, span->len);
+    if (span->len > 0) {
+        clock.next_ms = codec_read_varint(&header);
+        clock.step_ms = codec_read_varint(&header);
+    }
+    struct token_reader reader = token_reader(header.at, codec_left(&header));
+    while (reader.at < reader.end && out->count < span->count) {
+        enum token_kind kind = token_read(&reader);
+        if (kind == TOKEN_VALUE) {
+            loose_repeat(out, &clock, reader.bits, 1);
+            first = false;
+        } else if (kind == TOKEN_RUN && !first) {
+            loose_repeat(out, &clock, reader.bits,
+                         (size_t)MIN(reader.count, (uint64_t)(span->count - out->count)));
+        } else if (kind == TOKEN_GAP && !first) {
+            uint64_t change = (uint64_t)codec_unzigzag(reader.count);
+            clock.next_ms = (int64_t)((uint64_t)clock.next_ms + change);
+            clock.step_ms = (int64_t)((uint64_t)clock.step_ms + change);
+        } else {
+            return ERR_CORRUPT;
+        }
+        bits = reader.bits;
+    }
+    if (header.failed)
+        return ERR_CORRUPT;
+    loose_repeat(out, &clock, bits, span->count - out->count);
+    return ERR_NONE;
+}
+
+/* First index whose time is at least `ms`. */
+static size_t time_lower_bound(const int64_t *times, size_t count, int64_t ms)
+{
+    size_t low = 0;
+    while (count > 0) {
+        size_t half = count / 2;
+        if (times[low + half] < ms) {
+            low += half + 1;
+            count -= half + 1;
+        } else {
+            count = half;
+        }
+    }
+    return low;
+}
+
+/* Adds NULLs for float samples when the columns have histograms. */
+static void histograms_pad(struct sample_columns *out)
+{
+    while (out->histogram_memory.len < out->timestamp_memory.len)
+        vec_push(&out->histogram_memory, NULL);
+}
+
+static enum err floats_read(const struct chunk_span *span, int64_t min_ms, int64_t max_ms,
+                            uint32_t skip_last, struct sample_columns *out)
+{
+    size_t room = span->kind == CHUNK_ROWS ? CHUNK_SAMPLES_MAX : span->count;
+    vec_reserve(&out->timestamp_memory, room);
+    vec_reserve(&out->value_memory, room);
+    struct chunk_output target = {out->timestamp_memory.items + out->timestamp_memory.len,
+                                  out->value_memory.items + out->value_memory.len, 0};
+    enum err result =
+        span->kind == CHUNK_ROWS ? rows_decode(span, &target) : loose_decode(span, &target);
+    if (result != ERR_NONE)
+        return result;
+    size_t end = target.count - MIN((size_t)skip_last, target.count);
+    size_t first = 0;
+    if (end > 0 && target.times[0] < min_ms)
+        first = time_lower_bound(target.times, end, min_ms);
+    if (end > 0 && target.times[end - 1] > max_ms)
+        end = max_ms == INT64_MAX ? end : time_lower_bound(target.times, end, max_ms + 1);
+    size_t kept = end > first ? end - first : 0;
+    if (first > 0 && kept > 0) {
+        memmove(target.times, target.times + first, kept * sizeof(*target.times));
+        memmove(target.values, target.values + first, kept * sizeof(*target.values));
+    }
+    out->timestamp_memory.len += kept;
+    out->value_memory.len += kept;
+    if (out->histogram_memory.len > 0)
+        histograms_pad(out);
+    return ERR_NONE;
+}
+
+static enum err histograms_read(const struct chunk_span *span, int64_t min_ms, int64_t max_ms,
+                                uint32_t skip_last, struct sample_columns *out)
+{
+    struct codec_reader reader = codec_reader(span->bytes, span->len);
+    uint32_t count = span->count - MIN(skip_last, span->count);
+    int64_t time_ms = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        time_ms = (int64_t)((uint64_t)time_ms + (uint64_t)codec_read_varint(&reader));
+        struct slice encoded = codec_read_slice(&reader);
+        if (reader.failed)
+            return ERR_CORRUPT;
+        if (time_ms < min_ms)
+            continue;
+        if (time_ms > max_ms)
+            break;
+        struct codec_reader body = codec_reader(encoded.ptr, encoded.len);
+        const struct histogram *histogram = histogram_decode(&body, &out->histogram_arena);
+        if (histogram == NULL)
+            return ERR_CORRUPT;
+        histograms_pad(out);
+        vec_push(&out->timestamp_memory, time_ms);
+        vec_push(&out->value_memory, 0.0);
+        vec_push(&out->histogram_memory, histogram);
+    }
+    return ERR_NONE;
+}
+
+enum err chunk_read(const struct chunk_span *span, int64_t min_ms, int64_t max_ms,
+                    uint32_t skip_last, struct sample_columns *out)
+{
+    ASSERT(out->timestamp_memory.len == out->value_memory.len);
+    if (span->kind == CHUNK_HISTOGRAM)
+        return histograms_read(span, min_ms, max_ms, skip_last, out);
+    return floats_read(span, min_ms, max_ms, skip_last, out);
+}

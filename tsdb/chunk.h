@@ -1,0 +1,94 @@
+/*
+ * A run of samples of one series. The head keeps one open chunk a series (series.h) and a list of
+ * closed ones; both are read through the same `struct chunk_span`. What a chunk's bytes mean is known
+ * here only, so a denser encoding is one more kind.
+ *
+ * Kinds:
+ *   rows       values only; sample i lies at a row of a time column that the samples of one group
+ *              share. Bytes: an absolute token, then tokens (tokens.h); a gap skips rows.
+ *   loose      times and values. Bytes: varint first time, varint first step (both zigzag), an
+ *              absolute token, then tokens; a gap changes the step by its zigzag value.
+ *   histogram  varint time or difference to the last time (zigzag), varint length, histogram; each.
+ * Samples that the bytes do not mention repeat the last value at the expected time: a series that
+ * stands still costs nothing.
+ *
+ * Ownership: a closed chunk holds a reference to its column. Threads: closed chunks are immutable but
+ * for `next`, which retention cuts.
+ */
+#pragma once
+
+#include "base/compiler.h"
+#include "model/series_source.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A chunk is closed at this many samples or rows. */
+#define CHUNK_SAMPLES_MAX 120
+/* A histogram chunk also at this many bytes. */
+#define CHUNK_HISTOGRAM_BYTES_MAX 8192
+
+enum chunk_kind {
+    CHUNK_ROWS,
+    CHUNK_LOOSE,
+    CHUNK_HISTOGRAM,
+};
+
+/* The times of a group's rows. Rows are added under the group's lock and never change. */
+struct time_column {
+    _Atomic uint32_t reference_count;
+    uint32_t capacity;
+    _Atomic uint32_t count;
+    uint64_t commits[CHUNK_SAMPLES_MAX]; /* the commit that wrote the row */
+    int64_t times_ms[CHUNK_SAMPLES_MAX];
+};
+
+struct time_column *time_column_new(uint32_t capacity) MUST_CHECK;
+struct time_column *time_column_ref(struct time_column *column);
+void time_column_unref(struct time_column *column);
+/* How many rows a reader with this watermark may see. */
+uint32_t time_column_visible(const struct time_column *column, uint64_t watermark);
+
+/* A closed chunk. */
+struct chunk {
+    _Atomic(struct chunk *) next; /* the one before it in time */
+    int64_t min_ms;
+    int64_t max_ms;
+    struct time_column *column; /* rows only */
+    uint32_t len;
+    uint16_t count;     /* loose, histogram: samples; rows: one past the last row */
+    uint8_t kind;
+    uint8_t row_first;
+    uint8_t bytes[];
+};
+
+/* Takes a reference to the column. */
+struct chunk *chunk_new(enum chunk_kind kind, struct time_column *column, const uint8_t *bytes,
+                        size_t len) MUST_CHECK;
+void chunk_free(void *chunk); /* struct chunk; void for the reclaimer */
+size_t chunk_size(const struct chunk *chunk);
+
+/* What a reader needs of a chunk, open or closed. */
+struct chunk_span {
+    enum chunk_kind kind;
+    const uint8_t *bytes;
+    size_t len; /* 0: all samples have `bits` */
+    uint64_t bits;
+    /* rows: */
+    const struct time_column *column;
+    uint32_t row_first;
+    uint32_t row_end;
+    /* loose and histogram: */
+    uint32_t count;
+    int64_t first_ms; /* without bytes */
+    int64_t step_ms;
+};
+
+/* A closed chunk as a span; rows above `watermark` are cut. */
+struct chunk_span chunk_span(const struct chunk *chunk, uint64_t watermark);
+
+/* Appends the samples of [min_ms, max_ms] to the columns' memory; the first `skip_last` from the end
+ * are left out whatever their time. ERR_CORRUPT when the bytes make no sense. */
+enum err chunk_read(const struct chunk_span *span, int64_t min_ms, int64_t max_ms,
+                    uint32_t skip_last, struct sample_columns *out) MUST_CHECK;

@@ -1,0 +1,26 @@
+/*
+ * The data directory: finding the place, claiming it, and saying in plain words why that fails.
+ *
+ *     FERULA   "ferula storage, format 1": whose directory this is
+ *     lock     held while a process has it open; its process id
+ *     wal/     segments
+ *
+ * A path that holds a Prometheus layout is not written to: ours goes to ferula/ inside it.
+ */
+#pragma once
+
+#include "base/compiler.h"
+#include "base/err.h"
+#include "base/fs.h"
+
+#include <stdbool.h>
+
+struct tsdb_directory {
+    char *path; /* ours */
+    bool beside_prometheus;
+    int lock_fd; /* -1 = not locked */
+};
+
+enum err directory_open(const struct fs *fs, const char *path, bool no_lockfile,
+                        struct tsdb_directory *out, struct errbuf *err) MUST_CHECK;
+void directory_close(const struct fs *fs, struct tsdb_directory *directory);

@@ -1,0 +1,211 @@
+/* Creation and removal keep the three indexes in step: map, refs, postings. */
+#include "tsdb/head.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+void head_init(struct head *head)
+{
+    memset(head, 0, sizeof(*head));
+    isolation_init(&head->isolation);
+    postings_init(&head->postings, &head->isolation);
+    refs_init(&head->refs, &head->isolation);
+    for (size_t i = 0; i < HEAD_SHARDS; i++) {
+        mutex_init(&head->shards[i].lock, LOCK_RANK_TSDB_HEAD);
+        table_init(&head->shards[i].series);
+    }
+    for (size_t i = 0; i < HEAD_STRIPES; i++)
+        mutex_init(&head->stripes[i], LOCK_RANK_TSDB_SERIES);
+    head->min_ms = INT64_MAX;
+    head->max_ms = INT64_MIN;
+    head->cutoff_ms = INT64_MIN;
+}
+
+void head_release(struct head *head)
+{
+    struct series *series;
+    for (series_ref ref = 1; (series = refs_next(&head->refs, &ref)) != NULL;)
+        series_free(series);
+    for (size_t i = 0; i < HEAD_SHARDS; i++) {
+        table_release(&head->shards[i].series);
+        mutex_release(&head->shards[i].lock);
+    }
+    for (size_t i = 0; i < HEAD_STRIPES; i++)
+        mutex_release(&head->stripes[i]);
+    isolation_release(&head->isolation);
+    refs_release(&head->refs);
+    postings_release(&head->postings);
+}
+
+static bool series_has_labels(const void *value, const void *key)
+{
+    return labels_equal(((const struct series *)value)->labels, key);
+}
+
+/* Clears a mark; false when the series is being removed. */
+static bool series_touch(struct series *series)
+{
+    uint32_t mark = series->gc_mark;
+    while (UNLIKELY(mark != 0)) {
+        if (mark == HEAD_GC_DEAD)
+            return false;
+        if (atomic_compare_exchange_weak(&series->gc_mark, &mark, 0))
+            break;
+    }
+    return true;
+}
+
+static struct series *series_create(struct head *head, const struct labels *labels)
+{
+    const struct labels *own =
+        labels->reference_count > 0 ? labels_ref(labels) : labels_copy(labels);
+    rwlock_write_lock(&head->postings.lock);
+    struct series *series = series_new(own, refs_take(&head->refs));
+    postings_add_locked(&head->postings, series->ref, own);
+    refs_set(&head->refs, series->ref, series);
+    rwlock_unlock(&head->postings.lock);
+    head->series_count++;
+    head->series_created++;
+    return series;
+}
+
+/* The high bits choose the shard, since the table uses the low ones. */
+static struct head_shard *head_shard(struct head *head, uint64_t hash)
+{
+    return &head->shards[hash >> 59 & (HEAD_SHARDS - 1)];
+}
+
+struct series *head_series_for(struct head *head, const struct labels *labels)
+{
+    struct head_shard *shard = head_shard(head, labels->hash);
+    MUTEX_GUARD(&shard->lock);
+    struct series *series = table_get(&shard->series, labels->hash, series_has_labels, labels);
+    if (series != NULL) {
+        bool alive = series_touch(series);
+        ASSERT(alive); /* death and leaving the table are one step under the shard's lock */
+        return series;
+    }
+    series = series_create(head, labels);
+    table_add(&shard->series, labels->hash, series);
+    return series;
+}
+
+struct series *head_series_touch(struct head *head, series_ref ref)
+{
+    struct series *series = refs_get(&head->refs, ref);
+    return series != NULL && series_touch(series) ? series : NULL;
+}
+
+void head_init_time(struct head *head, int64_t t_ms)
+{
+    int64_t expected = INT64_MIN;
+    atomic_compare_exchange_strong(&head->max_ms, &expected, t_ms);
+    expected = INT64_MAX;
+    atomic_compare_exchange_strong(&head->min_ms, &expected, t_ms);
+}
+
+void head_widen(struct head *head, int64_t min_ms, int64_t max_ms)
+{
+    if (min_ms > max_ms)
+        return;
+    int64_t seen = head->max_ms;
+    while (max_ms > seen && !atomic_compare_exchange_weak(&head->max_ms, &seen, max_ms))
+        ;
+    seen = head->min_ms;
+    while (min_ms < seen && !atomic_compare_exchange_weak(&head->min_ms, &seen, min_ms))
+        ;
+}
+
+int64_t head_valid_min_ms(const struct head *head)
+{
+    int64_t max_ms = head->max_ms;
+    if (max_ms < INT64_MIN + HEAD_CHUNK_RANGE_MS / 2)
+        return INT64_MIN;
+    return max_ms - HEAD_CHUNK_RANGE_MS / 2;
+}
+
+void head_push_chunk(struct head *head, struct series *series, struct chunk *chunk)
+{
+    if (chunk == NULL)
+        return;
+    head->chunk_count++;
+    head->chunks_created++;
+    head->chunk_bytes += chunk_size(chunk);
+    series_push_closed(series, chunk);
+}
+
+static void chunk_free_list(void *freed)
+{
+    struct chunk *chunk = freed;
+    while (chunk != NULL) {
+        struct chunk *next = chunk->next;
+        chunk_free(chunk);
+        chunk = next;
+    }
+}
+
+void head_drop_chunks(struct head *head, struct series *series, int64_t cutoff_ms)
+{
+    _Atomic(struct chunk *) *link = &series->closed;
+    struct chunk *chunk;
+    while ((chunk = *link) != NULL && chunk->max_ms >= cutoff_ms)
+        link = &chunk->next;
+    if (chunk == NULL)
+        return;
+    *link = NULL;
+    for (struct chunk *gone = chunk; gone != NULL; gone = gone->next) {
+        head->chunk_count--;
+        head->chunks_removed++;
+        head->chunk_bytes -= chunk_size(gone);
+    }
+    isolation_retire(&head->isolation, chunk, chunk_free_list);
+}
+
+/* Takes a marked series out of the map for good; false when somebody touched it. */
+static bool series_kill(struct head *head, struct series *series, uint32_t mark)
+{
+    struct head_shard *shard = head_shard(head, series->labels->hash);
+    MUTEX_GUARD(&shard->lock);
+    if (!atomic_compare_exchange_strong(&series->gc_mark, &mark, HEAD_GC_DEAD))
+        return false;
+    table_remove(&shard->series, series->labels->hash, series_has_labels, series->labels);
+    return true;
+}
+
+size_t head_collect(struct head *head)
+{
+    uint32_t oldest = isolation_oldest_appender(&head->isolation);
+    uint32_t now = isolation_appender_number(&head->isolation);
+    now = now == 0 || now == HEAD_GC_DEAD ? 1 : now;
+    VEC(struct posting_removal) removed = {0};
+    VEC(struct series *) dead = {0};
+    struct series *series;
+    for (series_ref ref = 1; (series = refs_next(&head->refs, &ref)) != NULL;) {
+        if (!series_is_empty(series))
+            continue;
+        uint32_t mark = series->gc_mark;
+        if (mark == 0) {
+            atomic_compare_exchange_strong(&series->gc_mark, &mark, now);
+        } else if ((int32_t)(oldest - mark) > 0 && series_kill(head, series, mark)) {
+            vec_push(&removed, (struct posting_removal){series->ref, series->labels});
+            vec_push(&dead, series);
+        }
+    }
+    if (dead.len > 0)
+        postings_remove(&head->postings, removed.items, removed.len);
+    rwlock_write_lock(&head->postings.lock);
+    for (size_t i = 0; i < dead.len; i++)
+        refs_clear(&head->refs, dead.items[i]->ref);
+    rwlock_unlock(&head->postings.lock);
+    for (size_t i = 0; i < dead.len; i++)
+        isolation_retire(&head->isolation, dead.items[i], series_free);
+    head->series_count -= dead.len;
+    head->series_removed += dead.len;
+    size_t count = dead.len;
+    vec_release(&removed);
+    vec_release(&dead);
+    return count;
+}

@@ -1,0 +1,230 @@
+/*
+ * The maintenance thread: syncs the log, brings it back after a failure, and once a minute drops what
+ * is older than the retention: samples, series without any, segments.
+ */
+#include "base/assert.h"
+#include "base/log.h"
+#include "tsdb/group.h"
+#include "tsdb/out_of_order.h"
+#include "tsdb/tsdb_internal.h"
+
+#include "base/alloc.h"
+
+#define MAINTENANCE_INTERVAL_MS 60000
+#define RECOVER_INTERVAL_MS 1000
+/* Series between two breaths of the commit lock. */
+#define DROP_BATCH 4096
+
+static double seconds_since(struct tsdb *db, int64_t start_ns)
+{
+    return (double)(clock_monotonic_ns(db->clock) - start_ns) / 1e9;
+}
+
+/* The time before which nothing is kept; INT64_MIN = no limit. Relative to the data, not to the clock:
+ * a server that stood still forgets nothing when it starts. */
+static int64_t retention_cutoff_ms(struct tsdb *db)
+{
+    int64_t retention_ms = db->retention_ms;
+    int64_t max_ms = db->head.max_ms;
+    int64_t cutoff_ms;
+    if (retention_ms <= 0 || max_ms == INT64_MIN ||
+        __builtin_sub_overflow(max_ms, retention_ms, &cutoff_ms))
+        return INT64_MIN;
+    return cutoff_ms;
+}
+
+/* The limit by size: the lower of the two that may be set; 0 = none. The percentage wins. */
+static uint64_t retention_bytes(struct tsdb *db)
+{
+    double percentage = db->retention_percentage;
+    uint64_t free_bytes;
+    uint64_t total_bytes;
+    if (percentage > 0 &&
+        db->fs->space(db->fs, db->directory.path, &free_bytes, &total_bytes) == 0)
+        return (uint64_t)((double)total_bytes * percentage / 100);
+    return db->retention_bytes;
+}
+
+static void series_drop(struct tsdb *db, struct series *series, int64_t cutoff_ms)
+{
+    struct head *head = &db->head;
+    struct sample_group *group = series->group;
+    if (group == NULL && series->count > 0 && series->last_ms < cutoff_ms) {
+        MUTEX_GUARD(head_stripe(head, series));
+        head_push_chunk(head, series, series_loose_close(series));
+    }
+    bool late = series->extra != NULL && series->extra->out_of_order != NULL;
+    struct chunk *newest = series->closed;
+    if (newest == NULL && !late)
+        return;
+    struct mutex *lock = group == NULL ? head_stripe(head, series) : &group->lock;
+    MUTEX_GUARD(lock);
+    head_drop_chunks(head, series, cutoff_ms);
+    if (!late)
+        return;
+    out_of_order_drop_before(series->extra->out_of_order, cutoff_ms);
+    if (series->extra->out_of_order->samples.len == 0) {
+        out_of_order_free(series->extra->out_of_order);
+        series->extra->out_of_order = NULL;
+    }
+}
+
+/* Groups that fell silent let their series go. */
+static void groups_drop(struct tsdb *db, int64_t cutoff_ms)
+{
+    MUTEX_GUARD(&db->commit_lock);
+    for (struct sample_group *group = db->groups; group != NULL; group = group->next) {
+        if (group->last_ms < cutoff_ms && group->count > 0)
+            group_detach_all(group);
+    }
+}
+
+static void samples_drop(struct tsdb *db, int64_t cutoff_ms)
+{
+    struct head *head = &db->head;
+    groups_drop(db, cutoff_ms);
+    struct reader reader;
+    isolation_open_view(&head->isolation, &reader);
+    series_ref ref = 1;
+    for (bool more = true; more;) {
+        MUTEX_GUARD(&db->commit_lock);
+        for (size_t i = 0; i < DROP_BATCH && more; i++) {
+            struct series *series = refs_next(&head->refs, &ref);
+            more = series != NULL;
+            if (more)
+                series_drop(db, series, cutoff_ms);
+        }
+    }
+    isolation_close_view(&head->isolation, &reader);
+    head->cutoff_ms = cutoff_ms;
+    if (head->min_ms < cutoff_ms)
+        head->min_ms = MIN(cutoff_ms, (int64_t)head->max_ms);
+}
+
+static size_t series_collect(struct tsdb *db)
+{
+    int64_t start_ns = clock_monotonic_ns(db->clock);
+    MUTEX_GUARD(&db->commit_lock);
+    size_t count = head_collect(&db->head);
+    counter_observe(db->metrics.gc_duration, seconds_since(db, start_ns));
+    return count;
+}
+
+static void log_truncate(struct tsdb *db, int64_t cutoff_ms)
+{
+    uint64_t before = wal_oldest_segment(db->wal);
+    int64_t start_ns = clock_monotonic_ns(db->clock);
+    wal_truncate(db->wal, cutoff_ms);
+    if (wal_oldest_segment(db->wal) == before)
+        return;
+    counter_inc(db->metrics.wal_truncations);
+    counter_inc(db->metrics.time_retentions);
+    counter_observe(db->metrics.wal_truncate_duration, seconds_since(db, start_ns));
+}
+
+enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
+{
+    MUTEX_GUARD(&db->maintenance_lock);
+    int64_t cutoff_ms = retention_cutoff_ms(db);
+    uint64_t bytes_max = retention_bytes(db);
+    if (bytes_max > 0) {
+        int64_t gone_ms = wal_truncate_bytes(db->wal, bytes_max);
+        if (gone_ms != INT64_MIN) {
+            counter_inc(db->metrics.size_retentions);
+            cutoff_ms = MAX(cutoff_ms, gone_ms + 1);
+        }
+    }
+    if (cutoff_ms > db->head.cutoff_ms && cutoff_ms > db->head.min_ms) {
+        counter_inc(db->metrics.truncations);
+        samples_drop(db, cutoff_ms);
+        log_truncate(db, cutoff_ms);
+    }
+    size_t removed = series_collect(db);
+    if (removed > 0)
+        log_debug("Series without samples left the head", log_uint("series", removed));
+    return ERR_NONE;
+}
+
+static void maintenance_recover(struct tsdb *db)
+{
+    if (!wal_has_failed(db->wal))
+        return;
+    struct errbuf err = ERRBUF_INIT;
+    mutex_lock(&db->commit_lock);
+    enum err result = wal_recover(db->wal, &err);
+    mutex_unlock(&db->commit_lock);
+    if (result == ERR_NONE)
+        log_info("Storage writes its log again");
+}
+
+static void maintenance_sync(struct tsdb *db)
+{
+    if (db->options.fsync_policy != TSDB_FSYNC_INTERVAL || wal_has_failed(db->wal))
+        return;
+    struct errbuf err = ERRBUF_INIT;
+    int64_t start_ns = clock_monotonic_ns(db->clock);
+    bool synced;
+    if (wal_sync_pending(db->wal, &synced, &err) != ERR_NONE)
+        log_error("Syncing the log failed", log_err(&err));
+    if (synced)
+        counter_observe(db->metrics.wal_fsync_duration, seconds_since(db, start_ns));
+}
+
+/* The failed state is said once when it begins and once when it ends. */
+static void maintenance_report(struct tsdb *db, bool *was_failed)
+{
+    bool failed = wal_has_failed(db->wal);
+    if (failed && !*was_failed) {
+        struct buf reason;
+        buf_init(&reason, 2048);
+        wal_failure_text(db->wal, &reason);
+        log_error("Storage refuses samples until it can write its log again",
+                  log_str("reason", buf_cstr(&reason)));
+        buf_release(&reason);
+        counter_inc(db->metrics.wal_writes_failed);
+    }
+    *was_failed = failed;
+}
+
+static void maintenance_run(void *context)
+{
+    struct tsdb *db = context;
+    int64_t interval_ns = db->options.fsync_interval_ms * 1000000;
+    int64_t maintain_ns = clock_monotonic_ns(clock_system) + MAINTENANCE_INTERVAL_MS * INT64_C(1000000);
+    bool was_failed = false;
+    mutex_lock(&db->stop_lock);
+    while (!db->stop) {
+        int64_t wait_ns = wal_has_failed(db->wal)
+                              ? MIN(interval_ns, RECOVER_INTERVAL_MS * INT64_C(1000000))
+                              : interval_ns;
+        condition_wait_until(&db->stop_condition, &db->stop_lock,
+                             clock_monotonic_ns(clock_system) + wait_ns);
+        if (db->stop)
+            break;
+        mutex_unlock(&db->stop_lock);
+        maintenance_sync(db);
+        maintenance_report(db, &was_failed);
+        maintenance_recover(db);
+        if (clock_monotonic_ns(clock_system) >= maintain_ns) {
+            (void)tsdb_maintain(db, NULL);
+            maintain_ns = clock_monotonic_ns(clock_system) + MAINTENANCE_INTERVAL_MS * INT64_C(1000000);
+        }
+        mutex_lock(&db->stop_lock);
+    }
+    mutex_unlock(&db->stop_lock);
+}
+
+void tsdb_maintenance_start(struct tsdb *db)
+{
+    ASSERT(!db->thread.started);
+    thread_start(&db->thread, "tsdb", maintenance_run, db);
+}
+
+void tsdb_maintenance_stop(struct tsdb *db)
+{
+    mutex_lock(&db->stop_lock);
+    db->stop = true;
+    condition_broadcast(&db->stop_condition);
+    mutex_unlock(&db->stop_lock);
+    thread_join(&db->thread);
+}

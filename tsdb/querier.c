@@ -1,0 +1,432 @@
+/*
+ * Views of the head. A handle is the address of a series, whose memory stays while the view is
+ * registered as a reader. Reading copies the open chunk's bytes under the lock and decodes outside.
+ */
+#include "tsdb/querier.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/codec.h"
+#include "model/symbols.h"
+#include "tsdb/out_of_order.h"
+#include "tsdb/select.h"
+#include "tsdb/tsdb_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct head_view {
+    struct series_view view; /* first */
+    struct tsdb *db;
+    struct reader reader;
+    int64_t min_ms;
+    int64_t max_ms;
+};
+
+/* Open chunks are small but for histograms, which get heap memory. */
+#define OPEN_BYTES_INLINE 2048
+
+/* What a reader takes from a series under its lock. */
+struct series_snapshot {
+    struct chunk_span open;
+    bool has_open;
+    bool has_out_of_order;
+    struct time_column *column; /* counted */
+    struct chunk *closed;
+    uint32_t hidden;
+    uint8_t *heap;
+    uint8_t bytes[OPEN_BYTES_INLINE];
+};
+
+/* Locks the series and says which group it belongs to, NULL = none. */
+static struct mutex *series_lock(struct head *head, struct series *series,
+                                 struct sample_group **out_group)
+{
+    for (;;) {
+        struct sample_group *group = series->group;
+        struct mutex *lock = group == NULL ? head_stripe(head, series) : &group->lock;
+        mutex_lock(lock);
+        *out_group = group;
+        if (series->group == group)
+            return lock;
+        mutex_unlock(lock);
+    }
+}
+
+static void snapshot_bytes(struct series_snapshot *snapshot, const struct series *series)
+{
+    uint8_t *to = snapshot->bytes;
+    if (series->len > sizeof(snapshot->bytes))
+        to = snapshot->heap = mem_alloc(series->len);
+    if (series->len > 0)
+        memcpy(to, series->bytes, series->len);
+    snapshot->open.bytes = to;
+    snapshot->open.len = series->len;
+}
+
+/* The open chunk of a member, as far as the watermark lets it be seen. */
+static void snapshot_rows(struct series_snapshot *snapshot, const struct series *series,
+                          const struct sample_group *group, uint64_t watermark)
+{
+    if (series->row_first == SERIES_ROW_NONE)
+        return;
+    uint32_t row_end = time_column_visible(group->column, watermark);
+    if (!group_is_present(group, series->position))
+        row_end = MIN(row_end, series->tail + 1u);
+    if (series->row_first >= row_end)
+        return;
+    snapshot->has_open = true;
+    snapshot->column = time_column_ref(group->column);
+    snapshot->open = (struct chunk_span){
+        .kind = CHUNK_ROWS,
+        .bits = group->bits[series->position],
+        .column = group->column,
+        .row_first = series->row_first,
+        .row_end = row_end,
+    };
+    snapshot_bytes(snapshot, series);
+}
+
+static void snapshot_loose(struct series_snapshot *snapshot, const struct series *series)
+{
+    if (series->count == 0)
+        return;
+    bool histogram = series->flags & SERIES_HISTOGRAM;
+    snapshot->has_open = true;
+    snapshot->open = (struct chunk_span){
+        .kind = histogram ? CHUNK_HISTOGRAM : CHUNK_LOOSE,
+        .bits = series->last_bits,
+        .count = series->count,
+        .step_ms = series->step_ms,
+        .first_ms = series->last_ms - (int64_t)series->step_ms * (series->count - 1),
+    };
+    snapshot_bytes(snapshot, series);
+}
+
+static void snapshot_take(struct head *head, struct series *series, uint64_t watermark,
+                          struct series_snapshot *out)
+{
+    out->has_open = false;
+    out->column = NULL;
+    out->heap = NULL;
+    struct sample_group *group;
+    struct mutex *lock = series_lock(head, series, &group);
+    if (group != NULL)
+        snapshot_rows(out, series, group, watermark);
+    else
+        snapshot_loose(out, series);
+    out->closed = series->closed;
+    out->hidden = series_hidden(series, watermark);
+    out->has_out_of_order = series->extra != NULL && series->extra->out_of_order != NULL;
+    mutex_unlock(lock);
+}
+
+static void snapshot_release(struct series_snapshot *snapshot)
+{
+    time_column_unref(snapshot->column);
+    mem_free(snapshot->heap);
+}
+
+/* A closed chunk and how many of its newest samples the view may not see. */
+struct closed_part {
+    const struct chunk *chunk;
+    uint32_t skip_last;
+};
+
+/* The closed chunks that overlap the range, newest first. */
+typedef VEC(struct closed_part) closed_parts;
+
+static void closed_collect(struct chunk *chunk, uint32_t hidden, int64_t min_ms, int64_t max_ms,
+                           closed_parts *out)
+{
+    for (; chunk != NULL && chunk->max_ms >= min_ms; chunk = chunk->next) {
+        uint32_t skip_last = 0;
+        if (chunk->kind != CHUNK_ROWS) {
+            skip_last = MIN(hidden, (uint32_t)chunk->count);
+            hidden -= skip_last;
+        }
+        if (chunk->min_ms <= max_ms)
+            vec_push(out, (struct closed_part){chunk, skip_last});
+    }
+}
+
+static enum err read_chunks(struct series_snapshot *snapshot, uint64_t watermark, int64_t min_ms,
+                            int64_t max_ms, struct sample_columns *out)
+{
+    uint32_t hidden = snapshot->hidden;
+    uint32_t open_skip = 0;
+    if (snapshot->has_open && snapshot->open.kind != CHUNK_ROWS) {
+        open_skip = MIN(hidden, snapshot->open.count);
+        hidden -= open_skip;
+    }
+    closed_parts parts = {0};
+    closed_collect(snapshot->closed, hidden, min_ms, max_ms, &parts);
+    enum err result = ERR_NONE;
+    for (size_t i = parts.len; i > 0 && result == ERR_NONE; i--) {
+        struct chunk_span span = chunk_span(parts.items[i - 1].chunk, watermark);
+        result = chunk_read(&span, min_ms, max_ms, parts.items[i - 1].skip_last, out);
+    }
+    vec_release(&parts);
+    if (result == ERR_NONE && snapshot->has_open)
+        result = chunk_read(&snapshot->open, min_ms, max_ms, open_skip, out);
+    return result;
+}
+
+static enum err head_view_read(struct series_view *base, const struct series_entry *entry,
+                               int64_t min_ms, int64_t max_ms, struct sample_columns *out,
+                               struct errbuf *err)
+{
+    struct head_view *view = (struct head_view *)base;
+    struct head *head = &view->db->head;
+    struct series *series = (struct series *)(uintptr_t)entry->handle;
+    uint64_t watermark = view->reader.watermark;
+    vec_reset(&out->timestamp_memory);
+    vec_reset(&out->value_memory);
+    vec_reset(&out->histogram_memory);
+    arena_reset(&out->histogram_arena);
+    struct series_snapshot snapshot;
+    snapshot_take(head, series, watermark, &snapshot);
+    enum err result = read_chunks(&snapshot, watermark, min_ms, max_ms, out);
+    if (result == ERR_NONE && snapshot.has_out_of_order) {
+        struct sample_group *group;
+        struct mutex *lock = series_lock(head, series, &group);
+        if (series->extra->out_of_order != NULL)
+            result = out_of_order_merge(series->extra->out_of_order, watermark, min_ms, max_ms,
+                                        out);
+        mutex_unlock(lock);
+    }
+    snapshot_release(&snapshot);
+    if (result != ERR_NONE)
+        return errbuf_set(err, result, "a chunk in memory is damaged");
+    out->timestamps_ms = out->timestamp_memory.items;
+    out->values = out->value_memory.items;
+    out->histograms = out->histogram_memory.len == 0 ? NULL : out->histogram_memory.items;
+    out->count = out->timestamp_memory.len;
+    return ERR_NONE;
+}
+
+static bool ranges_overlap(int64_t a_min, int64_t a_max, int64_t b_min, int64_t b_max)
+{
+    return a_min <= b_max && b_min <= a_max;
+}
+
+static bool open_overlaps(const struct series *series, const struct sample_group *group,
+                          int64_t min_ms, int64_t max_ms)
+{
+    if (group != NULL) {
+        const struct time_column *column = group->column;
+        if (series->row_first == SERIES_ROW_NONE || series->row_first >= column->count)
+            return false;
+        bool present = group_is_present(group, series->position);
+        int64_t last_ms = present ? group->last_ms : column->times_ms[series->tail];
+        return ranges_overlap(column->times_ms[series->row_first], last_ms, min_ms, max_ms);
+    }
+    if (series->count == 0 || series->last_ms < min_ms)
+        return false;
+    int64_t first_ms = series->last_ms - (int64_t)series->step_ms * (series->count - 1);
+    if (series->len > 0) {
+        struct codec_reader reader = codec_reader(series->bytes, series->len);
+        first_ms = codec_read_varint(&reader);
+    }
+    return first_ms <= max_ms;
+}
+
+/* Has it a chunk in the range? */
+static bool series_overlaps(struct head *head, struct series *series, int64_t min_ms,
+                            int64_t max_ms)
+{
+    struct sample_group *group;
+    struct mutex *lock = series_lock(head, series, &group);
+    bool overlaps = open_overlaps(series, group, min_ms, max_ms);
+    struct chunk *closed = series->closed;
+    const struct out_of_order *late =
+        series->extra == NULL ? NULL : series->extra->out_of_order;
+    if (!overlaps && late != NULL && late->samples.len > 0)
+        overlaps = ranges_overlap(late->samples.items[0].timestamp_ms,
+                                  late->samples.items[late->samples.len - 1].timestamp_ms,
+                                  min_ms, max_ms);
+    mutex_unlock(lock);
+    for (; !overlaps && closed != NULL && closed->max_ms >= min_ms; closed = closed->next)
+        overlaps = closed->min_ms <= max_ms;
+    return overlaps;
+}
+
+static int entry_compare(const void *a, const void *b)
+{
+    return labels_compare(((const struct series_entry *)a)->labels,
+                          ((const struct series_entry *)b)->labels);
+}
+
+static enum err head_view_select(struct series_view *base, const struct series_query *query,
+                                 struct series_list *out, struct errbuf *err)
+{
+    struct head_view *view = (struct head_view *)base;
+    struct head *head = &view->db->head;
+    ref_list refs = {0};
+    select_refs(head, query->matchers, query->matcher_count, &refs);
+    vec_reset(&out->entries);
+    out->truncated = false;
+    vec_reserve(&out->entries, refs.len);
+    for (size_t i = 0; i < refs.len; i++) {
+        struct series *series = head_series(head, refs.items[i]);
+        if (series == NULL || !series_overlaps(head, series, query->min_ms, query->max_ms))
+            continue;
+        vec_push(&out->entries, (struct series_entry){series->labels, (uintptr_t)series});
+    }
+    vec_release(&refs);
+    if (query->sorted && out->entries.len > 1)
+        qsort(out->entries.items, out->entries.len, sizeof(*out->entries.items), entry_compare);
+    if (query->limit > 0 && out->entries.len > query->limit) {
+        out->entries.len = query->limit;
+        out->truncated = true;
+    }
+    return ERR_NONE;
+}
+
+static int slice_compare(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static int symbol_compare(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+typedef VEC(uint32_t) symbol_list;
+
+/* Symbols, maybe with repetitions, as a sorted list of texts. */
+static void texts_sort(symbol_list *symbols, size_t limit, struct arena *arena,
+                       struct text_list *out)
+{
+    qsort(symbols->items, symbols->len, sizeof(*symbols->items), symbol_compare);
+    size_t count = 0;
+    for (size_t i = 0; i < symbols->len; i++) {
+        if (i == 0 || symbols->items[i] != symbols->items[i - 1])
+            symbols->items[count++] = symbols->items[i];
+    }
+    out->items = arena_alloc_array(arena, count, sizeof(*out->items));
+    for (size_t i = 0; i < count; i++)
+        out->items[i] = symbols_text(symbols->items[i]);
+    qsort(out->items, count, sizeof(*out->items), slice_compare);
+    out->truncated = limit > 0 && count > limit;
+    out->count = out->truncated ? limit : count;
+    /* the view may close before the list is used */
+    for (size_t i = 0; i < out->count; i++)
+        out->items[i] = arena_slice(arena, out->items[i]);
+}
+
+/* Is there nothing of that time in the head? */
+static bool outside_head(const struct head *head, const struct series_query *query)
+{
+    return query->max_ms < head->min_ms || query->min_ms > head->max_ms;
+}
+
+static void symbols_from_index(struct head *head, uint32_t name, symbol_list *out)
+{
+    posting_values values = {0};
+    if (name == SYMBOL_NONE)
+        postings_names(&head->postings, &values);
+    else
+        postings_values(&head->postings, name, &values);
+    for (size_t i = 0; i < values.len; i++)
+        vec_push(out, values.items[i].symbol);
+    vec_release(&values);
+}
+
+/* The values of `name`, or with SYMBOL_NONE the names, of the series that match. */
+static void symbols_from_series(struct head *head, uint32_t name,
+                                const struct series_query *query, symbol_list *out)
+{
+    ref_list refs = {0};
+    select_refs(head, query->matchers, query->matcher_count, &refs);
+    uint32_t last = SYMBOL_EMPTY;
+    for (size_t i = 0; i < refs.len; i++) {
+        struct series *series = head_series(head, refs.items[i]);
+        if (series == NULL)
+            continue;
+        if (name != SYMBOL_NONE) {
+            uint32_t value = labels_value(series->labels, name);
+            if (value != SYMBOL_EMPTY && value != last)
+                vec_push(out, value);
+            last = value;
+            continue;
+        }
+        for (uint32_t k = 0; k < series->labels->count; k++)
+            vec_push(out, series->labels->pairs[k].name);
+    }
+    vec_release(&refs);
+}
+
+static enum err list_texts(struct head_view *view, uint32_t name,
+                           const struct series_query *query, struct arena *arena,
+                           struct text_list *out)
+{
+    struct head *head = &view->db->head;
+    *out = (struct text_list){0};
+    symbol_list symbols = {0};
+    if (!outside_head(head, query)) {
+        if (query->matcher_count == 0)
+            symbols_from_index(head, name, &symbols);
+        else
+            symbols_from_series(head, name, query, &symbols);
+    }
+    if (symbols.len > 0)
+        texts_sort(&symbols, query->limit, arena, out);
+    vec_release(&symbols);
+    return ERR_NONE;
+}
+
+static enum err head_view_label_names(struct series_view *base, const struct series_query *query,
+                                      struct arena *arena, struct text_list *out,
+                                      struct errbuf *err)
+{
+    return list_texts((struct head_view *)base, SYMBOL_NONE, query, arena, out);
+}
+
+static enum err head_view_label_values(struct series_view *base, struct slice name,
+                                       const struct series_query *query, struct arena *arena,
+                                       struct text_list *out, struct errbuf *err)
+{
+    uint32_t symbol = symbols_find(name);
+    *out = (struct text_list){0};
+    if (symbol == SYMBOL_NONE || symbol == SYMBOL_EMPTY)
+        return ERR_NONE;
+    return list_texts((struct head_view *)base, symbol, query, arena, out);
+}
+
+static void head_view_close(struct series_view *base)
+{
+    struct head_view *view = (struct head_view *)base;
+    isolation_close_view(&view->db->head.isolation, &view->reader);
+    mem_free(view);
+}
+
+static const struct series_view_operations head_view_operations = {
+    .select = head_view_select,
+    .read = head_view_read,
+    .label_names = head_view_label_names,
+    .label_values = head_view_label_values,
+    .close = head_view_close,
+};
+
+enum err querier_open(struct tsdb *db, int64_t min_ms, int64_t max_ms, struct series_view **out,
+                      struct errbuf *err)
+{
+    struct head_view *view = mem_zalloc(sizeof(*view));
+    view->view.operations = &head_view_operations;
+    view->db = db;
+    view->min_ms = min_ms;
+    view->max_ms = max_ms;
+    isolation_open_view(&db->head.isolation, &view->reader);
+    *out = &view->view;
+    return ERR_NONE;
+}
+
+enum err tsdb_source_open(struct series_source *source, int64_t min_ms, int64_t max_ms,
+                          struct series_view **out, struct errbuf *err)
+{
+    return querier_open((struct tsdb *)source, min_ms, max_ms, out, err);
+}

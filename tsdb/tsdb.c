@@ -1,0 +1,189 @@
+/* Opening, closing, and the small questions that others ask. */
+#include "tsdb/tsdb.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/rand.h"
+#include "tsdb/group.h"
+#include "tsdb/tsdb_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct tsdb_replay_progress tsdb_replay_progress;
+
+static const struct series_source_operations source_operations = {.open = tsdb_source_open};
+
+struct sample_group *tsdb_group_new_locked(struct tsdb *db)
+{
+    mutex_assert_held(&db->commit_lock);
+    struct sample_group *group = group_new(&db->head, ++db->group_next);
+    group->db = db;
+    group->next = db->groups;
+    if (db->groups != NULL)
+        db->groups->previous = group;
+    db->groups = group;
+    return group;
+}
+
+void tsdb_group_end_locked(struct tsdb *db, struct sample_group *group)
+{
+    mutex_assert_held(&db->commit_lock);
+    group_detach_all(group);
+    if (group->previous != NULL)
+        group->previous->next = group->next;
+    else
+        db->groups = group->next;
+    if (group->next != NULL)
+        group->next->previous = group->previous;
+    /* readers may be about to lock it */
+    isolation_retire(&db->head.isolation, group, group_free);
+}
+
+static struct tsdb *tsdb_new(const struct tsdb_options *options)
+{
+    struct tsdb *db = mem_zalloc(sizeof(*db));
+    db->source.operations = &source_operations;
+    db->options = *options;
+    db->fs = options->fs == NULL ? fs_system : options->fs;
+    db->clock = options->clock == NULL ? clock_system : options->clock;
+    if (db->options.seed == 0)
+        db->options.seed = rand_seed_system();
+    if (db->options.fsync_interval_ms == 0)
+        db->options.fsync_interval_ms = 1000;
+    db->directory.lock_fd = -1;
+    db->retention_ms = options->retention_ms;
+    db->retention_bytes = options->retention_bytes;
+    db->retention_percentage = options->retention_percentage;
+    db->out_of_order_window_ms = options->out_of_order_window_ms;
+    head_init(&db->head);
+    mutex_init(&db->commit_lock, LOCK_RANK_TSDB_COMMIT);
+    mutex_init(&db->maintenance_lock, LOCK_RANK_TSDB_MAINTENANCE);
+    mutex_init(&db->stop_lock, LOCK_RANK_TSDB_ISOLATION);
+    condition_init(&db->stop_condition);
+    wal_writer_init(&db->writer);
+    return db;
+}
+
+static void tsdb_free(struct tsdb *db)
+{
+    tsdb_metrics_release(db);
+    wal_free(db->wal);
+    while (db->groups != NULL) {
+        struct sample_group *group = db->groups;
+        db->groups = group->next;
+        group_free(group);
+    }
+    for (size_t i = 0; i < db->idle.len; i++)
+        tsdb_appender_free(db->idle.items[i]);
+    vec_release(&db->idle);
+    wal_writer_release(&db->writer);
+    head_release(&db->head);
+    directory_close(db->fs, &db->directory);
+    mutex_release(&db->commit_lock);
+    mutex_release(&db->maintenance_lock);
+    mutex_release(&db->stop_lock);
+    condition_release(&db->stop_condition);
+    mem_free(db);
+}
+
+static enum err tsdb_open_log(struct tsdb *db, struct errbuf *err)
+{
+    char path[4096];
+    int len = snprintf(path, sizeof(path), "%s/wal", db->directory.path);
+    if (len < 0 || (size_t)len >= sizeof(path))
+        return errbuf_set(err, ERR_LIMIT, "the path of the data directory is too long");
+    db->wal = wal_new(db->fs, path, db->options.wal_segment_bytes,
+                      (uint64_t)clock_now_ms(db->clock) ^ db->options.seed);
+    enum err result = wal_load(db->wal, err);
+    if (result != ERR_NONE)
+        return result;
+    result = tsdb_replay(db, err);
+    if (result != ERR_NONE)
+        return result;
+    return wal_cut(db->wal, err);
+}
+
+enum err tsdb_open(const struct tsdb_options *options, struct tsdb **out, struct errbuf *err)
+{
+    ASSERT(options->path != NULL);
+    struct tsdb *db = tsdb_new(options);
+    enum err result =
+        directory_open(db->fs, options->path, options->no_lockfile, &db->directory, err);
+    if (result == ERR_NONE) {
+        if (db->directory.beside_prometheus)
+            log_warn("The data directory holds a Prometheus database, which is left as it is; "
+                     "ferula keeps its own data beside it. To go back, start Prometheus on the "
+                     "same path",
+                     log_str("prometheus", options->path), log_str("ferula", db->directory.path));
+        tsdb_metrics_init(&db->metrics, db);
+        result = tsdb_open_log(db, err);
+    }
+    if (result != ERR_NONE) {
+        tsdb_free(db);
+        return result;
+    }
+    tsdb_maintenance_start(db);
+    *out = db;
+    return ERR_NONE;
+}
+
+void tsdb_close(struct tsdb *db)
+{
+    if (db == NULL)
+        return;
+    tsdb_maintenance_stop(db);
+    tsdb_free(db);
+}
+
+struct series_source *tsdb_source(struct tsdb *db)
+{
+    return &db->source;
+}
+
+void tsdb_set_retention(struct tsdb *db, int64_t retention_ms, uint64_t retention_bytes,
+                        double retention_percentage)
+{
+    db->retention_ms = retention_ms;
+    db->retention_bytes = retention_bytes;
+    db->retention_percentage = retention_percentage;
+}
+
+void tsdb_set_out_of_order_window(struct tsdb *db, int64_t window_ms)
+{
+    db->out_of_order_window_ms = window_ms;
+}
+
+void tsdb_head_stats(struct tsdb *db, struct tsdb_head_stats *out)
+{
+    struct head *head = &db->head;
+    memset(out, 0, sizeof(*out));
+    out->series_count = head->series_count;
+    out->chunk_count = head->chunk_count + head->series_count;
+    out->label_pair_count = postings_pair_count(&head->postings);
+    out->min_ms = head->min_ms;
+    out->max_ms = head->max_ms;
+    out->samples_appended = head->samples_appended;
+    out->wal_bytes = wal_bytes(db->wal);
+    out->memory_bytes = head->chunk_bytes + postings_memory(&head->postings);
+    mutex_lock(&db->commit_lock);
+    struct series *series;
+    for (series_ref ref = 1; (series = refs_next(&head->refs, &ref)) != NULL;)
+        out->memory_bytes += series_memory(series) + sizeof(struct labels) +
+                             series->labels->count * sizeof(struct label_pair) +
+                             2 * sizeof(struct table_slot);
+    out->memory_bytes += refs_memory(&head->refs);
+    for (struct sample_group *group = db->groups; group != NULL; group = group->next)
+        out->memory_bytes += group_memory(group);
+    mutex_unlock(&db->commit_lock);
+}
+
+bool tsdb_failed(struct tsdb *db, struct buf *out_reason)
+{
+    if (!wal_has_failed(db->wal))
+        return false;
+    if (out_reason != NULL)
+        wal_failure_text(db->wal, out_reason);
+    return true;
+}

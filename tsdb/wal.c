@@ -1,0 +1,419 @@
+/* The lock is held across the sync that commits may wait for, and across beginning a segment; writing
+ * itself is the committer's alone and needs only its bookkeeping guarded. */
+#include "tsdb/wal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "tsdb/wal_frame.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A new segment after a failure must be able to take this much, or the log would fail again at once. */
+#define WAL_PROBE_BYTES ((size_t)256 << 10)
+
+struct wal *wal_new(const struct fs *fs, const char *directory, uint64_t segment_bytes,
+                    uint64_t run)
+{
+    struct wal *wal = mem_zalloc(sizeof(*wal));
+    wal->fs = fs;
+    wal->directory = mem_strdup(directory);
+    wal->segment_bytes = segment_bytes == 0 ? WAL_SEGMENT_BYTES_DEFAULT : segment_bytes;
+    wal->run = run;
+    wal->fd = -1;
+    mutex_init(&wal->lock, LOCK_RANK_TSDB_WAL);
+    buf_init(&wal->frame, BUF_SIZE_ANY);
+    return wal;
+}
+
+char *wal_segment_path(const struct wal *wal, uint64_t number)
+{
+    struct buf path;
+    buf_init(&path, 8192);
+    buf_printf(&path, "%s/%08" PRIu64, wal->directory, number);
+    return buf_take(&path);
+}
+
+/* Segments are called by a number of eight digits or more; other names are not ours. */
+static bool segment_number(const char *name, uint64_t *out)
+{
+    size_t len = strlen(name);
+    if (len < 8 || len > 18 || strspn(name, "0123456789") != len)
+        return false;
+    *out = strtoull(name, NULL, 10);
+    return true;
+}
+
+static int load_name(const char *name, void *context)
+{
+    struct wal *wal = context;
+    uint64_t number;
+    if (!segment_number(name, &number))
+        return 0;
+    char *path = wal_segment_path(wal, number);
+    struct fs_stat stat;
+    int failed = wal->fs->stat(wal->fs, path, &stat);
+    mem_free(path);
+    if (failed == 0 && !stat.is_directory)
+        vec_push(&wal->segments, (struct wal_segment){number, stat.size, INT64_MIN});
+    return 0;
+}
+
+static int segment_compare(const void *a, const void *b)
+{
+    uint64_t x = ((const struct wal_segment *)a)->number;
+    uint64_t y = ((const struct wal_segment *)b)->number;
+    return (x > y) - (x < y);
+}
+
+enum err wal_load(struct wal *wal, struct errbuf *err)
+{
+    enum err result = fs_make_directories(wal->fs, wal->directory, err);
+    if (result != ERR_NONE)
+        return result;
+    int failed = wal->fs->list(wal->fs, wal->directory, load_name, wal);
+    if (failed < 0)
+        return errbuf_set_errno(err, -failed, "listing %s", wal->directory);
+    if (wal->segments.len > 0)
+        qsort(wal->segments.items, wal->segments.len, sizeof(*wal->segments.items),
+              segment_compare);
+    return ERR_NONE;
+}
+
+static struct wal_segment *segment_find(struct wal *wal, uint64_t number)
+{
+    for (size_t i = wal->segments.len; i > 0; i--) {
+        if (wal->segments.items[i - 1].number == number)
+            return &wal->segments.items[i - 1];
+    }
+    return NULL;
+}
+
+void wal_note_segment(struct wal *wal, uint64_t number, uint64_t size, int64_t max_ms)
+{
+    MUTEX_GUARD(&wal->lock);
+    struct wal_segment *segment = segment_find(wal, number);
+    if (segment == NULL)
+        return;
+    segment->size = size;
+    segment->max_ms = max_ms;
+}
+
+static struct wal_segment *segment_last(struct wal *wal)
+{
+    ASSERT(wal->segments.len > 0);
+    return &wal->segments.items[wal->segments.len - 1];
+}
+
+/* The first reason stays until the log recovers. */
+static void fail_locked(struct wal *wal, const char *text)
+{
+    mutex_assert_held(&wal->lock);
+    if (wal->failure == NULL)
+        wal->failure = mem_strdup(text);
+    wal->failed = true;
+}
+
+static void close_segment_locked(struct wal *wal)
+{
+    if (wal->fd >= 0)
+        wal->fs->close(wal->fs, wal->fd);
+    wal->fd = -1;
+    mem_free(wal->path);
+    wal->path = NULL;
+}
+
+static enum err sync_locked(struct wal *wal, struct errbuf *err)
+{
+    if (wal->fd < 0 || wal->synced == wal->written)
+        return ERR_NONE;
+    uint64_t written = wal->written;
+    int failed = wal->fs->sync(wal->fs, wal->fd);
+    if (failed < 0) {
+        errbuf_set_errno(err, -failed, "syncing %s", wal->path);
+        struct errbuf own;
+        errbuf_set_errno(&own, -failed, "syncing %s", wal->path);
+        fail_locked(wal, own.text);
+        return ERR_IO;
+    }
+    wal->synced = written;
+    return ERR_NONE;
+}
+
+/* Opens the next segment and writes its header. */
+static enum err begin_segment_locked(struct wal *wal, bool probe, struct errbuf *err)
+{
+    uint64_t number = wal->segments.len == 0 ? 1 : segment_last(wal)->number + 1;
+    char *path = wal_segment_path(wal, number);
+    int fd = wal->fs->open(wal->fs, path, FS_CREATE);
+    if (fd < 0) {
+        errbuf_set_errno(err, -fd, "creating %s", path);
+        mem_free(path);
+        return fd == -ENOSPC || fd == -EDQUOT ? ERR_NO_SPACE : ERR_IO;
+    }
+    struct buf header;
+    buf_init(&header, 2 * WAL_PROBE_BYTES);
+    wal_segment_header(wal->run, &header);
+    if (probe) {
+        char *room = buf_reserve(&header, WAL_PROBE_BYTES);
+        memset(room, 0, WAL_PROBE_BYTES);
+        buf_commit(&header, WAL_PROBE_BYTES);
+    }
+    enum err result = fs_write_all(wal->fs, fd, header.data, header.len, 0, path, err);
+    if (result == ERR_NONE && probe) {
+        int failed = wal->fs->truncate(wal->fs, fd, WAL_SEGMENT_HEADER_SIZE);
+        if (failed < 0)
+            result = errbuf_set_errno(err, -failed, "truncating %s", path);
+    }
+    buf_release(&header);
+    if (result == ERR_NONE) {
+        int failed = wal->fs->sync_directory(wal->fs, wal->directory);
+        if (failed < 0)
+            result = errbuf_set_errno(err, -failed, "syncing %s", wal->directory);
+    }
+    if (result != ERR_NONE) {
+        wal->fs->close(wal->fs, fd);
+        wal->fs->unlink(wal->fs, path);
+        mem_free(path);
+        return result;
+    }
+    close_segment_locked(wal);
+    wal->fd = fd;
+    wal->path = path;
+    vec_push(&wal->segments,
+             (struct wal_segment){number, WAL_SEGMENT_HEADER_SIZE, INT64_MIN});
+    return ERR_NONE;
+}
+
+enum err wal_cut(struct wal *wal, struct errbuf *err)
+{
+    struct errbuf own = ERRBUF_INIT;
+    MUTEX_GUARD(&wal->lock);
+    enum err result = sync_locked(wal, &own);
+    if (result == ERR_NONE)
+        result = begin_segment_locked(wal, false, &own);
+    if (result == ERR_NONE)
+        return ERR_NONE;
+    fail_locked(wal, own.text);
+    return errbuf_set(err, result, "%s", own.text);
+}
+
+bool wal_is_full(struct wal *wal)
+{
+    MUTEX_GUARD(&wal->lock);
+    return segment_last(wal)->size >= wal->segment_bytes;
+}
+
+/* Takes back what a failed write may have left, and lets go of the segment. */
+static void abandon_segment_locked(struct wal *wal, const struct errbuf *reason)
+{
+    fail_locked(wal, reason->text);
+    /* when this fails too, the next replay finds the torn frame and sets it aside */
+    wal->fs->truncate(wal->fs, wal->fd, segment_last(wal)->size);
+    struct errbuf ignored;
+    (void)sync_locked(wal, &ignored);
+    wal->synced = wal->written;
+    close_segment_locked(wal);
+}
+
+enum err wal_append(struct wal *wal, struct slice payload, int64_t max_ms, uint64_t *out_total,
+                    struct errbuf *err)
+{
+    ASSERT(!wal->failed && wal->fd >= 0);
+    buf_reset(&wal->frame);
+    struct errbuf own = ERRBUF_INIT;
+    enum err result = wal_frame_write(WAL_FRAME_COMMIT, payload, &wal->frame, &own);
+    if (result == ERR_NONE)
+        result = fs_write_all(wal->fs, wal->fd, wal->frame.data, wal->frame.len,
+                              segment_last(wal)->size, wal->path, &own);
+    MUTEX_GUARD(&wal->lock);
+    if (result != ERR_NONE) {
+        abandon_segment_locked(wal, &own);
+        return errbuf_set(err, result, "%s", own.text);
+    }
+    struct wal_segment *segment = segment_last(wal);
+    segment->size += wal->frame.len;
+    segment->max_ms = MAX(segment->max_ms, max_ms);
+    wal->written += wal->frame.len;
+    *out_total = wal->written;
+    return ERR_NONE;
+}
+
+enum err wal_sync(struct wal *wal, uint64_t total, struct errbuf *err)
+{
+    /* whoever waits here finds that the one before has synced for both */
+    MUTEX_GUARD(&wal->lock);
+    if (wal->synced >= total)
+        return ERR_NONE;
+    return sync_locked(wal, err);
+}
+
+enum err wal_sync_pending(struct wal *wal, bool *out_synced, struct errbuf *err)
+{
+    MUTEX_GUARD(&wal->lock);
+    *out_synced = wal->fd >= 0 && wal->synced < wal->written;
+    return sync_locked(wal, err);
+}
+
+bool wal_has_failed(const struct wal *wal)
+{
+    return wal->failed;
+}
+
+void wal_failure_text(struct wal *wal, struct buf *out)
+{
+    MUTEX_GUARD(&wal->lock);
+    buf_append_str(out, wal->failure == NULL ? "" : wal->failure);
+}
+
+enum err wal_recover(struct wal *wal, struct errbuf *err)
+{
+    MUTEX_GUARD(&wal->lock);
+    if (!wal->failed)
+        return ERR_NONE;
+    enum err result = begin_segment_locked(wal, true, err);
+    if (result != ERR_NONE)
+        return result;
+    wal->synced = wal->written;
+    mem_free(wal->failure);
+    wal->failure = NULL;
+    wal->failed = false;
+    return ERR_NONE;
+}
+
+/* May the segment go, as far as readers of the log are concerned? A reader loses its hold when it is
+ * further behind than it asked for. */
+static bool holds_allow_locked(struct wal *wal, uint64_t number)
+{
+    for (size_t i = 0; i < wal->holds.len; i++) {
+        struct wal_hold *hold = wal->holds.items[i];
+        if (hold->lost || hold->position.segment > number)
+            continue;
+        uint64_t behind = 0;
+        for (size_t k = 0; k < wal->segments.len; k++) {
+            if (wal->segments.items[k].number >= hold->position.segment)
+                behind += wal->segments.items[k].size;
+        }
+        if (behind <= hold->bytes_max)
+            return false;
+        hold->lost = true;
+    }
+    return true;
+}
+
+/* Deletes the oldest segment; false when that is not possible. */
+static bool delete_oldest_locked(struct wal *wal)
+{
+    if (wal->segments.len < 2 || !holds_allow_locked(wal, wal->segments.items[0].number))
+        return false;
+    char *path = wal_segment_path(wal, wal->segments.items[0].number);
+    int failed = wal->fs->unlink(wal->fs, path);
+    mem_free(path);
+    if (failed < 0 && failed != -ENOENT)
+        return false;
+    wal->segments.len--;
+    memmove(wal->segments.items, wal->segments.items + 1,
+            wal->segments.len * sizeof(*wal->segments.items));
+    return true;
+}
+
+void wal_truncate(struct wal *wal, int64_t cutoff_ms)
+{
+    MUTEX_GUARD(&wal->lock);
+    while (wal->segments.len > 1 && wal->segments.items[0].max_ms < cutoff_ms) {
+        if (!delete_oldest_locked(wal))
+            return;
+    }
+}
+
+static uint64_t bytes_locked(struct wal *wal)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < wal->segments.len; i++)
+        bytes += wal->segments.items[i].size;
+    return bytes;
+}
+
+int64_t wal_truncate_bytes(struct wal *wal, uint64_t bytes_max)
+{
+    MUTEX_GUARD(&wal->lock);
+    int64_t gone_ms = INT64_MIN;
+    while (bytes_locked(wal) > bytes_max && wal->segments.len > 1) {
+        int64_t max_ms = wal->segments.items[0].max_ms;
+        if (!delete_oldest_locked(wal))
+            break;
+        gone_ms = MAX(gone_ms, max_ms);
+    }
+    return gone_ms;
+}
+
+uint64_t wal_bytes(struct wal *wal)
+{
+    MUTEX_GUARD(&wal->lock);
+    return bytes_locked(wal);
+}
+
+struct wal_position wal_end(struct wal *wal)
+{
+    MUTEX_GUARD(&wal->lock);
+    struct wal_segment *segment = segment_last(wal);
+    return (struct wal_position){segment->number, segment->size};
+}
+
+uint64_t wal_oldest_segment(struct wal *wal)
+{
+    MUTEX_GUARD(&wal->lock);
+    return wal->segments.len == 0 ? 0 : wal->segments.items[0].number;
+}
+
+uint64_t wal_next_segment(struct wal *wal, uint64_t number)
+{
+    MUTEX_GUARD(&wal->lock);
+    for (size_t i = 0; i < wal->segments.len; i++) {
+        if (wal->segments.items[i].number > number)
+            return wal->segments.items[i].number;
+    }
+    return 0;
+}
+
+void wal_hold_add(struct wal *wal, struct wal_hold *hold)
+{
+    MUTEX_GUARD(&wal->lock);
+    vec_push(&wal->holds, hold);
+}
+
+void wal_hold_remove(struct wal *wal, struct wal_hold *hold)
+{
+    MUTEX_GUARD(&wal->lock);
+    for (size_t i = 0; i < wal->holds.len; i++) {
+        if (wal->holds.items[i] == hold)
+            wal->holds.items[i] = wal->holds.items[--wal->holds.len];
+    }
+}
+
+void wal_hold_move(struct wal *wal, struct wal_hold *hold, struct wal_position position)
+{
+    MUTEX_GUARD(&wal->lock);
+    hold->position = position;
+}
+
+void wal_free(struct wal *wal)
+{
+    if (wal == NULL)
+        return;
+    mutex_lock(&wal->lock);
+    (void)sync_locked(wal, NULL);
+    close_segment_locked(wal);
+    mutex_unlock(&wal->lock);
+    ASSERT(wal->holds.len == 0);
+    vec_release(&wal->holds);
+    vec_release(&wal->segments);
+    mutex_release(&wal->lock);
+    buf_release(&wal->frame);
+    mem_free(wal->directory);
+    mem_free(wal->failure);
+    mem_free(wal);
+}

@@ -1,0 +1,316 @@
+/* The inverse of wal_decoder.c. */
+#include "tsdb/wal_writer.h"
+
+#include "base/assert.h"
+#include "base/codec.h"
+#include "model/symbols.h"
+#include "tsdb/tokens.h"
+
+#include <string.h>
+
+#define VARINT_SIZE_MAX 10
+
+void wal_writer_init(struct wal_writer *writer)
+{
+    memset(writer, 0, sizeof(*writer));
+    buf_init(&writer->definitions, BUF_SIZE_ANY);
+    buf_init(&writer->body, BUF_SIZE_ANY);
+    buf_init(&writer->payload, BUF_SIZE_ANY);
+}
+
+void wal_writer_release(struct wal_writer *writer)
+{
+    buf_release(&writer->definitions);
+    buf_release(&writer->body);
+    buf_release(&writer->payload);
+}
+
+void wal_writer_segment(struct wal_writer *writer, uint64_t wal_segment)
+{
+    if (writer->wal_segment == wal_segment)
+        return;
+    writer->wal_segment = wal_segment;
+    writer->segment++;
+    writer->series_count = 0;
+}
+
+void wal_writer_begin(struct wal_writer *writer)
+{
+    buf_reset(&writer->definitions);
+    buf_reset(&writer->body);
+    writer->definition_count = 0;
+    writer->definition_last = NULL;
+}
+
+static inline char *put_varint(char *to, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *to++ = (char)(value | 0x80);
+    *to++ = (char)value;
+    return to;
+}
+
+/* Pairs that are at the same place in the series before are said by a bit. */
+static void put_definition(struct wal_writer *writer, const struct labels *labels)
+{
+    const struct labels *last = writer->definition_last;
+    uint64_t mask = 0;
+    for (uint32_t i = 0; last != NULL && i < labels->count && i < last->count && i < 64; i++) {
+        if (labels->pairs[i].name == last->pairs[i].name &&
+            labels->pairs[i].value == last->pairs[i].value)
+            mask |= UINT64_C(1) << i;
+    }
+    codec_write_uvarint(&writer->definitions, labels->count);
+    codec_write_uvarint(&writer->definitions, mask);
+    for (uint32_t i = 0; i < labels->count; i++) {
+        if (i < 64 && (mask >> i & 1))
+            continue;
+        codec_write_slice(&writer->definitions, symbols_text(labels->pairs[i].name));
+        codec_write_slice(&writer->definitions, symbols_text(labels->pairs[i].value));
+    }
+    writer->definition_last = labels;
+    writer->definition_count++;
+}
+
+/* The number of a series in this segment; defines it at first use. */
+static uint32_t series_id(struct wal_writer *writer, struct series *series)
+{
+    if (series->wal_segment != writer->segment) {
+        put_definition(writer, series->labels);
+        series->wal_segment = writer->segment;
+        series->wal_id = writer->series_count++;
+    }
+    return series->wal_id;
+}
+
+static void put_layout(struct wal_writer *writer, struct sample_group *group)
+{
+    uint32_t start = group->wal_count;
+    struct buf *body = &writer->body;
+    codec_write_u8(body, WAL_RECORD_LAYOUT);
+    codec_write_uvarint(body, group->id);
+    codec_write_uvarint(body, start);
+    codec_write_uvarint(body, group->count - start);
+    int64_t last = 0;
+    for (uint32_t i = start; i < group->count; i++) {
+        series_ref ref = group->refs[i];
+        struct series *series = ref & GROUP_VACANT ? NULL : head_series(group->head, ref);
+        /* a vacant position never comes, so any number does */
+        int64_t id = series == NULL ? last : (int64_t)series_id(writer, series);
+        codec_write_varint(body, id - last);
+        last = id;
+    }
+    group->wal_count = group->count;
+}
+
+static bool row_value_is_present(const struct row *row, uint32_t position)
+{
+    return row->present.items[position / 64] >> (position % 64) & 1;
+}
+
+/* All positions of the row, by values that need nothing before them. */
+static void put_row_absolute(struct buf *body, const struct row *row)
+{
+    const struct sample_group *group = row->group;
+    uint32_t last = 0;
+    codec_write_uvarint(body, row_sample_count(row));
+    for (uint32_t i = 0; i < group->count; i++) {
+        if (row_value_is_present(row, i)) {
+            codec_write_uvarint(body, i - last);
+            last = i + 1;
+        }
+    }
+    size_t bitmap_size = (group->count + 7u) / 8;
+    buf_append(body, row->present.items, bitmap_size);
+    size_t change = 0;
+    for (uint32_t i = 0; i < group->count; i++) {
+        uint8_t state = group->states[i];
+        if (change < row->changes.len && row->changes.items[change].position == i)
+            state = row->changes.items[change++].state;
+        if (!row_value_is_present(row, i))
+            continue;
+        uint8_t token[TOKEN_SIZE_MAX];
+        buf_append(body, token, token_encode_absolute(token, row->bits.items[i], state));
+    }
+}
+
+static void put_row_changes(struct buf *body, const struct row *row)
+{
+    uint32_t last = 0;
+    codec_write_uvarint(body, row->toggles.len);
+    for (size_t i = 0; i < row->toggles.len; i++) {
+        codec_write_uvarint(body, row->toggles.items[i] - last);
+        last = row->toggles.items[i] + 1;
+    }
+    size_t bitmap_size = (row->group->count + 7u) / 8;
+    char *bitmap = buf_reserve(body, bitmap_size);
+    ASSERT(bitmap != NULL || bitmap_size == 0);
+    memset(bitmap, 0, bitmap_size);
+    for (size_t i = 0; i < row->changes.len; i++) {
+        uint32_t position = row->changes.items[i].position;
+        bitmap[position / 8] = (char)(bitmap[position / 8] | 1 << (position % 8));
+    }
+    buf_commit(body, bitmap_size);
+    buf_append(body, row->tokens.items, row->tokens.len);
+}
+
+void wal_writer_row(struct wal_writer *writer, struct row *row)
+{
+    struct sample_group *group = row->group;
+    if (group->wal_segment != writer->segment) {
+        group->wal_segment = writer->segment;
+        group->wal_count = 0;
+    }
+    bool absolute = group->wal_count == 0;
+    if (absolute)
+        group->wal_last_ms = 0;
+    if (group->wal_count != group->count)
+        put_layout(writer, group);
+    struct buf *body = &writer->body;
+    codec_write_u8(body, WAL_RECORD_ROW);
+    codec_write_uvarint(body, group->id);
+    codec_write_varint(body, (int64_t)((uint64_t)row->t_ms - (uint64_t)group->wal_last_ms));
+    group->wal_last_ms = row->t_ms;
+    if (absolute)
+        put_row_absolute(body, row);
+    else
+        put_row_changes(body, row);
+}
+
+/* The columns `series` and `times` of the samples with a verdict; returns the end. */
+static char *put_columns(struct wal_writer *writer, const struct transaction *transaction,
+                         enum staged_verdict verdict, char *to)
+{
+    int64_t last_id = 0;
+    for (size_t i = 0; i < transaction->samples.len; i++) {
+        const struct staged_sample *sample = &transaction->samples.items[i];
+        if (sample->verdict != verdict || sample->kind != STAGED_FLOAT)
+            continue;
+        int64_t id = series_id(writer, sample->series);
+        to = put_varint(to, codec_zigzag(id - last_id));
+        last_id = id;
+    }
+    int64_t last_ms = 0;
+    for (size_t i = 0; i < transaction->samples.len; i++) {
+        const struct staged_sample *sample = &transaction->samples.items[i];
+        if (sample->verdict != verdict || sample->kind != STAGED_FLOAT)
+            continue;
+        int64_t step = (int64_t)((uint64_t)sample->t_ms - (uint64_t)last_ms);
+        to = put_varint(to, codec_zigzag(step));
+        last_ms = sample->t_ms;
+    }
+    return to;
+}
+
+/* Tokens; those that say "as before" are gathered into runs. */
+static char *put_loose_tokens(const struct transaction *transaction, char *to)
+{
+    const uint8_t *token = transaction->tokens.items;
+    uint64_t run = 0;
+    for (size_t i = 0; i < transaction->samples.len; i++) {
+        const struct staged_sample *sample = &transaction->samples.items[i];
+        if (sample->verdict != VERDICT_IN_ORDER || sample->kind != STAGED_FLOAT)
+            continue;
+        if (sample->token_len == 0) {
+            run++;
+            continue;
+        }
+        if (run > 0)
+            to += token_encode_run((uint8_t *)to, run);
+        run = 0;
+        memcpy(to, token, sample->token_len);
+        to += sample->token_len;
+        token += sample->token_len;
+    }
+    if (run > 0)
+        to += token_encode_run((uint8_t *)to, run);
+    return to;
+}
+
+static void put_loose(struct wal_writer *writer, const struct transaction *transaction,
+                      size_t count)
+{
+    struct buf *body = &writer->body;
+    codec_write_u8(body, WAL_RECORD_LOOSE);
+    codec_write_uvarint(body, count);
+    char *start = buf_reserve(body, count * (2 * VARINT_SIZE_MAX + TOKEN_RUN_SIZE_MAX) +
+                                        transaction->tokens.len);
+    ASSERT(start != NULL);
+    char *to = put_columns(writer, transaction, VERDICT_IN_ORDER, start);
+    to = put_loose_tokens(transaction, to);
+    buf_commit(body, (size_t)(to - start));
+}
+
+static void put_out_of_order(struct wal_writer *writer, const struct transaction *transaction,
+                             size_t count)
+{
+    struct buf *body = &writer->body;
+    codec_write_u8(body, WAL_RECORD_OUT_OF_ORDER);
+    codec_write_uvarint(body, count);
+    char *start = buf_reserve(body, count * 2 * VARINT_SIZE_MAX);
+    ASSERT(start != NULL);
+    char *to = put_columns(writer, transaction, VERDICT_OUT_OF_ORDER, start);
+    buf_commit(body, (size_t)(to - start));
+    for (size_t i = 0; i < transaction->samples.len; i++) {
+        const struct staged_sample *sample = &transaction->samples.items[i];
+        if (sample->verdict == VERDICT_OUT_OF_ORDER && sample->kind == STAGED_FLOAT)
+            codec_write_u64(body, sample->bits);
+    }
+}
+
+static void put_histograms(struct wal_writer *writer, const struct transaction *transaction,
+                           size_t count)
+{
+    struct buf *body = &writer->body;
+    codec_write_u8(body, WAL_RECORD_HISTOGRAMS);
+    codec_write_uvarint(body, count);
+    int64_t last_ms = 0;
+    for (size_t i = 0; i < transaction->samples.len; i++) {
+        const struct staged_sample *sample = &transaction->samples.items[i];
+        if (sample->verdict == VERDICT_DROP || sample->kind != STAGED_HISTOGRAM)
+            continue;
+        codec_write_uvarint(body, series_id(writer, sample->series));
+        codec_write_varint(body, (int64_t)((uint64_t)sample->t_ms - (uint64_t)last_ms));
+        last_ms = sample->t_ms;
+        codec_write_u8(body, sample->verdict == VERDICT_OUT_OF_ORDER ? WAL_HISTOGRAM_OUT_OF_ORDER
+                                                                     : 0);
+        codec_write_slice(body, slice_from(transaction->histogram_bytes.data + sample->bits,
+                                           sample->histogram_len));
+    }
+}
+
+void wal_writer_samples(struct wal_writer *writer, const struct transaction *transaction)
+{
+    size_t loose = 0;
+    size_t out_of_order = 0;
+    size_t histograms = 0;
+    for (size_t i = 0; i < transaction->samples.len; i++) {
+        const struct staged_sample *sample = &transaction->samples.items[i];
+        if (sample->verdict == VERDICT_DROP)
+            continue;
+        if (sample->kind == STAGED_HISTOGRAM)
+            histograms++;
+        else if (sample->verdict == VERDICT_IN_ORDER)
+            loose++;
+        else
+            out_of_order++;
+    }
+    if (loose > 0)
+        put_loose(writer, transaction, loose);
+    if (out_of_order > 0)
+        put_out_of_order(writer, transaction, out_of_order);
+    if (histograms > 0)
+        put_histograms(writer, transaction, histograms);
+}
+
+struct slice wal_writer_finish(struct wal_writer *writer)
+{
+    if (writer->definition_count == 0)
+        return buf_slice(&writer->body);
+    buf_reset(&writer->payload);
+    codec_write_u8(&writer->payload, WAL_RECORD_SERIES);
+    codec_write_uvarint(&writer->payload, writer->definition_count);
+    buf_append_slice(&writer->payload, buf_slice(&writer->definitions));
+    buf_append_slice(&writer->payload, buf_slice(&writer->body));
+    return buf_slice(&writer->payload);
+}

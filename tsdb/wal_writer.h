@@ -1,0 +1,58 @@
+/*
+ * Makes the payload of a commit's frame: records, columnar by group (docs/formats/wal.md).
+ *
+ *     1 series        label sets, numbered in order of definition within the segment
+ *     2 layout        which series lie at which position of a group
+ *     3 row           a time, positions that come or go, a bitmap of changed ones, a token for each
+ *     4 loose         columns of series, times and tokens
+ *     5 out of order  columns of series, times and raw bits
+ *     6 histograms    series, time and encoded histogram, each
+ *
+ * Every segment stands for itself: series are defined again, and groups begin with absolute values,
+ * at their first use in it. So the tokens' predecessors are defined by the segment alone, and segments
+ * can be deleted in any order.
+ *
+ * Threads: owned by the commit lock.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "tsdb/row.h"
+#include "tsdb/transaction.h"
+
+#include <stdint.h>
+
+enum wal_record_kind {
+    WAL_RECORD_SERIES = 1,
+    WAL_RECORD_LAYOUT = 2,
+    WAL_RECORD_ROW = 3,
+    WAL_RECORD_LOOSE = 4,
+    WAL_RECORD_OUT_OF_ORDER = 5,
+    WAL_RECORD_HISTOGRAMS = 6,
+};
+
+/* flags of a histogram */
+#define WAL_HISTOGRAM_OUT_OF_ORDER 1u
+
+struct wal_writer {
+    uint64_t wal_segment; /* the number of the segment's file */
+    uint32_t segment;     /* counts segments of this process from 1 */
+    uint32_t series_count; /* defined in it */
+    uint32_t definition_count; /* in this commit */
+    const struct labels *definition_last;
+    struct buf definitions;
+    struct buf body;
+    struct buf payload;
+};
+
+void wal_writer_init(struct wal_writer *writer);
+void wal_writer_release(struct wal_writer *writer);
+/* The number of the segment that is written: forgets what an older one knew. */
+void wal_writer_segment(struct wal_writer *writer, uint64_t wal_segment);
+void wal_writer_begin(struct wal_writer *writer);
+/* After row_encode, before row_apply. */
+void wal_writer_row(struct wal_writer *writer, struct row *row);
+/* The samples of a transaction that has its verdicts and tokens. */
+void wal_writer_samples(struct wal_writer *writer, const struct transaction *transaction);
+/* The payload; empty when there is nothing to write. Valid until the next begin. */
+struct slice wal_writer_finish(struct wal_writer *writer);

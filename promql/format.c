@@ -67,7 +67,8 @@ static void format_paren(const struct node *node, unsigned level, struct buf *ou
 
 static void format_binary(const struct node *node, unsigned level, struct buf *out)
 {
-    format_node(node->children[0], level + 1, out);
+    struct node paren;
+    format_node(print_left_operand(node, &paren), level + 1, out);
     buf_append_byte(out, '\n');
     format_indent(level, out);
     print_operator(node, out);

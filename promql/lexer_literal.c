@@ -258,10 +258,12 @@ enum token_kind lexer_scan_string(struct lexer *lexer, char quote)
 {
     bool raw = quote == '`';
     for (;;) {
+        uint32_t before = lexer->at;
         int32_t rune = lexer_read_rune(lexer);
         if (rune == quote)
             return TOKEN_STRING;
-        if (rune == RUNE_REPLACEMENT) {
+        /* the character itself, which takes three bytes, is none that is wrong */
+        if (rune == RUNE_REPLACEMENT && lexer->at - before == 1) {
             lexer_report(lexer, lexer->start, "invalid UTF-8 rune");
             return TOKEN_ERROR;
         }

@@ -1,9 +1,10 @@
 /* Unary and binary operators, with precedence climbing, and the matching behind an operator. */
 #include "promql/parser.h"
 
+#include <assert.h>
+
 #include "base/assert.h"
 #include "promql/promql.h"
-#include <assert.h>
 
 /*
  * From loose to tight: or; and unless; comparisons; + -; * / % atan2 and unary signs; ^, which

@@ -4,10 +4,11 @@
  */
 #include "promql/parser.h"
 
+#include <assert.h>
+
 #include "base/assert.h"
 #include "promql/literal.h"
 #include "promql/promql.h"
-#include <assert.h>
 
 #define PRECEDENCE_LOOSEST 1
 #define PRECEDENCE_POW 3

@@ -1,6 +1,7 @@
 /* An expression's canonical text on one line, as the reference's String() writes it. */
 #include "promql/print.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -138,6 +139,12 @@ static bool is_duration_operation(const struct node *node)
     return node->duration.op >= DURATION_ADD && node->duration.op <= DURATION_POW;
 }
 
+static bool has_two_signs(const struct node *node)
+{
+    return node->duration.op == DURATION_NEGATE &&
+           node->children[0]->duration.op == DURATION_NEGATE;
+}
+
 /* Behind offset an operation needs parentheses, but where it begins with some or with two signs:
  * see parse_offset_duration. */
 static bool offset_needs_parens(const struct node *expression)
@@ -146,9 +153,7 @@ static bool offset_needs_parens(const struct node *expression)
         return false;
     while (is_duration_operation(expression))
         expression = expression->children[0];
-    bool signs = expression->duration.op == DURATION_NEGATE &&
-                 expression->children[0]->duration.op == DURATION_NEGATE;
-    return !signs && expression->duration.op != DURATION_PAREN;
+    return !has_two_signs(expression) && expression->duration.op != DURATION_PAREN;
 }
 
 static void print_offset_expression(const struct node *expression, struct buf *out)
@@ -301,9 +306,48 @@ void print_operator(const struct node *node, struct buf *out)
     print_fills(node, out);
 }
 
+/* Would an arithmetic operator behind this text belong to its offset? See parse_offset_duration. */
+static bool ends_in_open_offset(const struct node *node)
+{
+    const struct node *offset = NULL;
+    switch (node->kind) {
+    case NODE_BINARY:
+        return ends_in_open_offset(node->children[1]);
+    case NODE_UNARY:
+        return ends_in_open_offset(node->children[0]);
+    case NODE_VECTOR_SELECTOR:
+        offset = node->selector.shift.offset_expression;
+        break;
+    case NODE_MATRIX_SELECTOR:
+        offset = node->children[0]->selector.shift.offset_expression;
+        break;
+    case NODE_SUBQUERY:
+        offset = node->subquery.shift.offset_expression;
+        break;
+    default:
+        break;
+    }
+    return offset != NULL && (is_duration_operation(offset) || has_two_signs(offset) ||
+                              offset->duration.op == DURATION_PAREN);
+}
+
+const struct node *print_left_operand(const struct node *node, struct node *paren)
+{
+    if (node->binary.op > OPERATOR_POW || !ends_in_open_offset(node->children[0]))
+        return node->children[0];
+    *paren = (struct node){.kind = NODE_PAREN, .children = node->children, .child_count = 1};
+    return paren;
+}
+
 static void print_binary(const struct node *node, struct buf *out)
 {
-    print_node(node->children[0], out);
+    struct node paren;
+    const struct node *lhs = print_left_operand(node, &paren);
+    bool power = node->binary.op == OPERATOR_POW;
+    if (power && lhs->kind == NODE_NUMBER && isinf(lhs->number.value))
+        buf_append_str(out, "Inf"); /* +Inf ^ 2 would be +(Inf ^ 2) */
+    else
+        print_node(lhs, out);
     buf_append_byte(out, ' ');
     print_operator(node, out);
     buf_append_byte(out, ' ');

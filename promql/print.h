@@ -14,3 +14,6 @@ void print_aggregate_head(const struct node *node, struct buf *out);
 void print_operator(const struct node *node, struct buf *out);
 /* [5m:1m] @ 1.000 offset 5m */
 void print_subquery_tail(const struct node *node, struct buf *out);
+/* The left operand of an operation as it must be printed: in parentheses, made in `paren`, where
+ * the operator would else be taken for a part of it. */
+const struct node *print_left_operand(const struct node *node, struct node *paren);

@@ -124,6 +124,7 @@ START_TEST(lexer_takes_strings_and_their_escapes)
         {"'\\400'", "1:1: escape sequence is an invalid Unicode code point"},
         {"'\\ud800'", "1:1: escape sequence is an invalid Unicode code point"},
         {"'\xff'", "1:1: invalid UTF-8 rune"},
+        {"'\xef\xbf\xbd'", "string \"'\xef\xbf\xbd'\" end at 5"},
     };
     assert_tokens(cases, ARRAY_SIZE(cases));
 }

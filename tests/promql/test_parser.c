@@ -1,5 +1,5 @@
 /* Trees have the right shape and places, and broken queries get the reference's words. */
-#include "promql/promql.h"
+#include "promql/parser.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "base/compiler.h"
 #include "promql/ast.h"
 #include "promql/functions.h"
+#include "promql/promql.h"
 #include "tests/support/shared_data.h"
 
 #define ALL_FEATURES                                                                               \
@@ -414,98 +415,27 @@ START_TEST(selector_gives_its_matchers)
 }
 END_TEST
 
+/* clang-format off */
+static const char *const names[] = {
+    "abs", "absent", "absent_over_time", "acos", "acosh", "asin", "asinh", "atan", "atanh",
+    "avg_over_time", "ceil", "changes", "clamp", "clamp_max", "clamp_min", "cos", "cosh",
+    "count_over_time", "day_of_month", "day_of_week", "day_of_year", "days_in_month", "deg",
+    "delta", "deriv", "double_exponential_smoothing", "end", "exp", "first_over_time",
+    "floor", "histogram_avg", "histogram_count", "histogram_fraction", "histogram_quantile",
+    "histogram_quantiles", "histogram_stddev", "histogram_stdvar", "histogram_sum", "hour",
+    "idelta", "increase", "info", "irate", "label_join", "label_replace", "last_over_time",
+    "ln", "log10", "log2", "mad_over_time", "max_of", "max_over_time", "min_of",
+    "min_over_time", "minute", "month", "pi", "predict_linear", "present_over_time",
+    "quantile_over_time", "rad", "range", "rate", "resets", "round", "scalar", "sgn", "sin",
+    "sinh", "sort", "sort_by_label", "sort_by_label_desc", "sort_desc", "sqrt", "start",
+    "start_timestamp", "stddev_over_time", "stdvar_over_time", "step", "sum_over_time", "tan",
+    "tanh", "time", "timestamp", "ts_of_first_over_time", "ts_of_last_over_time",
+    "ts_of_max_over_time", "ts_of_min_over_time", "vector", "year"
+};
+/* clang-format on */
+
 START_TEST(functions_are_found_by_name)
 {
-    static const char *const names[] = {"abs",
-                                        "absent",
-                                        "absent_over_time",
-                                        "acos",
-                                        "acosh",
-                                        "asin",
-                                        "asinh",
-                                        "atan",
-                                        "atanh",
-                                        "avg_over_time",
-                                        "ceil",
-                                        "changes",
-                                        "clamp",
-                                        "clamp_max",
-                                        "clamp_min",
-                                        "cos",
-                                        "cosh",
-                                        "count_over_time",
-                                        "day_of_month",
-                                        "day_of_week",
-                                        "day_of_year",
-                                        "days_in_month",
-                                        "deg",
-                                        "delta",
-                                        "deriv",
-                                        "double_exponential_smoothing",
-                                        "end",
-                                        "exp",
-                                        "first_over_time",
-                                        "floor",
-                                        "histogram_avg",
-                                        "histogram_count",
-                                        "histogram_fraction",
-                                        "histogram_quantile",
-                                        "histogram_quantiles",
-                                        "histogram_stddev",
-                                        "histogram_stdvar",
-                                        "histogram_sum",
-                                        "hour",
-                                        "idelta",
-                                        "increase",
-                                        "info",
-                                        "irate",
-                                        "label_join",
-                                        "label_replace",
-                                        "last_over_time",
-                                        "ln",
-                                        "log10",
-                                        "log2",
-                                        "mad_over_time",
-                                        "max_of",
-                                        "max_over_time",
-                                        "min_of",
-                                        "min_over_time",
-                                        "minute",
-                                        "month",
-                                        "pi",
-                                        "predict_linear",
-                                        "present_over_time",
-                                        "quantile_over_time",
-                                        "rad",
-                                        "range",
-                                        "rate",
-                                        "resets",
-                                        "round",
-                                        "scalar",
-                                        "sgn",
-                                        "sin",
-                                        "sinh",
-                                        "sort",
-                                        "sort_by_label",
-                                        "sort_by_label_desc",
-                                        "sort_desc",
-                                        "sqrt",
-                                        "start",
-                                        "start_timestamp",
-                                        "stddev_over_time",
-                                        "stdvar_over_time",
-                                        "step",
-                                        "sum_over_time",
-                                        "tan",
-                                        "tanh",
-                                        "time",
-                                        "timestamp",
-                                        "ts_of_first_over_time",
-                                        "ts_of_last_over_time",
-                                        "ts_of_max_over_time",
-                                        "ts_of_min_over_time",
-                                        "vector",
-                                        "year"};
     ck_assert_uint_eq(ARRAY_SIZE(names), FUNCTION_COUNT_ALL);
     bool seen[FUNCTION_COUNT_ALL] = {false};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

@@ -1,5 +1,5 @@
 /* The canonical text of expressions, on one line and broken into lines. */
-#include "promql/promql.h"
+#include "promql/print.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "base/json_reader.h"
+#include "promql/promql.h"
 #include "tests/support/shared_data.h"
 
 #define ALL_FEATURES                                                                               \
@@ -126,6 +127,9 @@ START_TEST(print_writes_durations_with_operators)
         {"up offset --5m + 3", "up offset (5m + 3)"},
         {"up offset (5m) + 3", NULL},
         {"up offset 5m + 3", NULL},
+        /* @ ends the offset here, but is printed before it */
+        {"-up offset (5m) @ 1 + 3", "(-up @ 1.000 offset (5m)) + 3"},
+        {"up offset (5m) @ 1 > 3", "up @ 1.000 offset (5m) > 3"},
     };
     assert_printed(cases, ARRAY_SIZE(cases));
 }
@@ -147,6 +151,7 @@ START_TEST(print_writes_operators_and_their_modifiers)
         {"a + fill_right(1) fill_left(1) b", "a + fill (1) b"},
         {"a + on(x) fill_right(1e21) b", "a + on (x) fill_right (1e+21) b"},
         {"-a ^ -2", NULL},
+        {"Inf ^ 2", NULL},
         {"- - a", "--a"},
         {"-(1)", NULL},
         {"a </ 5 >/ 1", NULL},

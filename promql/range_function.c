@@ -215,6 +215,23 @@ static void range_function_check_counter(struct range_function *function)
                     SLICE_ARG(name));
 }
 
+static void range_function_check_quantile(struct range_function *function)
+{
+    if (function->id != FUNCTION_QUANTILE_OVER_TIME)
+        return;
+    const double *quantiles = function->input.arguments[0];
+    BITMAP_FOR_EACH(function->row.present, function->op.steps.count, i)
+    {
+        char text[ANNOTATION_NUMBER_SIZE];
+        if (quantiles[i] >= 0 && quantiles[i] <= 1)
+            continue;
+        annotations_add(&function->op.ev->annotations, PROMQL_WARNING,
+                        node_unwrap(function->op.node->children[0])->start,
+                        "quantile value should be between 0 and 1, got %s",
+                        annotation_number(quantiles[i], text));
+    }
+}
+
 static bool range_function_compute(struct range_function *function, const struct samples *samples)
 {
     struct range_input *input = &function->input;
@@ -233,6 +250,7 @@ static bool range_function_finish(struct range_function *function)
 {
     struct evaluation *ev = function->op.ev;
     range_function_check_counter(function);
+    range_function_check_quantile(function);
     struct row *row = &function->row;
     row->drop_name = row->drop_name || !function->keeps_name;
     if (ev->delayed_name_removal)

@@ -1,0 +1,183 @@
+#include "tests/support/fake_source.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "model/sample.h"
+#include "model/symbols.h"
+
+struct fake_view {
+    struct series_view view;
+    struct fake_source *fake;
+};
+
+static const struct histogram some_histogram = {.is_float = true};
+
+void fake_source_clear(struct fake_source *fake)
+{
+    ASSERT(fake->open_views == 0);
+    for (size_t i = 0; i < fake->series.len; i++) {
+        struct fake_series *series = fake->series.items[i];
+        labels_unref(series->labels);
+        vec_release(&series->timestamps_ms);
+        vec_release(&series->values);
+        vec_release(&series->is_histogram);
+        mem_free(series);
+    }
+    vec_reset(&fake->series);
+}
+
+void fake_source_free(struct fake_source *fake)
+{
+    if (fake == NULL)
+        return;
+    fake_source_clear(fake);
+    vec_release(&fake->series);
+    mem_free(fake);
+}
+
+struct fake_series *fake_source_series(struct fake_source *fake, const struct labels *labels)
+{
+    for (size_t i = 0; i < fake->series.len; i++) {
+        if (labels_equal(fake->series.items[i]->labels, labels))
+            return fake->series.items[i];
+    }
+    struct fake_series *series = mem_zalloc(sizeof(*series));
+    series->labels = labels_copy(labels);
+    vec_push(&fake->series, series);
+    return series;
+}
+
+static void fake_series_put(struct fake_series *series, int64_t timestamp_ms, double value,
+                            bool is_histogram)
+{
+    size_t len = series->timestamps_ms.len;
+    if (len > 0 && series->timestamps_ms.items[len - 1] == timestamp_ms) {
+        series->values.items[len - 1] = value;
+        series->is_histogram.items[len - 1] = is_histogram;
+        return;
+    }
+    ASSERT(len == 0 || series->timestamps_ms.items[len - 1] < timestamp_ms);
+    vec_push(&series->timestamps_ms, timestamp_ms);
+    vec_push(&series->values, value);
+    vec_push(&series->is_histogram, is_histogram);
+}
+
+void fake_series_add(struct fake_series *series, int64_t timestamp_ms, double value)
+{
+    fake_series_put(series, timestamp_ms, value, false);
+}
+
+void fake_series_add_histogram(struct fake_series *series, int64_t timestamp_ms)
+{
+    fake_series_put(series, timestamp_ms, 0, true);
+}
+
+static bool fake_matches(const struct labels *labels, const struct series_query *query)
+{
+    for (size_t i = 0; i < query->matcher_count; i++) {
+        const struct matcher *matcher = query->matchers[i];
+        if (!matcher_matches(matcher, labels_get(labels, matcher->name)))
+            return false;
+    }
+    return true;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    return labels_compare(((const struct series_entry *)a)->labels,
+                          ((const struct series_entry *)b)->labels);
+}
+
+static enum err fake_select(struct series_view *view, const struct series_query *query,
+                            struct series_list *out, struct errbuf *err)
+{
+    struct fake_source *fake = ((struct fake_view *)view)->fake;
+    for (size_t i = 0; i < fake->series.len; i++) {
+        if (fake_matches(fake->series.items[i]->labels, query))
+            vec_push(&out->entries,
+                     (struct series_entry){fake->series.items[i]->labels, (uint64_t)i});
+    }
+    if (query->sorted && out->entries.len > 0)
+        qsort(out->entries.items, out->entries.len, sizeof(*out->entries.items),
+              compare_entries);
+    return ERR_NONE;
+}
+
+static enum err fake_read(struct series_view *view, const struct series_entry *entry,
+                          int64_t min_ms, int64_t max_ms, struct sample_columns *out,
+                          struct errbuf *err)
+{
+    const struct fake_source *fake = ((struct fake_view *)view)->fake;
+    const struct fake_series *series = fake->series.items[entry->handle];
+    const int64_t *timestamps_ms = series->timestamps_ms.items;
+    size_t from = 0, until = series->timestamps_ms.len;
+    while (from < until && timestamps_ms[from] < min_ms)
+        from++;
+    while (until > from && timestamps_ms[until - 1] > max_ms)
+        until--;
+    out->timestamps_ms = timestamps_ms + from;
+    out->values = series->values.items + from;
+    out->count = until - from;
+    out->histograms = NULL;
+    vec_reset(&out->histogram_memory);
+    bool any = false;
+    for (size_t i = from; i < until; i++) {
+        any |= series->is_histogram.items[i];
+        vec_push(&out->histogram_memory,
+                 series->is_histogram.items[i] ? &some_histogram : NULL);
+    }
+    if (any)
+        out->histograms = out->histogram_memory.items;
+    return ERR_NONE;
+}
+
+static enum err fake_no_texts(struct series_view *view, const struct series_query *query,
+                              struct arena *arena, struct text_list *out, struct errbuf *err)
+{
+    return errbuf_set(err, ERR_UNSUPPORTED, "the fake source has no label lists");
+}
+
+static enum err fake_no_values(struct series_view *view, struct slice name,
+                               const struct series_query *query, struct arena *arena,
+                               struct text_list *out, struct errbuf *err)
+{
+    return fake_no_texts(view, query, arena, out, err);
+}
+
+static void fake_close(struct series_view *view)
+{
+    struct fake_view *fake_view = (struct fake_view *)view;
+    fake_view->fake->open_views--;
+    mem_free(fake_view);
+}
+
+static const struct series_view_operations view_operations = {
+    .select = fake_select,
+    .read = fake_read,
+    .label_names = fake_no_texts,
+    .label_values = fake_no_values,
+    .close = fake_close,
+};
+
+static enum err fake_open(struct series_source *source, int64_t min_ms, int64_t max_ms,
+                          struct series_view **out, struct errbuf *err)
+{
+    struct fake_source *fake = (struct fake_source *)source;
+    struct fake_view *view = mem_zalloc(sizeof(*view));
+    view->view.operations = &view_operations;
+    view->fake = fake;
+    fake->open_views++;
+    *out = &view->view;
+    return ERR_NONE;
+}
+
+static const struct series_source_operations source_operations = {.open = fake_open};
+
+struct fake_source *fake_source_new(void)
+{
+    struct fake_source *fake = mem_zalloc(sizeof(*fake));
+    fake->source.operations = &source_operations;
+    return fake;
+}

@@ -1,0 +1,24 @@
+/*
+ * Runs PromQL test scripts: load, clear, eval instant, eval range, with expected series and expect
+ * lines, as described in the README of the reference's promql/promqltest.
+ *
+ * Every instant query is run as a range query too, whose middle step must agree. Values agree within
+ * a relative 1e-6.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "promql/promql.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct script_counts {
+    size_t evals;
+    size_t passed;
+};
+
+/* `verbose`: failures are printed with the name and their line. */
+struct script_counts promql_script_run(const char *name, struct slice script,
+                                       struct promql_engine *engine, unsigned features,
+                                       bool verbose);

@@ -371,14 +371,13 @@ static void on_read_end(void *context)
     exchange_unref(context);
 }
 
-/* A handler that has ended leaves a whole body to take; else it comes through `on_read`. */
-static struct MHD_Response *make_answer(struct http_exchange *exchange, bool done)
+static struct MHD_Response *make_answer(struct http_exchange *exchange)
 {
     struct http_response *response = &exchange->response;
-    if (done && response->body.len == 0)
-        return MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
-    if (done) {
+    if (response->done && response->body_sent == 0) {
         size_t len = response->body.len;
+        if (len == 0)
+            return MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
         return MHD_create_response_from_buffer_with_free_callback(len, buf_take(&response->body),
                                                                   mem_free);
     }
@@ -387,24 +386,19 @@ static struct MHD_Response *make_answer(struct http_exchange *exchange, bool don
                                              on_read_end);
 }
 
-/* Hands the answer to libmicrohttpd. That has locks of its own, which it holds around `on_read`, so ours
- * is not held meanwhile. */
+/* Hands the answer to libmicrohttpd: whole when it is whole, else as a stream. */
 static enum MHD_Result queue_answer(struct http_exchange *exchange, struct MHD_Connection *mhd)
 {
     struct http_response *response = &exchange->response;
-    mutex_lock(&response->lock);
-    bool done = response->done && response->body_sent == 0;
-    bool failed = response->failed;
-    bool lost = response->gone || (response->failed && response->started);
-    mutex_unlock(&response->lock);
-    if (lost)
+    MUTEX_GUARD(&response->lock);
+    if (response->gone || (response->failed && response->started))
         return MHD_NO;
-    if (failed) {
+    if (response->failed) {
         response->status = 500;
         buf_reset(&response->body);
         vec_reset(&response->fields);
     }
-    struct MHD_Response *answer = make_answer(exchange, done);
+    struct MHD_Response *answer = make_answer(exchange);
     for (size_t i = 0; i < response->fields.len; i++)
         MHD_add_response_header(answer, response->fields.items[i].name,
                                 response->fields.items[i].value);

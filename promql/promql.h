@@ -45,6 +45,8 @@ enum promql_type promql_expression_type(const struct promql_expression *expressi
 void promql_print(const struct promql_expression *expression, struct buf *out);
 /* The reference's Prettify, as format_query answers: broken into lines where it is long. */
 void promql_format(const struct promql_expression *expression, struct buf *out);
+/* The tree as JSON, as parse_query answers it. */
+void promql_tree_json(const struct promql_expression *expression, struct buf *out);
 
 /* "line:col: parse error: text", as the API and rule files say it. */
 void promql_error_text(const struct errbuf *err, struct buf *out);

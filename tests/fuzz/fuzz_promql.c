@@ -34,6 +34,14 @@ static void check_round_trip(const struct promql_expression *expression,
     promql_expression_free(again);
 }
 
+static void check_tree(const struct promql_expression *expression)
+{
+    struct buf json CLEANUP(buf_release);
+    buf_init(&json, BUF_SIZE_ANY);
+    promql_tree_json(expression, &json);
+    ASSERT(json.len > 2 && json.data[0] == '{' && json.data[json.len - 1] == '}');
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice text = slice_from((const char *)data, size);
@@ -42,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (promql_parse(text, FEATURES, &expression, &err) == ERR_NONE) {
         check_round_trip(expression, promql_print);
         check_round_trip(expression, promql_format);
+        check_tree(expression);
         promql_expression_free(expression);
     } else {
         ASSERT(err.text[0] != '\0');

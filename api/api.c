@@ -3,6 +3,7 @@
 
 #include "api/api_internal.h"
 #include "net/url.h"
+#include "remote/remote.h"
 
 #define GET (HTTP_GET | HTTP_HEAD)
 #define GET_POST (GET | HTTP_POST)
@@ -87,6 +88,7 @@ void api_free(struct api *api)
 {
     if (api == NULL)
         return;
+    remote_write_receiver_free(api->write_receiver);
     http_metrics_free(api->http_metrics);
     buf_release(&api->external_path);
     mem_free(api->routes);
@@ -100,6 +102,8 @@ void api_set_state(struct api *api, enum api_state state)
 
 void api_set_storage(struct api *api, struct tsdb *db, struct scrape_manager *scrape)
 {
+    remote_write_receiver_free(api->write_receiver);
+    api->write_receiver = db == NULL ? NULL : remote_write_receiver_new(db);
     api->db = db;
     api->scrape = scrape;
 }

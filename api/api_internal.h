@@ -21,6 +21,7 @@ struct api {
     struct buf external_path; /* path of the external URL without a slash at its end */
     struct api_http_metrics *http_metrics;
     /* set once when storage is open, before state becomes ready */
+    struct remote_write_receiver *write_receiver; /* before db */
     struct tsdb *_Atomic db;
     struct scrape_manager *_Atomic scrape;
     _Atomic int state; /* enum api_state */

@@ -23,7 +23,8 @@ void write_remote(struct http_request *request, struct http_response *response, 
     }
     struct remote_write_result result = {.http_status = 500};
     struct errbuf err = ERRBUF_INIT;
-    if (remote_write_receive(api->db, request->body, http_request_header(request, "Content-Type"),
+    if (remote_write_receive(api->write_receiver, request->body,
+                             http_request_header(request, "Content-Type"),
                              http_request_header(request, "Content-Encoding"),
                              clock_now_ms(api->options.clock), &result, &err) != ERR_NONE) {
         write_answer(response, result.http_status, err.text);

@@ -20,6 +20,7 @@ enum lock_rank {
     LOCK_RANK_RULE_GROUP = 32,
     LOCK_RANK_NOTIFIER = 34,
     LOCK_RANK_PROMQL_GATE = 40,
+    LOCK_RANK_REMOTE_WRITE = 48,     /* refs that a receiver remembers; its scratch memory */
     LOCK_RANK_TSDB_MAINTENANCE = 50, /* one maintenance action at a time */
     LOCK_RANK_TSDB_COMMIT = 52,      /* order of commits: WAL, then memory */
     LOCK_RANK_TSDB_WAL = 54,

@@ -9,12 +9,15 @@
 #pragma once
 
 #include "base/compiler.h"
+#include "base/err.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define HISTOGRAM_SCHEMA_CUSTOM (-53)
+#define HISTOGRAM_SCHEMA_MIN (-4)
+#define HISTOGRAM_SCHEMA_MAX 8
 
 enum histogram_reset_hint {
     HISTOGRAM_RESET_UNKNOWN,
@@ -51,3 +54,6 @@ struct histogram {
 void histogram_free(struct histogram *histogram);
 struct histogram *histogram_copy(const struct histogram *histogram) MUST_CHECK;
 bool histogram_equal(const struct histogram *a, const struct histogram *b);
+/* Is it consistent: schema, spans against buckets, counts, bounds? What comes from outside is checked
+ * once, before it is stored. ERR_INVALID with the reference's texts. */
+enum err histogram_validate(const struct histogram *histogram, struct errbuf *err) MUST_CHECK;

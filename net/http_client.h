@@ -1,12 +1,16 @@
 /*
- * HTTP requests to the outside world (the only user of libcurl). A client runs many transfers on the
+ * HTTP requests to the outside world (on libcurl, see wire.h). A client runs many transfers on the
  * calling thread: start requests, then http_client_run in a loop; each ends in its callback, on the same
  * thread. Handles and receive buffers are recycled.
  *
  * http and https only; proxy variables of the environment are ignored unless asked for; curl's own
- * decompression is off. Secrets given as files are read at each request.
+ * decompression is off. Secrets given as files are read at each request. Redirects are followed up to ten
+ * times; credentials and the profile's headers do not go to another host. Names are looked up anew for each
+ * connection; connections are kept for five minutes.
  *
+ * Ownership: profile and body belong to the caller until `done` was called; all else is copied.
  * Thread-safety: a client has one owner thread, but for http_client_wake.
+ * Limits: each request's body_size_max; the bodies under way in one client 256 MB together.
  */
 #pragma once
 
@@ -39,6 +43,8 @@ struct http_client_profile {
     bool proxy_from_environment;
     const struct http_client_header *headers; /* sent with every request */
     size_t header_count;
+    const struct http_client_header *proxy_headers; /* sent to the proxy with CONNECT */
+    size_t proxy_header_count;
 };
 
 struct http_client_header {
@@ -51,7 +57,7 @@ struct http_client_response {
     enum err error;  /* ERR_NONE when an answer came whole; ERR_LIMIT when the body was too large */
     const char *error_text; /* in the words of the reference: dial tcp ...: connect: connection refused,
                              * context deadline exceeded, body size limit exceeded */
-    long status;
+    long status; /* 0 = no answer */
     const char *status_text; /* "404 Not Found" */
     struct slice content_type;
     struct slice content_encoding;

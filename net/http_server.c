@@ -371,13 +371,14 @@ static void on_read_end(void *context)
     exchange_unref(context);
 }
 
-static struct MHD_Response *make_answer(struct http_exchange *exchange)
+/* A handler that has ended leaves a whole body to take; else it comes through `on_read`. */
+static struct MHD_Response *make_answer(struct http_exchange *exchange, bool done)
 {
     struct http_response *response = &exchange->response;
-    if (response->done && response->body_sent == 0) {
+    if (done && response->body.len == 0)
+        return MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
+    if (done) {
         size_t len = response->body.len;
-        if (len == 0)
-            return MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
         return MHD_create_response_from_buffer_with_free_callback(len, buf_take(&response->body),
                                                                   mem_free);
     }
@@ -386,19 +387,24 @@ static struct MHD_Response *make_answer(struct http_exchange *exchange)
                                              on_read_end);
 }
 
-/* Hands the answer to libmicrohttpd: whole when it is whole, else as a stream. */
+/* Hands the answer to libmicrohttpd. That has locks of its own, which it holds around `on_read`, so ours
+ * is not held meanwhile. */
 static enum MHD_Result queue_answer(struct http_exchange *exchange, struct MHD_Connection *mhd)
 {
     struct http_response *response = &exchange->response;
-    MUTEX_GUARD(&response->lock);
-    if (response->gone || (response->failed && response->started))
+    mutex_lock(&response->lock);
+    bool done = response->done && response->body_sent == 0;
+    bool failed = response->failed;
+    bool lost = response->gone || (response->failed && response->started);
+    mutex_unlock(&response->lock);
+    if (lost)
         return MHD_NO;
-    if (response->failed) {
+    if (failed) {
         response->status = 500;
         buf_reset(&response->body);
         vec_reset(&response->fields);
     }
-    struct MHD_Response *answer = make_answer(exchange);
+    struct MHD_Response *answer = make_answer(exchange, done);
     for (size_t i = 0; i < response->fields.len; i++)
         MHD_add_response_header(answer, response->fields.items[i].name,
                                 response->fields.items[i].value);

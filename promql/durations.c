@@ -93,7 +93,7 @@ static enum err duration_value(const struct node *node, const struct duration_co
 enum err duration_evaluate(const struct node *node, const struct duration_context *context,
                            bool allow_negative, int64_t *out_ms, struct errbuf *err)
 {
-    double seconds;
+    double seconds = 0;
     enum err code = duration_value(node, context, &seconds, err);
     if (code != ERR_NONE)
         return code;

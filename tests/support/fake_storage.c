@@ -27,12 +27,15 @@ struct appender {
 };
 
 static VEC(struct fake_series) all_series;
+static struct histogram *last_histogram;
 static VEC(struct fake_sample) all_samples;
 static bool is_failing;
 static size_t commit_count;
 
 void fake_storage_reset(void)
 {
+    histogram_free(last_histogram);
+    last_histogram = NULL;
     for (size_t i = 0; i < all_series.len; i++)
         labels_unref(all_series.items[i].labels);
     vec_release(&all_series);
@@ -194,6 +197,19 @@ enum append_result append(struct appender *appender, series_ref ref, double valu
 enum append_result append_at(struct appender *appender, series_ref ref, int64_t t_ms, double value)
 {
     return fake_append(appender, ref, t_ms, value, false);
+}
+
+enum append_result append_histogram_at(struct appender *appender, series_ref ref, int64_t t_ms,
+                                       const struct histogram *histogram)
+{
+    histogram_free(last_histogram);
+    last_histogram = histogram_copy(histogram);
+    return fake_append(appender, ref, t_ms, histogram->sum, false);
+}
+
+const struct histogram *fake_storage_last_histogram(void)
+{
+    return last_histogram;
 }
 
 enum err appender_commit(struct appender *appender, struct errbuf *err)

@@ -36,4 +36,7 @@ struct fake_sample fake_storage_sample(const char *series, int index);
 /* Is the newest sample of the series a stale marker? */
 bool fake_storage_is_stale(const char *series);
 size_t fake_storage_sample_count(void);
+/* The histogram that was appended last, committed or not; NULL if there was none since the reset. Its
+ * sample has the sum as value. */
+const struct histogram *fake_storage_last_histogram(void);
 size_t fake_storage_commit_count(void);

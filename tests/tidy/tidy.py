@@ -295,6 +295,8 @@ def check_layers(tree):
         for quoted, target, line, _ in includes_of(text):
             if not quoted:
                 continue
+            if path.startswith('tests/') and 'tests/' + target in tree.code:
+                target = 'tests/' + target
             if target not in tree.code and target + '.in' not in tree.texts:
                 tree.find('include-missing', path, line, f'there is no {target}')
                 continue
@@ -341,10 +343,7 @@ def check_cycles(tree):
 
 def own_header(tree, path):
     """The header that a source file must include first, None if it has none."""
-    stem = re.sub(r'\.(c|cc)$', '', path)
-    if path.startswith('tests/'):
-        stem = re.sub(r'^tests/(\w+)/test_', r'\1/', stem)
-    header = stem + '.h'
+    header = re.sub(r'\.(c|cc)$', '.h', path)
     return header if header in tree.code else None
 
 
@@ -356,13 +355,11 @@ def check_includes(tree):
         start = 0
         own = None if path.endswith('.h') else own_header(tree, path)
         if own is not None:
-            if includes[0][1] != own:
+            if includes[0][1] not in (own, own.removeprefix('tests/')):
                 tree.find('include-order', path, includes[0][2], f'{own} comes first')
             elif len(includes) > 1 and includes[1][2] == includes[0][2] + 1:
-                # a test may have two subjects
-                if not path.startswith('tests/'):
-                    tree.find('include-order', path, includes[1][2],
-                              'an empty line follows the own header')
+                tree.find('include-order', path, includes[1][2],
+                          'an empty line follows the own header')
             start = 1
         check_include_groups(tree, path, includes[start:])
 

@@ -102,6 +102,7 @@ API_HANDLER(query_instant);
 API_HANDLER(query_range);
 API_HANDLER(query_exemplars);
 API_HANDLER(query_format);
+API_HANDLER(query_parse);
 
 API_HANDLER(series_list_handler);
 API_HANDLER(series_label_names);

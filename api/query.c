@@ -1,4 +1,4 @@
-/* query, query_range, query_exemplars and format_query. */
+/* query, query_range, query_exemplars, format_query and parse_query. */
 #include "api/api_internal.h"
 #include "base/clock.h"
 #include "model/timestamp.h"
@@ -211,16 +211,25 @@ void query_exemplars(struct http_request *request, struct http_response *respons
     answer_end(&answer);
 }
 
-void query_format(struct http_request *request, struct http_response *response, void *context)
+/* The expression, or NULL after answering. */
+static struct promql_expression *query_parsed(struct http_request *request,
+                                              struct http_response *response,
+                                              const struct api *api)
 {
-    struct api *api = context;
     struct errbuf err = ERRBUF_INIT;
     struct promql_expression *expression;
     if (promql_parse(parameter_text(request, "query"), api->options.promql_features, &expression,
-                     &err) != ERR_NONE) {
-        query_answer_parse_error(response, &err, true);
+                     &err) == ERR_NONE)
+        return expression;
+    query_answer_parse_error(response, &err, true);
+    return NULL;
+}
+
+void query_format(struct http_request *request, struct http_response *response, void *context)
+{
+    struct promql_expression *expression = query_parsed(request, response, context);
+    if (expression == NULL)
         return;
-    }
     struct buf text CLEANUP(buf_release);
     buf_init(&text, BUF_SIZE_ANY);
     promql_format(expression, &text);
@@ -228,5 +237,20 @@ void query_format(struct http_request *request, struct http_response *response, 
     struct answer answer;
     answer_begin(&answer, response);
     json_string(&answer.json, buf_slice(&text));
+    answer_end(&answer);
+}
+
+void query_parse(struct http_request *request, struct http_response *response, void *context)
+{
+    struct promql_expression *expression = query_parsed(request, response, context);
+    if (expression == NULL)
+        return;
+    struct buf tree CLEANUP(buf_release);
+    buf_init(&tree, BUF_SIZE_ANY);
+    promql_tree_json(expression, &tree);
+    promql_expression_free(expression);
+    struct answer answer;
+    answer_begin(&answer, response);
+    json_raw(&answer.json, buf_slice(&tree));
     answer_end(&answer);
 }

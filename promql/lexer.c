@@ -31,8 +31,8 @@ void lexer_report(const struct lexer *lexer, uint32_t position, const char *form
     va_start(arguments, format);
     (void)errbuf_set_va(lexer->err, ERR_INVALID, format, arguments);
     va_end(arguments);
-    if (lexer->err == NULL || lexer->text.len == 0)
-        return; /* an empty text has no places */
+    if (lexer->err == NULL)
+        return;
     place_of(lexer->text, position, &lexer->err->line, &lexer->err->column);
     lexer->err->position = position;
 }

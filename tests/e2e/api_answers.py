@@ -103,6 +103,10 @@ EXACT = [
     ("/api/v1/query_exemplars", {"query": "test", "start": "1763636000000", "end": "1763638000000"}, 200,
      '{"status":"success","data":[]}'),
     ("/api/v1/format_query", {"query": "foo/bar"}, 200, '{"status":"success","data":"foo / bar"}'),
+    ("/api/v1/parse_query", {"query": "up[5m] offset 1m"}, 200,
+     '{"status":"success","data":{"anchored":false,"matchers":[{"name":"__name__","type":"=","value":"up"}],'
+     '"name":"up","offset":60000,"offsetExpr":null,"range":300000,"rangeExpr":null,"smoothed":false,'
+     '"startOrEnd":null,"timestamp":null,"type":"matrixSelector"}}'),
     ("/api/v1/rules", {}, 200, '{"status":"success","data":{"groups":[]}}'),
     ("/api/v1/alerts", {}, 200, '{"status":"success","data":{"alerts":[]}}'),
     ("/api/v1/notifications", {}, 200, '{"status":"success","data":[]}'),

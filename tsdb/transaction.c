@@ -26,6 +26,8 @@ void transaction_reset(struct transaction *transaction)
     transaction->bounds_known = false;
     transaction->row_open = false;
     transaction->group = NULL;
+    if (transaction->replaying)
+        transaction->bounds = (struct transaction_bounds){INT64_MIN, 0, INT64_MAX};
 }
 
 /* a - b without overflow. */

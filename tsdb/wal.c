@@ -379,6 +379,13 @@ uint64_t wal_next_segment(struct wal *wal, uint64_t number)
     return 0;
 }
 
+uint64_t wal_segment_size(struct wal *wal, uint64_t number)
+{
+    MUTEX_GUARD(&wal->lock);
+    struct wal_segment *segment = segment_find(wal, number);
+    return segment == NULL ? 0 : segment->size;
+}
+
 void wal_hold_add(struct wal *wal, struct wal_hold *hold)
 {
     MUTEX_GUARD(&wal->lock);

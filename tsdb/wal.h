@@ -97,6 +97,7 @@ struct wal_position wal_end(struct wal *wal);
 uint64_t wal_oldest_segment(struct wal *wal);
 /* The segment that follows `number`, 0 when there is none. */
 uint64_t wal_next_segment(struct wal *wal, uint64_t number);
+uint64_t wal_segment_size(struct wal *wal, uint64_t number);
 void wal_hold_add(struct wal *wal, struct wal_hold *hold);
 void wal_hold_remove(struct wal *wal, struct wal_hold *hold);
 void wal_hold_move(struct wal *wal, struct wal_hold *hold, struct wal_position position);

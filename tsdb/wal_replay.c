@@ -1,6 +1,324 @@
-/* stand-in until the next file: nothing to read yet */
+/*
+ * Reading the log at start. Every frame is committed again as a transaction, without being logged. The
+ * first damage ends a segment: the rest of it is copied aside under a name that says where it began,
+ * and the segment is cut there, so that nothing is lost and the next start is clean.
+ */
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/log.h"
 #include "tsdb/tsdb_internal.h"
+#include "tsdb/wal_decoder.h"
+#include "tsdb/wal_frame.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* A group of the log and the one that stands for it. */
+struct replay_group {
+    uint64_t id;
+    struct sample_group *group;
+    VEC(series_ref) refs; /* by position */
+    uint32_t layout_version;
+};
+
+struct replay {
+    struct tsdb *db;
+    struct appender *appender;
+    struct transaction *transaction;
+    VEC(series_ref) refs; /* by number in the segment */
+    VEC(struct replay_group *) groups;
+    uint64_t run;
+    int64_t max_ms; /* of the segment */
+};
+
+static void replay_series(void *context, uint32_t id, const struct labels *labels)
+{
+    struct replay *replay = context;
+    ASSERT(id == replay->refs.len);
+    vec_push(&replay->refs, head_series_for(&replay->db->head, labels)->ref);
+}
+
+static void replay_commit(struct replay *replay)
+{
+    struct transaction *transaction = replay->transaction;
+    enum err result = tsdb_commit(replay->db, transaction, false, NULL);
+    ASSERT(result == ERR_NONE); /* only the log can fail */
+    transaction_reset(transaction);
+}
+
+static void replay_sample(void *context, uint32_t id, int64_t t_ms, uint64_t bits,
+                          bool out_of_order)
+{
+    struct replay *replay = context;
+    struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
+    vec_push(&replay->transaction->samples,
+             (struct staged_sample){.series = series, .t_ms = t_ms, .bits = bits});
+    replay->max_ms = MAX(replay->max_ms, t_ms);
+}
+
+static void replay_histogram(void *context, uint32_t id, int64_t t_ms, struct slice encoded,
+                             bool out_of_order)
+{
+    struct replay *replay = context;
+    struct transaction *transaction = replay->transaction;
+    size_t start = transaction->histogram_bytes.len;
+    if (!buf_append_slice(&transaction->histogram_bytes, encoded))
+        return;
+    vec_push(&transaction->samples,
+             (struct staged_sample){.series = head_series(&replay->db->head,
+                                                          replay->refs.items[id]),
+                                    .t_ms = t_ms,
+                                    .bits = start,
+                                    .histogram_len = (uint32_t)encoded.len,
+                                    .kind = STAGED_HISTOGRAM});
+    replay->max_ms = MAX(replay->max_ms, t_ms);
+}
+
+/* The group that stands for one of the log; its segments may be many. */
+static struct replay_group *replay_group(struct replay *replay, struct wal_group *wal_group)
+{
+    struct replay_group *group = wal_group->context;
+    for (size_t i = 0; group == NULL && i < replay->groups.len; i++) {
+        if (replay->groups.items[i]->id == wal_group->id)
+            group = replay->groups.items[i];
+    }
+    if (group == NULL) {
+        group = mem_zalloc(sizeof(*group));
+        group->id = wal_group->id;
+        mutex_lock(&replay->db->commit_lock);
+        group->group = tsdb_group_new_locked(replay->db);
+        mutex_unlock(&replay->db->commit_lock);
+        vec_push(&replay->groups, group);
+    }
+    if (wal_group->context == NULL || group->layout_version != wal_group->layout_version) {
+        vec_reset(&group->refs);
+        for (uint32_t i = 0; i < wal_group->count; i++) {
+            uint32_t id = wal_group->series[i];
+            vec_push(&group->refs, id < replay->refs.len ? replay->refs.items[id] : 0);
+        }
+        group->layout_version = wal_group->layout_version;
+        wal_group->context = group;
+    }
+    return group;
+}
+
+static void replay_stage(struct replay *replay, series_ref ref, int64_t t_ms, uint64_t bits)
+{
+    struct transaction *transaction = replay->transaction;
+    struct series *series = head_series(&replay->db->head, ref);
+    if (series == NULL)
+        return;
+    enum row_staged staged = ROW_UNKNOWN;
+    if (transaction->row_open) {
+        staged = row_stage_member(&transaction->row, series, bits);
+        if (staged == ROW_UNKNOWN)
+            staged = row_stage_joiner(&transaction->row, series, bits);
+    }
+    if (staged == ROW_UNKNOWN)
+        vec_push(&transaction->samples,
+                 (struct staged_sample){.series = series, .t_ms = t_ms, .bits = bits});
+}
+
+static void replay_row(void *context, struct wal_group *wal_group, int64_t t_ms)
+{
+    struct replay *replay = context;
+    struct transaction *transaction = replay->transaction;
+    if (transaction->row.group != NULL)
+        replay_commit(replay);
+    struct replay_group *group = replay_group(replay, wal_group);
+    transaction->t_ms = t_ms;
+    transaction->row_open = t_ms > group->group->last_ms;
+    if (transaction->row_open)
+        row_begin(&transaction->row, group->group, t_ms);
+    for (uint32_t base = 0; base < wal_group->count; base += 64) {
+        for (uint64_t word = wal_group->present[base / 64]; word != 0; word &= word - 1) {
+            uint32_t position = base + (uint32_t)__builtin_ctzll(word);
+            series_ref ref = group->refs.items[position];
+            uint64_t bits = wal_group->bits[position];
+            if (!transaction->row_open || !row_stage_next(&transaction->row, ref, bits))
+                replay_stage(replay, ref, t_ms, bits);
+        }
+    }
+    replay->max_ms = MAX(replay->max_ms, t_ms);
+}
+
+static const struct wal_visitor replay_visitor = {
+    .series = replay_series,
+    .row = replay_row,
+    .sample = replay_sample,
+    .histogram = replay_histogram,
+};
+
+static void replay_groups_end(struct replay *replay)
+{
+    for (size_t i = 0; i < replay->groups.len; i++) {
+        struct replay_group *group = replay->groups.items[i];
+        mutex_lock(&replay->db->commit_lock);
+        tsdb_group_end_locked(replay->db, group->group);
+        mutex_unlock(&replay->db->commit_lock);
+        vec_release(&group->refs);
+        mem_free(group);
+    }
+    vec_reset(&replay->groups);
+}
+
+/* Reads frames until the end or the first damage; *out_good is the end of the last good one. */
+static enum err replay_frames(struct replay *replay, struct wal_decoder *decoder,
+                              struct slice segment, size_t *out_good, struct errbuf *err)
+{
+    *out_good = 0;
+    uint64_t run;
+    enum err result = wal_segment_header_read(segment, &run, err);
+    if (result != ERR_NONE)
+        return result;
+    if (run != replay->run)
+        replay_groups_end(replay); /* another process numbered its groups anew */
+    replay->run = run;
+    *out_good = WAL_SEGMENT_HEADER_SIZE;
+    struct buf unpacked CLEANUP(buf_release);
+    buf_init(&unpacked, WAL_PAYLOAD_SIZE_MAX);
+    while (*out_good < segment.len && result == ERR_NONE) {
+        struct wal_frame frame;
+        result = wal_frame_read(slice_from_index(segment, *out_good), &unpacked, &frame, err);
+        if (result == ERR_NONE && frame.type != WAL_FRAME_COMMIT)
+            result = errbuf_set(err, ERR_UNSUPPORTED, "a frame has the unknown type %d",
+                                (int)frame.type);
+        if (result == ERR_NONE)
+            result = wal_decoder_read(decoder, frame.payload, err);
+        if (result == ERR_NONE) {
+            replay_commit(replay);
+            *out_good += frame.size;
+        }
+    }
+    if (result != ERR_NONE) {
+        if (replay->transaction->row.group != NULL)
+            row_reset(&replay->transaction->row);
+        transaction_reset(replay->transaction);
+    }
+    return result;
+}
+
+/* Copies the damaged rest of a segment aside and cuts the segment there. */
+static enum err set_aside(struct tsdb *db, const char *path, struct slice segment, size_t good,
+                          struct errbuf *err)
+{
+    struct buf name CLEANUP(buf_release);
+    buf_init(&name, 8192);
+    buf_printf(&name, "%s.damaged-%zu", path, good);
+    int fd = db->fs->open(db->fs, buf_cstr(&name), FS_CREATE);
+    if (fd == -EEXIST)
+        return errbuf_set(err, ERR_EXISTS, "%s is there already", buf_cstr(&name));
+    if (fd < 0)
+        return errbuf_set_errno(err, -fd, "creating %s", buf_cstr(&name));
+    enum err result = fs_write_all(db->fs, fd, segment.ptr + good, segment.len - good, 0,
+                                   buf_cstr(&name), err);
+    int failed = result == ERR_NONE ? db->fs->sync(db->fs, fd) : 0;
+    db->fs->close(db->fs, fd);
+    if (failed < 0)
+        result = errbuf_set_errno(err, -failed, "syncing %s", buf_cstr(&name));
+    if (result != ERR_NONE) {
+        db->fs->unlink(db->fs, buf_cstr(&name));
+        return result;
+    }
+    fd = db->fs->open(db->fs, path, FS_WRITE);
+    if (fd < 0)
+        return errbuf_set_errno(err, -fd, "opening %s", path);
+    failed = db->fs->truncate(db->fs, fd, good);
+    if (failed == 0)
+        failed = db->fs->sync(db->fs, fd);
+    db->fs->close(db->fs, fd);
+    if (failed < 0)
+        return errbuf_set_errno(err, -failed, "truncating %s", path);
+    return ERR_NONE;
+}
+
+static void report_damage(struct tsdb *db, const char *path, struct slice segment, size_t good,
+                          const struct errbuf *damage)
+{
+    counter_inc(db->metrics.wal_corruptions);
+    struct errbuf err = ERRBUF_INIT;
+    enum err result = set_aside(db, path, segment, good, &err);
+    log_warn("A segment of the log is damaged; what lies behind the damage was set aside",
+             log_str("file", path), log_uint("offset", good),
+             log_uint("bytes", segment.len - good), log_err(damage),
+             log_str("aside", result == ERR_NONE ? "done" : err.text));
+}
+
+static enum err replay_mapped(struct replay *replay, struct wal_decoder *decoder, const char *path,
+                              struct slice segment, size_t *out_good, struct errbuf *err)
+{
+    struct errbuf damage = ERRBUF_INIT;
+    enum err result = replay_frames(replay, decoder, segment, out_good, &damage);
+    if (result == ERR_UNSUPPORTED)
+        return errbuf_set(err, result, "%s at offset %zu: %s", path, *out_good, damage.text);
+    if (result != ERR_NONE)
+        report_damage(replay->db, path, segment, *out_good, &damage);
+    return ERR_NONE;
+}
+
+static enum err replay_segment(struct replay *replay, struct wal_decoder *decoder,
+                               uint64_t number, struct errbuf *err)
+{
+    const struct fs *fs = replay->db->fs;
+    char *path CLEANUP(mem_cleanup) = wal_segment_path(replay->db->wal, number);
+    int fd = fs->open(fs, path, FS_READ);
+    if (fd < 0)
+        return errbuf_set_errno(err, -fd, "opening %s", path);
+    int64_t size = fs->size(fs, fd);
+    void *data = size > 0 ? fs->map(fs, fd, (size_t)size) : NULL;
+    fs->close(fs, fd);
+    if (size < 0 || (size > 0 && data == NULL))
+        return errbuf_set(err, ERR_IO, "reading %s failed", path);
+    replay->max_ms = INT64_MIN;
+    vec_reset(&replay->refs);
+    wal_decoder_reset(decoder);
+    size_t good = 0;
+    enum err result = ERR_NONE;
+    if (size > 0) {
+        result = replay_mapped(replay, decoder, path, slice_from(data, (size_t)size), &good, err);
+        fs->unmap(fs, data, (size_t)size);
+    }
+    wal_note_segment(replay->db->wal, number, good, replay->max_ms);
+    return result;
+}
+
+static void replay_finish(struct replay *replay)
+{
+    replay_groups_end(replay);
+    vec_release(&replay->groups);
+    vec_release(&replay->refs);
+    replay->transaction->replaying = false;
+    tsdb_appender_close(replay->appender);
+}
+
 enum err tsdb_replay(struct tsdb *db, struct errbuf *err)
 {
-    return ERR_NONE;
+    struct wal *wal = db->wal;
+    if (wal->segments.len == 0)
+        return ERR_NONE;
+    int64_t start_ns = clock_monotonic_ns(clock_system);
+    struct replay replay = {.db = db, .appender = tsdb_appender_open(db)};
+    replay.transaction = tsdb_appender_transaction(replay.appender);
+    replay.transaction->replaying = true;
+    transaction_reset(replay.transaction); /* takes the bounds of a replay: none */
+    struct wal_decoder decoder;
+    wal_decoder_init(&decoder, &replay_visitor, &replay);
+    uint64_t last = wal->segments.items[wal->segments.len - 1].number;
+    tsdb_replay_progress.segment_min = (uint32_t)wal->segments.items[0].number;
+    tsdb_replay_progress.segment_max = (uint32_t)last;
+    log_info("Replaying WAL, this may take a while");
+    enum err result = ERR_NONE;
+    for (size_t i = 0; i < wal->segments.len && result == ERR_NONE; i++) {
+        uint64_t number = wal->segments.items[i].number;
+        tsdb_replay_progress.segment_current = (uint32_t)number;
+        result = replay_segment(&replay, &decoder, number, err);
+        log_info("WAL segment loaded", log_uint("segment", number), log_uint("maxSegment", last));
+    }
+    wal_decoder_release(&decoder);
+    replay_finish(&replay);
+    int64_t duration_ns = clock_monotonic_ns(clock_system) - start_ns;
+    counter_set(db->metrics.replay_duration, (double)duration_ns / 1e9);
+    log_info("WAL replay completed", log_duration_ns("total_replay_duration", duration_ns));
+    return result;
 }

@@ -1,0 +1,335 @@
+/* What was committed is there after a restart, and damage costs only what lies behind it. */
+#include "tests/support/tsdb_kit.h"
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/rand.h"
+#include "model/sample.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char *directory;
+static struct tsdb_options options;
+static struct tsdb *db;
+static char log_text[16384];
+
+static void log_to_text(const char *line, size_t len, void *context)
+{
+    if (strlen(log_text) + len < sizeof(log_text))
+        strncat(log_text, line, len);
+}
+
+static void setup(void)
+{
+    log_text[0] = '\0';
+    log_set_sink(log_to_text, NULL);
+    directory = mem_strdup(kit_directory());
+    options = (struct tsdb_options){.path = directory, .fsync_policy = TSDB_FSYNC_OFF};
+    db = kit_open(&options);
+}
+
+static void teardown(void)
+{
+    tsdb_close(db);
+    kit_remove(directory);
+    mem_free(directory);
+    log_set_sink(NULL, NULL);
+}
+
+static void restart(void)
+{
+    tsdb_close(db);
+    db = kit_open(&options);
+}
+
+static void stage(struct appender *appender, const char *labels, double value)
+{
+    ck_assert_int_eq(kit_stage(appender, labels, value), APPEND_OK);
+}
+
+START_TEST(loose_samples_survive_a_restart)
+{
+    for (int i = 0; i < 300; i++)
+        kit_append(db, i % 2 ? "a=1" : "a=2", i * 100, i / 7 * 0.1);
+    char *before = mem_strdup(kit_read(db, "a=1"));
+    restart();
+    ck_assert_str_eq(kit_read(db, "a=1"), before);
+    kit_append(db, "a=1", 50000, 1);
+    restart();
+    ck_assert_str_eq(kit_read_range(db, "a=1", 29900, 50000), "29900:4.2000000000000002 50000:1");
+    mem_free(before);
+}
+END_TEST
+
+START_TEST(groups_survive_restarts_with_members_that_come_and_go)
+{
+    struct buf expected[4];
+    for (int i = 0; i < 4; i++)
+        buf_init(&expected[i], 1 << 20);
+    static const char *const names[] = {"a=0", "a=1", "a=2", "a=3"};
+    for (int round = 0; round < 3; round++) {
+        struct sample_group *group = sample_group_new(db);
+        for (int i = 0; i < 200; i++) {
+            int64_t t_ms = (round * 200 + i) * 1000;
+            struct appender *appender = kit_begin(db, group, t_ms);
+            for (int k = 0; k < 4; k++) {
+                if (k > 0 && (i + round) % (3 * k) == 0)
+                    continue;
+                double value = k == 1 ? 5 : i / (k + 1) * 0.01;
+                stage(appender, names[k], value);
+                buf_printf(&expected[k], "%s%ld:%.17g", expected[k].len > 0 ? " " : "",
+                           (long)t_ms, value);
+            }
+            kit_commit(appender);
+        }
+        sample_group_free(group);
+        restart();
+        for (int k = 0; k < 4; k++)
+            ck_assert_str_eq(kit_read(db, names[k]), buf_cstr(&expected[k]));
+    }
+    for (int i = 0; i < 4; i++)
+        buf_release(&expected[i]);
+}
+END_TEST
+
+/* The bits of all samples of a series. */
+static size_t read_bits(const char *text, uint64_t *out, size_t max)
+{
+    struct series_view *view;
+    ck_assert(series_source_open(tsdb_source(db), INT64_MIN, INT64_MAX, &view, NULL) == ERR_NONE);
+    struct labels *labels = kit_labels(text);
+    struct matcher *matcher;
+    ck_assert(matcher_new(MATCHER_EQUAL, symbols_text(labels->pairs[0].name),
+                          symbols_text(labels->pairs[0].value), &matcher, NULL) == ERR_NONE);
+    const struct matcher *matchers[] = {matcher};
+    struct series_query query = {matchers, 1, INT64_MIN, INT64_MAX, true, 0};
+    struct series_list list = {0};
+    ck_assert(series_view_select(view, &query, &list, NULL) == ERR_NONE);
+    ck_assert_uint_eq(list.entries.len, 1);
+    struct sample_columns columns;
+    sample_columns_init(&columns);
+    ck_assert(series_view_read(view, &list.entries.items[0], INT64_MIN, INT64_MAX, &columns,
+                               NULL) == ERR_NONE);
+    ck_assert_uint_le(columns.count, max);
+    for (size_t i = 0; i < columns.count; i++)
+        out[i] = codec_double_bits(columns.values[i]);
+    size_t count = columns.count;
+    sample_columns_release(&columns);
+    series_list_release(&list);
+    series_view_close(view);
+    matcher_free(matcher);
+    labels_unref(labels);
+    return count;
+}
+
+START_TEST(every_bit_pattern_survives_in_groups_and_loose)
+{
+    static const uint64_t patterns[] = {
+        SAMPLE_STALE_BITS,       SAMPLE_NAN_BITS,        0x7ff0000000000001u, 0xfff8000000000000u,
+        0xfff8dead0000beefu,     0x7ff0000000000000u,    0xfff0000000000000u, 0x8000000000000000u,
+        0,                       1,                      0x000fffffffffffffu, 0x7fefffffffffffffu,
+        0x3ff0000000000001u,     0x4340000000000001u,    0xc340000000000000u, 0x3fb999999999999au,
+    };
+    enum { COUNT = 1000 };
+    static uint64_t written[COUNT];
+    struct rand rand;
+    rand_init(&rand, 42);
+    struct sample_group *group = sample_group_new(db);
+    for (size_t i = 0; i < COUNT; i++) {
+        written[i] = patterns[rand_below(&rand, ARRAY_SIZE(patterns))];
+        if (rand_below(&rand, 4) == 0)
+            written[i] = rand_u64(&rand);
+        struct appender *appender = kit_begin(db, group, (int64_t)i * 1000);
+        stage(appender, "a=1", codec_bits_double(written[i]));
+        kit_commit(appender);
+        kit_append(db, "b=1", (int64_t)i * 1000, codec_bits_double(written[i]));
+    }
+    sample_group_free(group);
+    static uint64_t read[COUNT];
+    for (int round = 0; round < 2; round++) {
+        ck_assert_uint_eq(read_bits("a=1", read, COUNT), COUNT);
+        ck_assert_mem_eq(read, written, sizeof(written));
+        ck_assert_uint_eq(read_bits("b=1", read, COUNT), COUNT);
+        ck_assert_mem_eq(read, written, sizeof(written));
+        restart();
+    }
+}
+END_TEST
+
+START_TEST(histograms_and_late_samples_survive)
+{
+    tsdb_set_out_of_order_window(db, 100000);
+    struct histogram_span span = {3, 2};
+    double buckets[] = {4, 5};
+    struct histogram histogram = {.count = 12,
+                                  .sum = 99.5,
+                                  .zero_count = 3,
+                                  .zero_threshold = 0.001,
+                                  .schema = 2,
+                                  .positive_span_count = 1,
+                                  .positive_spans = &span,
+                                  .positive_bucket_count = 2,
+                                  .positive_buckets = buckets};
+    struct labels *labels = kit_labels("a=1");
+    for (int i = 0; i < 300; i++) {
+        struct appender *appender = kit_begin(db, NULL, 0);
+        series_ref ref = appender_series(appender, labels);
+        histogram.count = 12 + i;
+        int64_t t_ms = i == 250 ? 100500 : i * 1000;
+        if (i % 50 == 49)
+            ck_assert_int_eq(append_at(appender, ref, t_ms, sample_stale()), APPEND_OK);
+        else
+            ck_assert_int_eq(append_histogram_at(appender, ref, t_ms, &histogram),
+                             i == 250 ? APPEND_TOO_OLD : APPEND_OK);
+        kit_commit(appender);
+    }
+    kit_append(db, "a=1", 299500, 7);
+    struct appender *appender = kit_begin(db, NULL, 0);
+    ck_assert_int_eq(append_histogram_at(appender, appender_series(appender, labels), 298500,
+                                         &histogram),
+                     APPEND_OK);
+    kit_commit(appender);
+    kit_append(db, "a=1", 297500, 8);
+    labels_unref(labels);
+    const char *expected = "297000:h309 297500:8 298000:h310 298500:h311 299000:stale 299500:7";
+    ck_assert_str_eq(kit_read_range(db, "a=1", 296500, 300000), expected);
+    char *before = mem_strdup(kit_read(db, "a=1"));
+    restart();
+    ck_assert_str_eq(kit_read(db, "a=1"), before);
+    mem_free(before);
+}
+END_TEST
+
+static char *segment_path(int number)
+{
+    static char path[256];
+    snprintf(path, sizeof(path), "%s/wal/%08d", directory, number);
+    return path;
+}
+
+static long file_size(const char *path)
+{
+    struct fs_stat stat;
+    return fs_system->stat(fs_system, path, &stat) == 0 ? (long)stat.size : -1;
+}
+
+static void overwrite(const char *path, long offset, const char *bytes, size_t len)
+{
+    FILE *file = fopen(path, "r+b");
+    ck_assert_ptr_nonnull(file);
+    fseek(file, offset, SEEK_SET);
+    fwrite(bytes, 1, len, file);
+    fclose(file);
+}
+
+START_TEST(replay_stops_at_torn_record)
+{
+    kit_append(db, "a=1", 1000, 1);
+    long good = file_size(segment_path(1));
+    kit_append(db, "a=1", 2000, 2);
+    long size = file_size(segment_path(1));
+    tsdb_close(db);
+    ck_assert_int_eq(truncate(segment_path(1), size - 3), 0);
+    db = kit_open(&options);
+    ck_assert_str_eq(kit_read(db, "a=1"), "1000:1");
+    char aside[512];
+    snprintf(aside, sizeof(aside), "%s.damaged-%ld", segment_path(1), good);
+    ck_assert_int_eq(file_size(aside), size - 3 - good);
+    ck_assert_int_eq(file_size(segment_path(1)), good);
+    ck_assert_msg(strstr(log_text, segment_path(1)) != NULL, "%s", log_text);
+    log_text[0] = '\0';
+    restart();
+    ck_assert_str_eq(kit_read(db, "a=1"), "1000:1");
+    ck_assert_ptr_null(strstr(log_text, "damaged"));
+}
+END_TEST
+
+START_TEST(damage_costs_only_the_rest_of_its_segment)
+{
+    kit_append(db, "a=1", 1000, 1);
+    long good = file_size(segment_path(1));
+    kit_append(db, "a=1", 2000, 2);
+    kit_append(db, "a=1", 3000, 3);
+    restart();
+    kit_append(db, "a=1", 4000, 4);
+    kit_append(db, "a=2", 4000, 4);
+    tsdb_close(db);
+    overwrite(segment_path(1), good + 18, "\xff", 1);
+    db = kit_open(&options);
+    ck_assert_str_eq(kit_read(db, "a=1"), "1000:1 4000:4");
+    ck_assert_str_eq(kit_read(db, "a=2"), "4000:4");
+}
+END_TEST
+
+START_TEST(a_segment_without_header_is_set_aside_whole)
+{
+    kit_append(db, "a=1", 1000, 1);
+    restart();
+    kit_append(db, "a=1", 2000, 2);
+    tsdb_close(db);
+    overwrite(segment_path(1), 0, "XXXX", 4);
+    ck_assert_int_eq(truncate(segment_path(3), 0), -1);
+    FILE *file = fopen(segment_path(3), "wb"); /* a kill between create and the header */
+    fclose(file);
+    db = kit_open(&options);
+    ck_assert_str_eq(kit_read(db, "a=1"), "2000:2");
+}
+END_TEST
+
+START_TEST(segments_stand_for_themselves)
+{
+    tsdb_close(db);
+    options.wal_segment_bytes = 2000;
+    db = kit_open(&options);
+    struct sample_group *group = sample_group_new(db);
+    for (int i = 0; i < 1000; i++) {
+        struct appender *appender = kit_begin(db, group, i * 1000);
+        stage(appender, "a=same", 3);
+        stage(appender, "a=count", i * 0.5);
+        kit_commit(appender);
+        kit_append(db, "a=loose", i * 1000, i / 10);
+    }
+    sample_group_free(group);
+    int last = 1;
+    while (file_size(segment_path(last + 1)) >= 0)
+        last++;
+    ck_assert_int_gt(last, 10);
+    restart();
+    ck_assert_str_eq(kit_read_range(db, "a=count", 100000, 102000),
+                     "100000:50 101000:50.5 102000:51");
+    tsdb_close(db);
+    for (int i = 1; i <= last - 3; i++)
+        ck_assert_int_eq(unlink(segment_path(i)), 0);
+    db = kit_open(&options);
+    ck_assert_str_eq(kit_read_range(db, "a=count", 998000, 999000), "998000:499 999000:499.5");
+    ck_assert_str_eq(kit_read_range(db, "a=same", 998000, 999000), "998000:3 999000:3");
+    ck_assert_str_eq(kit_read_range(db, "a=loose", 998000, 999000), "998000:99 999000:99");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("wal_replay");
+    TCase *tcase = tcase_create("wal_replay");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, loose_samples_survive_a_restart);
+    tcase_add_test(tcase, groups_survive_restarts_with_members_that_come_and_go);
+    tcase_add_test(tcase, every_bit_pattern_survives_in_groups_and_loose);
+    tcase_add_test(tcase, histograms_and_late_samples_survive);
+    tcase_add_test(tcase, replay_stops_at_torn_record);
+    tcase_add_test(tcase, damage_costs_only_the_rest_of_its_segment);
+    tcase_add_test(tcase, a_segment_without_header_is_set_aside_whole);
+    tcase_add_test(tcase, segments_stand_for_themselves);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,370 @@
+/* Every count is compared with the bytes that are left before memory is taken for it. */
+#include "tsdb/wal_decoder.h"
+
+#include "base/alloc.h"
+#include "base/codec.h"
+#include "base/hash.h"
+#include "model/symbols.h"
+#include "tsdb/tokens.h"
+#include "tsdb/wal_writer.h"
+
+#include <string.h>
+
+void wal_decoder_init(struct wal_decoder *decoder, const struct wal_visitor *visitor,
+                      void *context)
+{
+    memset(decoder, 0, sizeof(*decoder));
+    decoder->visitor = visitor;
+    decoder->context = context;
+    table_init(&decoder->groups);
+}
+
+void wal_decoder_reset(struct wal_decoder *decoder)
+{
+    for (size_t i = 0; i < decoder->labels.len; i++)
+        labels_unref(decoder->labels.items[i]);
+    vec_reset(&decoder->labels);
+    vec_reset(&decoder->loose);
+    struct wal_group *group;
+    for (size_t at = 0; (group = table_next(&decoder->groups, &at)) != NULL;) {
+        if (decoder->visitor->group_end != NULL)
+            decoder->visitor->group_end(decoder->context, group);
+        mem_free(group->series);
+        mem_free(group->bits);
+        mem_free(group->states);
+        mem_free(group->present);
+        mem_free(group);
+    }
+    table_clear(&decoder->groups);
+}
+
+void wal_decoder_release(struct wal_decoder *decoder)
+{
+    wal_decoder_reset(decoder);
+    vec_release(&decoder->labels);
+    vec_release(&decoder->loose);
+    vec_release(&decoder->pairs);
+    vec_release(&decoder->ids);
+    vec_release(&decoder->times);
+    table_release(&decoder->groups);
+}
+
+static enum err corrupt(struct errbuf *err, const char *what)
+{
+    return errbuf_set(err, ERR_CORRUPT, "%s", what);
+}
+
+/* A pair of new text; the caller owns a reference to both symbols. */
+static bool read_pair(struct codec_reader *reader, struct label_pair *out)
+{
+    struct slice name = codec_read_slice(reader);
+    struct slice value = codec_read_slice(reader);
+    if (reader->failed || name.len == 0 || value.len == 0)
+        return false;
+    *out = (struct label_pair){symbols_intern(name), symbols_intern(value)};
+    return true;
+}
+
+static void pairs_unref(struct wal_decoder *decoder)
+{
+    for (size_t i = 0; i < decoder->pairs.len; i++) {
+        symbols_unref(decoder->pairs.items[i].name);
+        symbols_unref(decoder->pairs.items[i].value);
+    }
+    vec_reset(&decoder->pairs);
+}
+
+static bool read_pairs(struct wal_decoder *decoder, struct codec_reader *reader,
+                       const struct labels *last)
+{
+    uint64_t count = codec_read_uvarint(reader);
+    uint64_t mask = codec_read_uvarint(reader);
+    if (reader->failed || count > 64 + codec_left(reader) / 2)
+        return false;
+    for (uint64_t i = 0; i < count; i++) {
+        struct label_pair pair;
+        if (i < 64 && (mask >> i & 1)) {
+            if (last == NULL || i >= last->count)
+                return false;
+            pair = last->pairs[i];
+            symbols_ref(pair.name);
+            symbols_ref(pair.value);
+        } else if (!read_pair(reader, &pair)) {
+            return false;
+        }
+        vec_push(&decoder->pairs, pair);
+        if (i > 0 && slice_cmp(symbols_text(decoder->pairs.items[i - 1].name),
+                               symbols_text(pair.name)) >= 0)
+            return false;
+    }
+    return true;
+}
+
+static enum err read_series(struct wal_decoder *decoder, struct codec_reader *reader,
+                            struct errbuf *err)
+{
+    uint64_t count = codec_read_uvarint(reader);
+    if (count > codec_left(reader) / 2 || decoder->labels.len + count >= UINT32_MAX)
+        return corrupt(err, "a series record counts more series than it has bytes");
+    const struct labels *last = NULL;
+    for (uint64_t i = 0; i < count; i++) {
+        bool good = read_pairs(decoder, reader, last);
+        const struct labels *labels = NULL;
+        if (good)
+            labels = labels_new(decoder->pairs.items, decoder->pairs.len);
+        pairs_unref(decoder);
+        if (!good)
+            return corrupt(err, "a series record has a damaged label set");
+        vec_push(&decoder->labels, labels);
+        vec_push(&decoder->loose, (struct wal_loose_state){0});
+        decoder->visitor->series(decoder->context, (uint32_t)decoder->labels.len - 1, labels);
+        last = labels;
+    }
+    return ERR_NONE;
+}
+
+static bool group_has_id(const void *value, const void *key)
+{
+    return ((const struct wal_group *)value)->id == *(const uint64_t *)key;
+}
+
+static struct wal_group *group_find(struct wal_decoder *decoder, uint64_t id)
+{
+    return table_get(&decoder->groups, hash_mix(0, id), group_has_id, &id);
+}
+
+static void group_resize(struct wal_group *group, uint32_t count)
+{
+    if (count > group->capacity) {
+        uint32_t capacity = MAX(count, group->capacity + group->capacity / 2);
+        size_t words = (group->capacity + 63u) / 64;
+        size_t words_new = (capacity + 63u) / 64;
+        group->series = mem_realloc_array(group->series, capacity, sizeof(*group->series));
+        group->bits = mem_realloc_array(group->bits, capacity, sizeof(*group->bits));
+        group->states = mem_realloc_array(group->states, capacity, sizeof(*group->states));
+        group->present = mem_realloc_array(group->present, words_new, sizeof(*group->present));
+        memset(group->present + words, 0, (words_new - words) * sizeof(*group->present));
+        group->capacity = capacity;
+    }
+    group->count = count;
+}
+
+static enum err read_layout(struct wal_decoder *decoder, struct codec_reader *reader,
+                            struct errbuf *err)
+{
+    uint64_t id = codec_read_uvarint(reader);
+    uint64_t start = codec_read_uvarint(reader);
+    uint64_t count = codec_read_uvarint(reader);
+    struct wal_group *group = group_find(decoder, id);
+    if (reader->failed || count > codec_left(reader) || count > UINT32_MAX / 2 ||
+        start > (group == NULL ? 0 : group->count))
+        return corrupt(err, "a layout record is damaged");
+    if (group == NULL) {
+        group = mem_zalloc(sizeof(*group));
+        group->id = id;
+        table_add(&decoder->groups, hash_mix(0, id), group);
+    }
+    if (start == 0) {
+        if (group->capacity > 0)
+            memset(group->present, 0, (group->capacity + 63u) / 64 * sizeof(*group->present));
+        group->last_ms = 0;
+        group->count = 0;
+    }
+    if (start != group->count)
+        return corrupt(err, "a layout record leaves a gap");
+    group_resize(group, (uint32_t)(start + count));
+    int64_t last = 0;
+    for (uint64_t i = start; i < start + count; i++) {
+        last = (int64_t)((uint64_t)last + (uint64_t)codec_read_varint(reader));
+        group->series[i] = (uint32_t)last;
+        group->bits[i] = 0;
+        group->states[i] = 0;
+    }
+    group->layout_version++;
+    return reader->failed ? corrupt(err, "a layout record is cut short") : ERR_NONE;
+}
+
+static bool read_toggles(struct wal_decoder *decoder, struct codec_reader *reader,
+                         struct wal_group *group)
+{
+    uint64_t count = codec_read_uvarint(reader);
+    if (reader->failed || count > group->count)
+        return false;
+    uint64_t position = 0;
+    for (uint64_t i = 0; i < count; i++, position++) {
+        uint64_t gap = codec_read_uvarint(reader);
+        if (reader->failed || gap >= group->count || position + gap >= group->count)
+            return false;
+        position += gap;
+        if (group->series[position] >= decoder->labels.len)
+            return false;
+        group->present[position / 64] ^= UINT64_C(1) << (position % 64);
+    }
+    return true;
+}
+
+/* The tokens of the positions that the bitmap names. */
+static bool read_row_tokens(struct codec_reader *reader, struct wal_group *group,
+                            const uint8_t *bitmap)
+{
+    struct token_reader tokens = token_reader(reader->at, codec_left(reader));
+    for (uint32_t base = 0; base < group->count; base += 8) {
+        for (unsigned byte = bitmap[base / 8]; byte != 0; byte &= byte - 1) {
+            uint32_t position = base + (uint32_t)__builtin_ctz(byte);
+            if (position >= group->count || tokens.at == tokens.end ||
+                !(group->present[position / 64] >> (position % 64) & 1))
+                return false;
+            token_reader_resume(&tokens, group->bits[position], group->states[position]);
+            if (token_read(&tokens) != TOKEN_VALUE)
+                return false;
+            group->bits[position] = tokens.bits;
+            group->states[position] = tokens.state;
+        }
+    }
+    reader->at = tokens.at;
+    return true;
+}
+
+static enum err read_row(struct wal_decoder *decoder, struct codec_reader *reader,
+                         struct errbuf *err)
+{
+    uint64_t id = codec_read_uvarint(reader);
+    int64_t step = codec_read_varint(reader);
+    struct wal_group *group = group_find(decoder, id);
+    if (reader->failed || group == NULL)
+        return corrupt(err, "a row belongs to no group");
+    group->last_ms = (int64_t)((uint64_t)group->last_ms + (uint64_t)step);
+    if (!read_toggles(decoder, reader, group))
+        return corrupt(err, "a row's toggles are damaged");
+    struct slice bitmap = codec_read_bytes(reader, (group->count + 7u) / 8);
+    if (reader->failed || !read_row_tokens(reader, group, (const uint8_t *)bitmap.ptr))
+        return corrupt(err, "a row's values are damaged");
+    decoder->visitor->row(decoder->context, group, group->last_ms);
+    return ERR_NONE;
+}
+
+/* The columns `series` and `times`. */
+static enum err read_columns(struct wal_decoder *decoder, struct codec_reader *reader,
+                             struct errbuf *err)
+{
+    uint64_t count = codec_read_uvarint(reader);
+    if (reader->failed || count > codec_left(reader) / 2)
+        return corrupt(err, "a sample record counts more samples than it has bytes");
+    vec_reset(&decoder->ids);
+    vec_reset(&decoder->times);
+    vec_reserve(&decoder->ids, count);
+    vec_reserve(&decoder->times, count);
+    uint64_t last = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        last += (uint64_t)codec_read_varint(reader);
+        if (last >= decoder->labels.len)
+            return corrupt(err, "a sample belongs to no series");
+        decoder->ids.items[i] = (uint32_t)last;
+    }
+    last = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        last += (uint64_t)codec_read_varint(reader);
+        decoder->times.items[i] = (int64_t)last;
+    }
+    decoder->ids.len = decoder->times.len = count;
+    return reader->failed ? corrupt(err, "a sample record is cut short") : ERR_NONE;
+}
+
+static enum err read_loose(struct wal_decoder *decoder, struct codec_reader *reader,
+                           struct errbuf *err)
+{
+    enum err result = read_columns(decoder, reader, err);
+    if (result != ERR_NONE)
+        return result;
+    struct token_reader tokens = token_reader(reader->at, codec_left(reader));
+    uint64_t run = 0;
+    for (size_t i = 0; i < decoder->ids.len; i++) {
+        uint32_t id = decoder->ids.items[i];
+        struct wal_loose_state *state = &decoder->loose.items[id];
+        if (run == 0) {
+            if (tokens.at == tokens.end)
+                return corrupt(err, "samples have no values");
+            token_reader_resume(&tokens, state->bits, state->state);
+            enum token_kind kind = token_read(&tokens);
+            if (kind == TOKEN_RUN && tokens.count > 0)
+                run = tokens.count;
+            else if (kind != TOKEN_VALUE)
+                return corrupt(err, "a sample's value is damaged");
+        }
+        if (run > 0) {
+            if (!(state->state & TOKEN_STATE_KNOWN))
+                return corrupt(err, "a sample repeats a value that it never had");
+            run--;
+        } else {
+            *state = (struct wal_loose_state){tokens.bits, tokens.state};
+        }
+        decoder->visitor->sample(decoder->context, id, decoder->times.items[i], state->bits,
+                                 false);
+    }
+    reader->at = tokens.at;
+    return run == 0 ? ERR_NONE : corrupt(err, "a run is longer than its record");
+}
+
+static enum err read_out_of_order(struct wal_decoder *decoder, struct codec_reader *reader,
+                                  struct errbuf *err)
+{
+    enum err result = read_columns(decoder, reader, err);
+    if (result != ERR_NONE)
+        return result;
+    if (codec_left(reader) / 8 < decoder->ids.len)
+        return corrupt(err, "an out-of-order record is cut short");
+    for (size_t i = 0; i < decoder->ids.len; i++)
+        decoder->visitor->sample(decoder->context, decoder->ids.items[i], decoder->times.items[i],
+                                 codec_read_u64(reader), true);
+    return ERR_NONE;
+}
+
+static enum err read_histograms(struct wal_decoder *decoder, struct codec_reader *reader,
+                                struct errbuf *err)
+{
+    uint64_t count = codec_read_uvarint(reader);
+    uint64_t t_ms = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t id = codec_read_uvarint(reader);
+        t_ms += (uint64_t)codec_read_varint(reader);
+        uint8_t flags = codec_read_u8(reader);
+        struct slice encoded = codec_read_slice(reader);
+        if (reader->failed || id >= decoder->labels.len)
+            return corrupt(err, "a histogram record is damaged");
+        decoder->loose.items[id].state = 0;
+        decoder->visitor->histogram(decoder->context, (uint32_t)id, (int64_t)t_ms, encoded,
+                                    flags & WAL_HISTOGRAM_OUT_OF_ORDER);
+    }
+    return ERR_NONE;
+}
+
+enum err wal_decoder_read(struct wal_decoder *decoder, struct slice payload, struct errbuf *err)
+{
+    struct codec_reader reader = codec_reader(payload.ptr, payload.len);
+    enum err result = ERR_NONE;
+    while (codec_left(&reader) > 0 && result == ERR_NONE) {
+        switch (codec_read_u8(&reader)) {
+        case WAL_RECORD_SERIES:
+            result = read_series(decoder, &reader, err);
+            break;
+        case WAL_RECORD_LAYOUT:
+            result = read_layout(decoder, &reader, err);
+            break;
+        case WAL_RECORD_ROW:
+            result = read_row(decoder, &reader, err);
+            break;
+        case WAL_RECORD_LOOSE:
+            result = read_loose(decoder, &reader, err);
+            break;
+        case WAL_RECORD_OUT_OF_ORDER:
+            result = read_out_of_order(decoder, &reader, err);
+            break;
+        case WAL_RECORD_HISTOGRAMS:
+            result = read_histograms(decoder, &reader, err);
+            break;
+        default:
+            return corrupt(err, "a record is of an unknown kind");
+        }
+    }
+    return result;
+}

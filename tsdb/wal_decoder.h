@@ -1,0 +1,70 @@
+/*
+ * Reads the records of a segment, the inverse of wal_writer.h: for replay, and for those who follow the
+ * log. It keeps what the segment has said so far: series by number, groups with their last values.
+ *
+ * The bytes are checked: what cannot be right is ERR_CORRUPT, and the state is useless from then on.
+ *
+ * Threads: one owner.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "base/table.h"
+#include "base/vec.h"
+#include "model/labels.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A group as the segment tells of it. */
+struct wal_group {
+    uint64_t id;
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t *series;  /* numbers by position */
+    uint64_t *bits;    /* last values */
+    uint8_t *states;   /* tokens.h */
+    uint64_t *present; /* bitmap: in the last row */
+    int64_t last_ms;
+    uint32_t layout_version; /* counts changes of `series` */
+    void *context;           /* the visitor's */
+};
+
+struct wal_visitor {
+    /* A series was defined; it gets the number `series`. */
+    void (*series)(void *context, uint32_t series, const struct labels *labels);
+    /* A row: the present positions have the values `bits`. */
+    void (*row)(void *context, struct wal_group *group, int64_t t_ms);
+    void (*sample)(void *context, uint32_t series, int64_t t_ms, uint64_t bits,
+                   bool out_of_order);
+    void (*histogram)(void *context, uint32_t series, int64_t t_ms, struct slice encoded,
+                      bool out_of_order);
+    /* A group is forgotten with its context. May be NULL. */
+    void (*group_end)(void *context, struct wal_group *group);
+};
+
+struct wal_loose_state {
+    uint64_t bits;
+    uint8_t state;
+};
+
+struct wal_decoder {
+    const struct wal_visitor *visitor;
+    void *context;
+    VEC(const struct labels *) labels; /* counted, by number */
+    VEC(struct wal_loose_state) loose; /* by number */
+    struct table groups;
+    /* scratch */
+    VEC(struct label_pair) pairs;
+    VEC(uint32_t) ids;
+    VEC(int64_t) times;
+};
+
+void wal_decoder_init(struct wal_decoder *decoder, const struct wal_visitor *visitor,
+                      void *context);
+void wal_decoder_release(struct wal_decoder *decoder);
+/* A new segment begins. */
+void wal_decoder_reset(struct wal_decoder *decoder);
+enum err wal_decoder_read(struct wal_decoder *decoder, struct slice payload,
+                          struct errbuf *err) MUST_CHECK;

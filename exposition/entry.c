@@ -9,7 +9,7 @@
 #include "model/sample.h"
 
 /* Sets the place where the last token started. */
-static void set_place(const struct lexer *lexer, struct errbuf *err)
+static void set_place(const struct exposition_lexer *lexer, struct errbuf *err)
 {
     if (err == NULL)
         return;
@@ -25,7 +25,7 @@ static void set_place(const struct lexer *lexer, struct errbuf *err)
     err->position = lexer->start;
 }
 
-enum err entry_refuse(const struct lexer *lexer, struct slice quoted, struct errbuf *err,
+enum err entry_refuse(const struct exposition_lexer *lexer, struct slice quoted, struct errbuf *err,
                       const char *text)
 {
     struct buf message;
@@ -38,13 +38,13 @@ enum err entry_refuse(const struct lexer *lexer, struct slice quoted, struct err
 }
 
 /* From `start` to the byte behind the last token, which the reference shows too. */
-static struct slice shown(const struct lexer *lexer, size_t start)
+static struct slice shown(const struct exposition_lexer *lexer, size_t start)
 {
     size_t end = MIN(lexer->body.len, lexer->at + 1);
     return slice_sub(lexer->body, start, end - start);
 }
 
-enum err entry_unexpected(const struct lexer *lexer, size_t start, const char *expected,
+enum err entry_unexpected(const struct exposition_lexer *lexer, size_t start, const char *expected,
                           enum token got, struct errbuf *err)
 {
     struct buf message;
@@ -60,12 +60,12 @@ enum err entry_unexpected(const struct lexer *lexer, size_t start, const char *e
 }
 
 /* What was read of the entry. */
-static struct slice so_far(const struct lexer *lexer, size_t start)
+static struct slice so_far(const struct exposition_lexer *lexer, size_t start)
 {
     return slice_sub(lexer->body, start, lexer->at - start);
 }
 
-enum err entry_number(const struct lexer *lexer, size_t start, struct slice text, double *out,
+enum err entry_number(const struct exposition_lexer *lexer, size_t start, struct slice text, double *out,
                       struct errbuf *err)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -97,37 +97,37 @@ static struct slice unquoted(struct slice token)
 }
 
 /* name="value" whose name is read; `token` is what follows it, and becomes what follows the value. */
-static enum err entry_label_value(struct lexer *lexer, size_t start, enum token *token,
+static enum err entry_label_value(struct exposition_lexer *lexer, size_t start, enum token *token,
                                   struct slice *out_value, struct errbuf *err)
 {
     if (*token != TOKEN_EQUAL)
         return entry_unexpected(lexer, start, "expected equal", *token, err);
-    enum token value = lexer_next(lexer);
+    enum token value = exposition_lexer_next(lexer);
     if (value != TOKEN_LABEL_VALUE)
         return entry_unexpected(lexer, start, "expected label value", value, err);
-    if (!utf8_valid(lexer_token(lexer)))
-        return entry_refuse(lexer, lexer_token(lexer), err, "invalid UTF-8 label value: ");
-    *out_value = unquoted(lexer_token(lexer));
-    *token = lexer_next(lexer);
+    if (!utf8_valid(exposition_lexer_token(lexer)))
+        return entry_refuse(lexer, exposition_lexer_token(lexer), err, "invalid UTF-8 label value: ");
+    *out_value = unquoted(exposition_lexer_token(lexer));
+    *token = exposition_lexer_next(lexer);
     if (*token == TOKEN_COMMA)
-        *token = lexer_next(lexer);
+        *token = exposition_lexer_next(lexer);
     else if (lexer->openmetrics && *token != TOKEN_BRACE_CLOSE)
         return entry_unexpected(lexer, start, "expected comma or brace close", *token, err);
     return ERR_NONE;
 }
 
-enum err entry_labels(struct lexer *lexer, size_t start, bool exemplar, bool name_set,
+enum err entry_labels(struct exposition_lexer *lexer, size_t start, bool exemplar, bool name_set,
                       struct slice *out_name, struct exposition_label *labels, size_t *out_count,
                       struct errbuf *err)
 {
     size_t count = 0;
-    enum token token = lexer_next(lexer);
+    enum token token = exposition_lexer_next(lexer);
     while (token != TOKEN_BRACE_CLOSE) {
         if (token != TOKEN_LABEL_NAME && token != TOKEN_QUOTED)
             return entry_unexpected(lexer, start, "expected label name", token, err);
         bool quoted = token == TOKEN_QUOTED;
-        struct slice name = unquoted(lexer_token(lexer));
-        token = lexer_next(lexer);
+        struct slice name = unquoted(exposition_lexer_token(lexer));
+        token = exposition_lexer_next(lexer);
         if (quoted && (token == TOKEN_COMMA || token == TOKEN_BRACE_CLOSE)) {
             /* a quoted text alone is the metric name */
             if (exemplar)
@@ -138,7 +138,7 @@ enum err entry_labels(struct lexer *lexer, size_t start, bool exemplar, bool nam
             *out_name = name;
             name_set = true;
             if (token == TOKEN_COMMA)
-                token = lexer_next(lexer);
+                token = exposition_lexer_next(lexer);
             continue;
         }
         struct slice value;
@@ -153,7 +153,7 @@ enum err entry_labels(struct lexer *lexer, size_t start, bool exemplar, bool nam
     return ERR_NONE;
 }
 
-static enum err not_ended(const struct lexer *lexer, struct errbuf *err)
+static enum err not_ended(const struct exposition_lexer *lexer, struct errbuf *err)
 {
     errbuf_set(err, ERR_INVALID, "data does not end with # EOF");
     set_place(lexer, err);
@@ -161,12 +161,12 @@ static enum err not_ended(const struct lexer *lexer, struct errbuf *err)
 }
 
 /* Seconds as a float to milliseconds, cut. */
-static enum err entry_seconds(const struct lexer *lexer, size_t start, const char *what,
+static enum err entry_seconds(const struct exposition_lexer *lexer, size_t start, const char *what,
                               int64_t *out_ms, struct errbuf *err)
 {
     double seconds;
     enum err code =
-        entry_number(lexer, start, slice_from_index(lexer_token(lexer), 1), &seconds, err);
+        entry_number(lexer, start, slice_from_index(exposition_lexer_token(lexer), 1), &seconds, err);
     if (code != ERR_NONE)
         return code;
     if (!isfinite(seconds)) {
@@ -181,21 +181,21 @@ static enum err entry_seconds(const struct lexer *lexer, size_t start, const cha
 }
 
 /* # {labels} value [timestamp]: read, checked and dropped. */
-static enum err entry_exemplar(struct lexer *lexer, size_t start, struct errbuf *err)
+static enum err entry_exemplar(struct exposition_lexer *lexer, size_t start, struct errbuf *err)
 {
     struct slice no_name;
     size_t count;
     enum err code = entry_labels(lexer, start, true, true, &no_name, NULL, &count, err);
     if (code != ERR_NONE)
         return code;
-    enum token token = lexer_next(lexer);
+    enum token token = exposition_lexer_next(lexer);
     if (token != TOKEN_VALUE)
         return entry_unexpected(lexer, start, "expected value after exemplar labels", token, err);
     double value;
-    code = entry_number(lexer, start, slice_from_index(lexer_token(lexer), 1), &value, err);
+    code = entry_number(lexer, start, slice_from_index(exposition_lexer_token(lexer), 1), &value, err);
     if (code != ERR_NONE)
         return code;
-    token = lexer_next(lexer);
+    token = exposition_lexer_next(lexer);
     if (token == TOKEN_LINEBREAK)
         return ERR_NONE;
     if (token == TOKEN_EOF)
@@ -206,23 +206,23 @@ static enum err entry_exemplar(struct lexer *lexer, size_t start, struct errbuf 
     code = entry_seconds(lexer, start, "exemplar timestamp", &timestamp_ms, err);
     if (code != ERR_NONE)
         return code;
-    token = lexer_next(lexer);
+    token = exposition_lexer_next(lexer);
     if (token != TOKEN_LINEBREAK)
         return entry_unexpected(lexer, start, "expected next entry after exemplar timestamp", token,
                                 err);
     return ERR_NONE;
 }
 
-static enum err entry_openmetrics_end(struct lexer *lexer, size_t start, struct entry *out,
+static enum err entry_openmetrics_end(struct exposition_lexer *lexer, size_t start, struct entry *out,
                                       struct errbuf *err)
 {
-    enum token token = lexer_next(lexer);
+    enum token token = exposition_lexer_next(lexer);
     if (token == TOKEN_TIMESTAMP) {
         out->has_timestamp = true;
         enum err code = entry_seconds(lexer, start, "timestamp", &out->timestamp_ms, err);
         if (code != ERR_NONE)
             return code;
-        token = lexer_next(lexer);
+        token = exposition_lexer_next(lexer);
         if (token != TOKEN_LINEBREAK && token != TOKEN_COMMENT)
             return entry_unexpected(lexer, start, "expected next entry after timestamp", token, err);
     }
@@ -238,15 +238,15 @@ static enum err entry_openmetrics_end(struct lexer *lexer, size_t start, struct 
     }
 }
 
-static enum err entry_text_end(struct lexer *lexer, size_t start, struct entry *out,
+static enum err entry_text_end(struct exposition_lexer *lexer, size_t start, struct entry *out,
                                struct errbuf *err)
 {
-    enum token token = lexer_next(lexer);
+    enum token token = exposition_lexer_next(lexer);
     if (token == TOKEN_LINEBREAK)
         return ERR_NONE;
     if (token != TOKEN_TIMESTAMP)
         return entry_unexpected(lexer, start, "expected timestamp or new record", token, err);
-    struct slice digits = lexer_token(lexer);
+    struct slice digits = exposition_lexer_token(lexer);
     int64_t timestamp_ms = 0;
     for (size_t i = 0; i < digits.len; i++) {
         if (__builtin_mul_overflow(timestamp_ms, INT64_C(10), &timestamp_ms) ||
@@ -263,21 +263,21 @@ static enum err entry_text_end(struct lexer *lexer, size_t start, struct entry *
     }
     out->has_timestamp = true;
     out->timestamp_ms = timestamp_ms;
-    token = lexer_next(lexer);
+    token = exposition_lexer_next(lexer);
     if (token != TOKEN_LINEBREAK)
         return entry_unexpected(lexer, start, "expected next entry after timestamp", token, err);
     return ERR_NONE;
 }
 
 /* A sample line whose first token is read. */
-static enum err entry_sample(struct lexer *lexer, size_t start, enum token token, struct entry *out,
+static enum err entry_sample(struct exposition_lexer *lexer, size_t start, enum token token, struct entry *out,
                              struct errbuf *err)
 {
     out->kind = ENTRY_SAMPLE;
     bool named = token == TOKEN_METRIC_NAME;
     size_t end = lexer->at;
     if (named)
-        token = lexer_next(lexer);
+        token = exposition_lexer_next(lexer);
     if (token == TOKEN_BRACE_OPEN) {
         struct slice name = {0};
         size_t count;
@@ -286,7 +286,7 @@ static enum err entry_sample(struct lexer *lexer, size_t start, enum token token
             return code;
         named = named || name.ptr != NULL;
         end = lexer->at;
-        token = lexer_next(lexer);
+        token = exposition_lexer_next(lexer);
     }
     out->series = slice_sub(lexer->body, start, end - start);
     if (!named)
@@ -294,7 +294,7 @@ static enum err entry_sample(struct lexer *lexer, size_t start, enum token token
                             "metric name not set while parsing: ");
     if (token != TOKEN_VALUE)
         return entry_unexpected(lexer, start, "expected value after metric", token, err);
-    struct slice number = lexer_token(lexer);
+    struct slice number = exposition_lexer_token(lexer);
     if (lexer->openmetrics)
         number = slice_from_index(number, 1);
     enum err code = entry_number(lexer, start, number, &out->value, err);
@@ -304,7 +304,7 @@ static enum err entry_sample(struct lexer *lexer, size_t start, enum token token
                               : entry_text_end(lexer, start, out, err);
 }
 
-static enum err entry_type(const struct lexer *lexer, struct entry *out, struct errbuf *err)
+static enum err entry_type(const struct exposition_lexer *lexer, struct entry *out, struct errbuf *err)
 {
     bool known = metric_type_parse(out->text, &out->type);
     bool untyped = slice_eq_str(out->text, "untyped");
@@ -316,7 +316,7 @@ static enum err entry_type(const struct lexer *lexer, struct entry *out, struct 
     return known ? ERR_NONE : entry_refuse(lexer, out->text, err, "invalid metric type ");
 }
 
-static enum err entry_unit(const struct lexer *lexer, const struct entry *out, struct errbuf *err)
+static enum err entry_unit(const struct exposition_lexer *lexer, const struct entry *out, struct errbuf *err)
 {
     struct slice unit = out->text;
     struct slice family = out->family;
@@ -333,7 +333,7 @@ static enum err entry_unit(const struct lexer *lexer, const struct entry *out, s
     return ERR_INVALID;
 }
 
-static enum err entry_refuse_help(const struct lexer *lexer, struct slice text, struct errbuf *err)
+static enum err entry_refuse_help(const struct exposition_lexer *lexer, struct slice text, struct errbuf *err)
 {
     struct buf quoted;
     buf_init(&quoted, ERRBUF_TEXT_SIZE);
@@ -345,22 +345,22 @@ static enum err entry_refuse_help(const struct lexer *lexer, struct slice text, 
 }
 
 /* HELP, TYPE and UNIT lines. */
-static enum err entry_metadata(struct lexer *lexer, size_t start, enum token word, struct entry *out,
+static enum err entry_metadata(struct exposition_lexer *lexer, size_t start, enum token word, struct entry *out,
                                struct errbuf *err)
 {
     char expected[64];
-    enum token token = lexer_next(lexer);
+    enum token token = exposition_lexer_next(lexer);
     if (token != TOKEN_METRIC_NAME) {
         snprintf(expected, sizeof(expected), "expected metric name after %s", token_name(word));
         return entry_unexpected(lexer, start, expected, token, err);
     }
-    out->family = unquoted(lexer_token(lexer));
-    if (lexer_next(lexer) != TOKEN_TEXT) {
+    out->family = unquoted(exposition_lexer_token(lexer));
+    if (exposition_lexer_next(lexer) != TOKEN_TEXT) {
         errbuf_set(err, ERR_INVALID, "expected text in %s", token_name(word));
         set_place(lexer, err);
         return ERR_INVALID;
     }
-    struct slice text = lexer_token(lexer);
+    struct slice text = exposition_lexer_token(lexer);
     if (lexer->openmetrics)
         text.len--; /* the newline */
     out->text = text.len > 0 ? slice_from_index(text, 1) : SLICE_EMPTY;
@@ -378,15 +378,15 @@ static enum err entry_metadata(struct lexer *lexer, size_t start, enum token wor
     }
     if (code != ERR_NONE || lexer->openmetrics)
         return code;
-    token = lexer_next(lexer);
+    token = exposition_lexer_next(lexer);
     if (token != TOKEN_LINEBREAK)
         return entry_unexpected(lexer, start, "linebreak expected after metadata", token, err);
     return ERR_NONE;
 }
 
-static enum err entry_eof(struct lexer *lexer, struct entry *out, struct errbuf *err)
+static enum err entry_eof(struct exposition_lexer *lexer, struct entry *out, struct errbuf *err)
 {
-    if (lexer_next(lexer) != TOKEN_EOF) {
+    if (exposition_lexer_next(lexer) != TOKEN_EOF) {
         errbuf_set(err, ERR_INVALID, "unexpected data after # EOF");
         set_place(lexer, err);
         return ERR_INVALID;
@@ -395,11 +395,11 @@ static enum err entry_eof(struct lexer *lexer, struct entry *out, struct errbuf 
     return ERR_NONE;
 }
 
-enum err entry_read(struct lexer *lexer, struct entry *out, struct errbuf *err)
+enum err entry_read(struct exposition_lexer *lexer, struct entry *out, struct errbuf *err)
 {
     *out = (struct entry){0};
     lexer->state = LEXER_INIT;
-    enum token token = lexer_next(lexer);
+    enum token token = exposition_lexer_next(lexer);
     size_t start = lexer->start;
     switch (token) {
     case TOKEN_HELP:
@@ -410,7 +410,7 @@ enum err entry_read(struct lexer *lexer, struct entry *out, struct errbuf *err)
     case TOKEN_BRACE_OPEN:
         return entry_sample(lexer, start, token, out, err);
     case TOKEN_COMMENT:
-        token = lexer_next(lexer);
+        token = exposition_lexer_next(lexer);
         if (token != TOKEN_LINEBREAK)
             return entry_unexpected(lexer, start, "linebreak expected after comment", token, err);
         out->kind = ENTRY_COMMENT;

@@ -20,7 +20,7 @@ const char *token_name(enum token token)
 }
 
 /* The byte at an offset from the reading place, -1 behind the end. */
-static int peek(const struct lexer *lexer, size_t offset)
+static int peek(const struct exposition_lexer *lexer, size_t offset)
 {
     size_t index = lexer->at + offset;
     return index < lexer->body.len ? (unsigned char)lexer->body.ptr[index] : -1;
@@ -41,7 +41,7 @@ static bool is_blank(int byte)
     return byte == ' ' || byte == '\t';
 }
 
-static enum token advance(struct lexer *lexer, size_t len, enum lexer_state state, enum token token)
+static enum token advance(struct exposition_lexer *lexer, size_t len, enum exposition_lexer_state state, enum token token)
 {
     lexer->at += len;
     lexer->state = state;
@@ -49,7 +49,7 @@ static enum token advance(struct lexer *lexer, size_t len, enum lexer_state stat
 }
 
 /* A metric name (with colons) or label name; INVALID where none starts. */
-static enum token lex_name(struct lexer *lexer, bool colons, enum lexer_state state,
+static enum token lex_name(struct exposition_lexer *lexer, bool colons, enum exposition_lexer_state state,
                            enum token token)
 {
     size_t len = 0;
@@ -62,7 +62,7 @@ static enum token lex_name(struct lexer *lexer, bool colons, enum lexer_state st
 }
 
 /* "..." with escapes; the place of failure is where it breaks off. */
-static enum token lex_quoted(struct lexer *lexer, bool newlines, enum lexer_state state,
+static enum token lex_quoted(struct exposition_lexer *lexer, bool newlines, enum exposition_lexer_state state,
                              enum token token)
 {
     size_t len = 1;
@@ -87,7 +87,7 @@ static enum token lex_quoted(struct lexer *lexer, bool newlines, enum lexer_stat
 }
 
 /* Bytes up to a newline or one of `stops`. */
-static size_t run_length(const struct lexer *lexer, size_t from, const char *stops)
+static size_t run_length(const struct exposition_lexer *lexer, size_t from, const char *stops)
 {
     size_t len = from;
     for (;; len++) {
@@ -97,20 +97,20 @@ static size_t run_length(const struct lexer *lexer, size_t from, const char *sto
     }
 }
 
-static size_t line_length(const struct lexer *lexer)
+static size_t line_length(const struct exposition_lexer *lexer)
 {
     struct slice left = slice_from_index(lexer->body, lexer->at);
     size_t index = slice_index(left, '\n');
     return index == SLICE_NONE ? left.len : index;
 }
 
-static bool starts_with(const struct lexer *lexer, const char *text)
+static bool starts_with(const struct exposition_lexer *lexer, const char *text)
 {
     return slice_has_prefix(slice_from_index(lexer->body, lexer->at), slice_str(text));
 }
 
 /* A comment goes to the end of its line. */
-static enum token lex_comment(struct lexer *lexer)
+static enum token lex_comment(struct exposition_lexer *lexer)
 {
     lexer->at += line_length(lexer);
     if (lexer->at == lexer->body.len)
@@ -120,7 +120,7 @@ static enum token lex_comment(struct lexer *lexer)
 }
 
 /* Inside of braces, of a series or an exemplar. */
-static enum token lex_labels(struct lexer *lexer)
+static enum token lex_labels(struct exposition_lexer *lexer)
 {
     bool exemplar = lexer->state == LEXER_EXEMPLAR;
     switch (peek(lexer, 0)) {
@@ -137,7 +137,7 @@ static enum token lex_labels(struct lexer *lexer)
     }
 }
 
-static size_t blank_length(const struct lexer *lexer, size_t from)
+static size_t blank_length(const struct exposition_lexer *lexer, size_t from)
 {
     size_t len = from;
     while (is_blank(peek(lexer, len)))
@@ -146,7 +146,7 @@ static size_t blank_length(const struct lexer *lexer, size_t from)
 }
 
 /* At the start of a line of the text format. */
-static enum token lex_text_line(struct lexer *lexer)
+static enum token lex_text_line(struct exposition_lexer *lexer)
 {
     if (starts_with(lexer, "\n"))
         return advance(lexer, 1, LEXER_INIT, TOKEN_LINEBREAK);
@@ -165,7 +165,7 @@ static enum token lex_text_line(struct lexer *lexer)
     return lex_comment(lexer);
 }
 
-static enum token lex_text_state(struct lexer *lexer)
+static enum token lex_text_state(struct exposition_lexer *lexer)
 {
     switch (lexer->state) {
     case LEXER_INIT:
@@ -200,7 +200,7 @@ static enum token lex_text_state(struct lexer *lexer)
     }
 }
 
-static enum token lex_text(struct lexer *lexer)
+static enum token lex_text(struct exposition_lexer *lexer)
 {
     for (;;) {
         if (lexer->at == lexer->body.len)
@@ -218,7 +218,7 @@ static enum token lex_text(struct lexer *lexer)
 }
 
 /* One space, then a run of other bytes; newline ends the line. */
-static enum token lex_openmetrics_word(struct lexer *lexer, enum lexer_state next, enum token token)
+static enum token lex_openmetrics_word(struct exposition_lexer *lexer, enum exposition_lexer_state next, enum token token)
 {
     if (peek(lexer, 0) != ' ')
         return TOKEN_INVALID;
@@ -230,7 +230,7 @@ static enum token lex_openmetrics_word(struct lexer *lexer, enum lexer_state nex
     return advance(lexer, len, next, token);
 }
 
-static enum token lex_openmetrics_comment(struct lexer *lexer)
+static enum token lex_openmetrics_comment(struct exposition_lexer *lexer)
 {
     static const struct {
         const char *word;
@@ -245,7 +245,7 @@ static enum token lex_openmetrics_comment(struct lexer *lexer)
     return TOKEN_INVALID;
 }
 
-static enum token lex_openmetrics_line(struct lexer *lexer)
+static enum token lex_openmetrics_line(struct exposition_lexer *lexer)
 {
     if (starts_with(lexer, "{"))
         return advance(lexer, 1, LEXER_LABELS, TOKEN_BRACE_OPEN);
@@ -259,7 +259,7 @@ static enum token lex_openmetrics_line(struct lexer *lexer)
     return lex_openmetrics_comment(lexer);
 }
 
-static enum token lex_openmetrics_text(struct lexer *lexer)
+static enum token lex_openmetrics_text(struct exposition_lexer *lexer)
 {
     if (peek(lexer, 0) != ' ')
         return TOKEN_INVALID;
@@ -271,7 +271,7 @@ static enum token lex_openmetrics_text(struct lexer *lexer)
     return advance(lexer, len + 1, LEXER_INIT, TOKEN_TEXT);
 }
 
-static enum token lex_openmetrics(struct lexer *lexer)
+static enum token lex_openmetrics(struct exposition_lexer *lexer)
 {
     if (lexer->at == lexer->body.len)
         return TOKEN_EOF;
@@ -314,7 +314,7 @@ static enum token lex_openmetrics(struct lexer *lexer)
     return lex_openmetrics_word(lexer, lexer->state, TOKEN_TIMESTAMP);
 }
 
-enum token lexer_next(struct lexer *lexer)
+enum token exposition_lexer_next(struct exposition_lexer *lexer)
 {
     return lexer->openmetrics ? lex_openmetrics(lexer) : lex_text(lexer);
 }

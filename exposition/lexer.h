@@ -35,7 +35,7 @@ enum token {
     TOKEN_VALUE,
 };
 
-enum lexer_state {
+enum exposition_lexer_state {
     LEXER_INIT,
     LEXER_COMMENT, /* behind "# " */
     LEXER_META_NAME,
@@ -49,20 +49,20 @@ enum lexer_state {
     LEXER_EXEMPLAR_TIMESTAMP,
 };
 
-struct lexer {
+struct exposition_lexer {
     struct slice body;
     bool openmetrics;
-    enum lexer_state state;
+    enum exposition_lexer_state state;
     size_t start; /* of the last token; kept at the end of the body */
     size_t at;    /* behind the last token; where an invalid one failed */
 };
 
 /* The next token. White space between tokens of the text format is skipped. */
-enum token lexer_next(struct lexer *lexer);
+enum token exposition_lexer_next(struct exposition_lexer *lexer);
 /* The name that errors show: "MNAME". */
 const char *token_name(enum token token);
 
-static inline struct slice lexer_token(const struct lexer *lexer)
+static inline struct slice exposition_lexer_token(const struct exposition_lexer *lexer)
 {
     return slice_sub(lexer->body, lexer->start, lexer->at - lexer->start);
 }

@@ -91,14 +91,14 @@ static bool read_plain(const struct exposition_series *series, struct slice *out
 static enum err read_tokens(const struct exposition_series *series, struct slice *out_name,
                             struct exposition_label *labels, size_t *out_count, struct errbuf *err)
 {
-    struct lexer lexer = {.body = series->text, .openmetrics = series->openmetrics};
-    enum token token = lexer_next(&lexer);
+    struct exposition_lexer lexer = {.body = series->text, .openmetrics = series->openmetrics};
+    enum token token = exposition_lexer_next(&lexer);
     *out_name = SLICE_EMPTY;
     *out_count = 0;
     bool named = token == TOKEN_METRIC_NAME;
     if (named) {
-        *out_name = lexer_token(&lexer);
-        token = lexer_next(&lexer);
+        *out_name = exposition_lexer_token(&lexer);
+        token = exposition_lexer_next(&lexer);
     }
     if (token == TOKEN_BRACE_OPEN) {
         struct slice name = {0};
@@ -108,7 +108,7 @@ static enum err read_tokens(const struct exposition_series *series, struct slice
         if (name.ptr != NULL)
             *out_name = name;
         named = named || name.ptr != NULL;
-        token = lexer_next(&lexer);
+        token = exposition_lexer_next(&lexer);
     }
     if (token != TOKEN_EOF)
         return entry_unexpected(&lexer, 0, "expected value after metric", token, err);

@@ -18,7 +18,7 @@
 struct text_parser {
     const struct exposition_sink *sink;
     const char *end;
-    struct lexer lexer; /* of the slow path */
+    struct exposition_lexer lexer; /* of the slow path */
     struct exposition_series series;
     double value;
     bool has_timestamp;
@@ -196,7 +196,7 @@ static enum err refuse_cut_body(struct slice body, struct errbuf *err)
     size_t start = body.len;
     while (start > 0 && body.ptr[start - 1] != '\n')
         start--;
-    struct lexer lexer = {.body = body, .start = start};
+    struct exposition_lexer lexer = {.body = body, .start = start};
     return entry_refuse(&lexer, slice_from_index(body, start), err,
                         "the last line does not end with a newline, so it may have been cut short: ");
 }

@@ -187,3 +187,8 @@ bool tsdb_failed(struct tsdb *db, struct buf *out_reason)
         wal_failure_text(db->wal, out_reason);
     return true;
 }
+
+uint64_t tsdb_corruption_count(struct tsdb *db)
+{
+    return (uint64_t)counter_value(db->metrics.wal_corruptions);
+}

@@ -53,7 +53,7 @@ static inline enum exposition_answer take_text(void *context, struct slice famil
 
 static inline void by_tokens(struct slice body, bool openmetrics, struct outcome *out)
 {
-    struct lexer lexer = {.body = body, .openmetrics = openmetrics};
+    struct exposition_lexer lexer = {.body = body, .openmetrics = openmetrics};
     struct entry entry;
     struct errbuf err;
     while (entry_read(&lexer, &entry, &err) == ERR_NONE) {

@@ -2,36 +2,28 @@
 
 #include "base/alloc.h"
 
-static size_t client_header_count(const struct config_http_client *client)
+/* One header a value: as many as the configuration has values of all kinds. Heap memory. */
+static struct http_client_header *client_headers(const struct config_header *headers,
+                                                 size_t header_count, size_t *out_count)
 {
     size_t count = 0;
-    for (size_t i = 0; i < client->header_count; i++) {
-        const struct config_header *header = &client->headers[i];
-        count += header->value_count + header->secret_count + header->file_count;
-    }
-    return count;
-}
-
-static void client_profile_headers(struct client_profile *profile,
-                                   const struct config_http_client *client)
-{
-    size_t count = client_header_count(client);
-    profile->headers = mem_zalloc_array(count + 1, sizeof(*profile->headers));
-    profile->http.headers = profile->headers;
-    profile->http.header_count = count;
-    struct http_client_header *next = profile->headers;
-    for (size_t i = 0; i < client->header_count; i++) {
-        const struct config_header *header = &client->headers[i];
+    for (size_t i = 0; i < header_count; i++)
+        count += headers[i].value_count + headers[i].secret_count + headers[i].file_count;
+    *out_count = count;
+    struct http_client_header *made = mem_zalloc_array(count + 1, sizeof(*made));
+    struct http_client_header *next = made;
+    for (size_t i = 0; i < header_count; i++) {
+        const struct config_header *header = &headers[i];
         for (size_t j = 0; j < header->value_count; j++)
             *next++ = (struct http_client_header){.name = header->name, .value = header->values[j]};
         for (size_t j = 0; j < header->secret_count; j++)
             *next++ =
                 (struct http_client_header){.name = header->name, .value = header->secrets[j]};
-        for (size_t j = 0; j < header->file_count; j++) {
+        for (size_t j = 0; j < header->file_count; j++)
             *next++ =
                 (struct http_client_header){.name = header->name, .value_file = header->files[j]};
-        }
     }
+    return made;
 }
 
 static void client_profile_auth(struct http_client_profile *http,
@@ -80,7 +72,12 @@ struct client_profile *client_profile_new(struct config *config,
     http->proxy_from_environment = client->proxy_from_environment;
     client_profile_auth(http, client);
     client_profile_tls(http, &client->tls);
-    client_profile_headers(profile, client);
+    profile->headers = client_headers(client->headers, client->header_count, &http->header_count);
+    http->headers = profile->headers;
+    profile->proxy_headers =
+        client_headers(client->proxy_connect_headers, client->proxy_connect_header_count,
+                       &http->proxy_header_count);
+    http->proxy_headers = profile->proxy_headers;
     return profile;
 }
 
@@ -96,5 +93,6 @@ void client_profile_unref(struct client_profile *profile)
         return;
     config_unref(profile->config);
     mem_free(profile->headers);
+    mem_free(profile->proxy_headers);
     mem_free(profile);
 }

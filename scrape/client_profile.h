@@ -18,6 +18,7 @@ struct client_profile {
     uint32_t reference_count;
     struct config *config;
     struct http_client_header *headers;
+    struct http_client_header *proxy_headers;
 };
 
 /* `client` is a part of `config`, which gets one more reference. */

@@ -33,17 +33,22 @@ static void labels_check(const struct label_pair *pairs, size_t count)
     }
 }
 
-struct labels *labels_new(const struct label_pair *pairs, size_t count)
+struct labels *labels_adopt(const struct label_pair *pairs, size_t count)
 {
     labels_check(pairs, count);
     struct labels *labels = mem_alloc(sizeof(*labels) + count * sizeof(*pairs));
     atomic_init(&labels->reference_count, 1);
     labels_fill(labels, pairs, count);
+    return labels;
+}
+
+struct labels *labels_new(const struct label_pair *pairs, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         symbols_ref(pairs[i].name);
         symbols_ref(pairs[i].value);
     }
-    return labels;
+    return labels_adopt(pairs, count);
 }
 
 const struct labels *labels_borrow(struct arena *arena, const struct label_pair *pairs,

@@ -38,6 +38,8 @@ struct labels {
 
 /* A counted set from sorted pairs without duplicates or empty values; takes its own references. */
 struct labels *labels_new(const struct label_pair *pairs, size_t count) MUST_CHECK;
+/* The same, but it takes over references that the caller has. */
+struct labels *labels_adopt(const struct label_pair *pairs, size_t count) MUST_CHECK;
 /* A borrowed set in an arena; the caller keeps the symbols alive. */
 const struct labels *labels_borrow(struct arena *arena, const struct label_pair *pairs,
                                    size_t count) MUST_CHECK;

@@ -149,3 +149,10 @@ struct labels *labels_builder_build(const struct labels_builder *builder)
 {
     return labels_new(builder->pairs.items, builder->pairs.len);
 }
+
+struct labels *labels_builder_take(struct labels_builder *builder)
+{
+    struct labels *labels = labels_adopt(builder->pairs.items, builder->pairs.len);
+    vec_reset(&builder->pairs);
+    return labels;
+}

@@ -265,7 +265,7 @@ static series_ref resolve(struct write *write, size_t index)
     labels_builder_reset(&scratch->builder);
     for (size_t i = 0; i < count; i++)
         labels_builder_set(&scratch->builder, scratch->labels[i].name, scratch->labels[i].value);
-    struct labels *labels = labels_builder_build(&scratch->builder);
+    struct labels *labels = labels_builder_take(&scratch->builder);
     series_ref ref = appender_series(write->appender, labels);
     labels_unref(labels);
     if (series->labels_len > 0)

@@ -188,6 +188,20 @@ START_TEST(builder_starts_from_a_set_that_nobody_else_holds)
 }
 END_TEST
 
+START_TEST(builder_hands_its_references_over_when_the_set_is_taken)
+{
+    set("x_taken", "y_taken");
+    struct labels *labels = labels_builder_take(&builder);
+    ck_assert_uint_eq(labels_builder_count(&builder), 0);
+    assert_print(labels, "{x_taken=\"y_taken\"}", "{x_taken=\"y_taken\"}");
+    labels_unref(labels);
+    ck_assert_uint_eq(symbols_find(SLICE("y_taken")), SYMBOL_NONE);
+    struct labels *none = labels_builder_take(&builder);
+    ck_assert(labels_equal(none, labels_empty()));
+    labels_unref(none);
+}
+END_TEST
+
 START_TEST(builder_keeps_many_labels_sorted)
 {
     unsigned random = 1;
@@ -217,6 +231,7 @@ int main(void)
     tcase_add_test(tcase, builder_deletes_by_empty_value_and_overwrites);
     tcase_add_test(tcase, builder_may_set_a_value_from_its_own_label);
     tcase_add_test(tcase, builder_starts_from_a_set_that_nobody_else_holds);
+    tcase_add_test(tcase, builder_hands_its_references_over_when_the_set_is_taken);
     tcase_add_test(tcase, builder_keeps_many_labels_sorted);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -1,6 +1,7 @@
 /* Error codes and their texts. */
 #include "base/err.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,7 +84,9 @@ enum err errbuf_set_errno(struct errbuf *err, int error_number, const char *form
     char reason[128];
     const char *text = strerror_r(error_number, reason, sizeof(reason));
     size_t len = strlen(err->text);
-    snprintf(err->text + len, sizeof(err->text) - len, ": %s", text);
+    /* the reference's texts begin in lower case */
+    snprintf(err->text + len, sizeof(err->text) - len, ": %c%s", tolower((unsigned char)text[0]),
+             text + (text[0] != '\0'));
     return code;
 }
 

@@ -235,7 +235,7 @@ static void set_members(struct loader *loader, struct reading *reading,
 static enum err load_sequence(struct loader *loader, yaml_event_t *start, uint32_t depth,
                               struct reading **out)
 {
-    struct reading *reading;
+    struct reading *reading = NULL;
     enum err error = new_node(loader, YAML_TREE_SEQUENCE, &start->start_mark, &reading);
     if (error != ERR_NONE)
         return error;
@@ -249,7 +249,7 @@ static enum err load_sequence(struct loader *loader, yaml_event_t *start, uint32
             return error;
         if (event.type == YAML_SEQUENCE_END_EVENT)
             break;
-        struct reading *item;
+        struct reading *item = NULL;
         if ((error = load_node(loader, &event, depth + 1, &item)) != ERR_NONE)
             return error;
         adopt(reading, item);
@@ -272,7 +272,7 @@ static bool is_merge_key(const yaml_event_t *event)
 static enum err load_key(struct loader *loader, yaml_event_t *event, uint32_t depth,
                          struct yaml_tree_node **out)
 {
-    struct reading *key;
+    struct reading *key = NULL;
     enum err error = load_node(loader, event, depth, &key);
     if (error != ERR_NONE)
         return error;
@@ -382,7 +382,7 @@ static void merge_sources_release(struct merge_sources *sources)
 static enum err load_mapping(struct loader *loader, yaml_event_t *start, uint32_t depth,
                              struct reading **out)
 {
-    struct reading *reading;
+    struct reading *reading = NULL;
     enum err error = new_node(loader, YAML_TREE_MAPPING, &start->start_mark, &reading);
     if (error != ERR_NONE)
         return error;
@@ -399,8 +399,8 @@ static enum err load_mapping(struct loader *loader, yaml_event_t *start, uint32_
             return error;
         if (key_event.type == YAML_MAPPING_END_EVENT)
             break;
-        struct yaml_tree_node *key;
-        struct reading *value;
+        struct yaml_tree_node *key = NULL;
+        struct reading *value = NULL;
         if ((error = load_key(loader, &key_event, depth + 1, &key)) != ERR_NONE ||
             (error = next_event(loader, &value_event)) != ERR_NONE ||
             (error = load_node(loader, &value_event, depth + 1, &value)) != ERR_NONE)
@@ -455,7 +455,7 @@ static enum err load_document(struct loader *loader, struct yaml_tree_node **out
             *out_root = NULL;
             return ERR_NONE;
         }
-        struct reading *root;
+        struct reading *root = NULL;
         error = load_node(loader, &event, 1, &root);
         if (error != ERR_NONE)
             return error;

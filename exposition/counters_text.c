@@ -84,9 +84,19 @@ static void write_label(struct counters_writer *writer, bool *first, const char 
 
 static void write_labels(struct counters_writer *writer, const struct counters_sample *sample)
 {
+    const char *const *names = writer->family->label_names;
     bool first = true;
-    for (size_t i = 0; writer->family->label_names[i] != NULL; i++)
-        write_label(writer, &first, writer->family->label_names[i], sample->label_values[i]);
+    bool written[COUNTERS_LABELS_MAX] = {false};
+    /* in the order of names, as the reference's client does */
+    for (size_t round = 0; names[round] != NULL; round++) {
+        size_t least = SIZE_MAX;
+        for (size_t i = 0; names[i] != NULL; i++) {
+            if (!written[i] && (least == SIZE_MAX || strcmp(names[i], names[least]) < 0))
+                least = i;
+        }
+        written[least] = true;
+        write_label(writer, &first, names[least], sample->label_values[least]);
+    }
     if (sample->extra_name != NULL) {
         struct slice bound = slice_str(sample->extra_value);
         char text[FLOAT_TEXT_SHORT_SIZE];

@@ -244,7 +244,7 @@ static void read_fields(struct binding *binding, const struct binding_schema *sc
             use->known[j] = true;
             if (field->kind == BINDING_REFUSED)
                 binding_problem(binding, key, "%s", field->hint);
-            if (field->flags & BINDING_NO_EFFECT)
+            if ((field->flags & BINDING_NO_EFFECT) && node->items[j]->kind != YAML_TREE_NULL)
                 warn_no_effect(binding, field, key);
             read_field(binding, field, node->items[j], object);
             break;
@@ -292,13 +292,22 @@ static void report_keys(struct binding *binding, const struct binding_schema *sc
     }
 }
 
+static const char *first_key(const struct binding_schema *schema)
+{
+    while (schema->fields[0].kind == BINDING_INLINE)
+        schema = schema->fields[0].schema;
+    return schema->fields[0].key;
+}
+
 void binding_read(struct binding *binding, const struct binding_schema *schema,
                   const struct yaml_tree_node *node, void *object)
 {
     run_inits(binding, schema, object);
     if (node->kind != YAML_TREE_MAPPING && node->kind != YAML_TREE_NULL) {
         binding_problem_type(binding, node, schema->type,
-                             "write key: value lines, indented by two spaces more");
+                             arena_printf(binding->arena,
+                                          "write lines of the form key: value, such as %s: ...",
+                                          first_key(schema)));
         return;
     }
     size_t problems_before = binding->problem_count;
@@ -332,6 +341,8 @@ void binding_write_problems(struct binding *binding, struct buf *out)
         buf_printf(out, "%s%s:%u:%u: %s", i == 0 ? "" : "\n", problem->path, problem->line,
                    problem->column, problem->text);
     }
+    if (binding->problem_count > binding->problems.len)
+        buf_printf(out, " (and %zu more problems)", binding->problem_count - binding->problems.len);
 }
 
 void binding_take_warnings(struct binding *binding, struct slice **out, size_t *out_count)

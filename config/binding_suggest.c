@@ -46,6 +46,14 @@ static unsigned word_distance(struct slice a, struct slice b)
     return rows[a.len % 3][b.len];
 }
 
+static size_t common_prefix(struct slice a, struct slice b)
+{
+    size_t len = 0;
+    while (len < a.len && len < b.len && folded(a.ptr[len]) == folded(b.ptr[len]))
+        len++;
+    return len;
+}
+
 /* The best candidate so far. */
 struct candidate {
     const char *word;
@@ -57,12 +65,14 @@ static void consider(struct candidate *best, struct slice word, const char *with
     struct slice other = slice_str(with);
     unsigned distance = word_distance(word, other);
     unsigned allowed = word.len <= 3 ? 1 : word.len <= 7 ? 2 : 3;
-    /* interval for scrape_interval, token_file for bearer_token_file */
+    /* interval for scrape_interval, user for username, skip_verification for skip_verify */
     bool tail = word.len >= 3 && other.len > word.len && other.ptr[other.len - word.len - 1] == '_' &&
                 slice_has_suffix(other, word);
-    if (tail)
+    bool alike = tail || (word.len >= 3 && slice_has_prefix(other, word)) ||
+                 common_prefix(word, other) * 3 >= MAX(word.len, other.len) * 2;
+    if (alike)
         distance = MIN(distance, 3u);
-    if ((distance <= allowed || tail) && (best->word == NULL || distance < best->distance))
+    if ((distance <= allowed || alike) && (best->word == NULL || distance < best->distance))
         *best = (struct candidate){with, distance};
 }
 
@@ -128,9 +138,41 @@ static const char *describe_places(struct binding *binding, const struct places 
     return arena_printf(binding->arena, "; it belongs under %s", first);
 }
 
+static bool schema_has(const struct binding_schema *schema, struct slice key)
+{
+    for (size_t i = 0; i < schema->field_count; i++) {
+        const struct binding_field *field = &schema->fields[i];
+        if (field->kind == BINDING_INLINE ? schema_has(field->schema, key)
+                                          : slice_eq_str(key, field->key))
+            return true;
+    }
+    return false;
+}
+
+/* retention_time for time below retention; NULL when it is nothing of that kind. */
+static const char *suggest_split(struct binding *binding, const struct binding_schema *schema,
+                                 struct slice key)
+{
+    for (size_t i = 0; i < schema->field_count; i++) {
+        const struct binding_field *field = &schema->fields[i];
+        struct slice front = slice_str(field->key);
+        if (field->kind == BINDING_INLINE || field->schema == NULL || key.len < front.len + 2 ||
+            !slice_has_prefix(key, front) || key.ptr[front.len] != '_')
+            continue;
+        struct slice rest = slice_from_index(key, front.len + 1);
+        if (schema_has(field->schema, rest))
+            return arena_printf(binding->arena, "; write %s: and, indented below it, %.*s:",
+                                field->key, SLICE_ARG(rest));
+    }
+    return NULL;
+}
+
 const char *binding_suggest(struct binding *binding, const struct binding_schema *schema,
                             struct slice key)
 {
+    const char *split = suggest_split(binding, schema, key);
+    if (split != NULL)
+        return split;
     struct places places = {.arena = binding->arena, .key = key};
     find_places(&places, schema, "", 1);
     if (places.count > 0)

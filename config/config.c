@@ -195,7 +195,7 @@ static const struct binding_field config_fields[] = {
      .flags = BINDING_NO_EFFECT | BINDING_NULL_KEEPS, .schema = &config_otlp_schema},
 };
 const struct binding_schema config_schema = {
-    .type = "config.Config",
+    .type = "config.plain",
     .fields = config_fields,
     .field_count = ARRAY_SIZE(config_fields),
     .size = sizeof(struct config),
@@ -220,6 +220,19 @@ static const struct binding_schema included_schema = {
     .size = sizeof(struct included),
 };
 
+/* What to do about a byte that begins nothing. */
+static const char *hint_for_byte(struct slice text, uint32_t line, uint32_t column)
+{
+    for (uint32_t at = 1; at < line && text.len > 0; at++) {
+        size_t end = slice_index(text, '\n');
+        text = slice_from_index(text, end == SLICE_NONE ? text.len : end + 1);
+    }
+    /* columns are characters, but what is before a tab of indentation is not more than a byte each */
+    if (column <= text.len && text.ptr[column - 1] == '\t')
+        return "; YAML is indented with spaces, not tabs";
+    return "; a text that begins with this character needs quotes";
+}
+
 /* The line of the text that an error is in, shortened. */
 static const char *line_of(struct arena *arena, struct slice text, uint32_t line)
 {
@@ -229,7 +242,9 @@ static const char *line_of(struct arena *arena, struct slice text, uint32_t line
     }
     size_t end = slice_index(text, '\n');
     struct slice found = slice_trim(slice_sub(text, 0, end == SLICE_NONE ? text.len : end));
-    return arena_printf(arena, "%.*s%s", (int)MIN(found.len, (size_t)60), found.ptr,
+    if (found.len == 0)
+        return slice_trim(text).len == 0 ? "the end of the file" : "an empty line";
+    return arena_printf(arena, "\"%.*s%s\"", (int)MIN(found.len, (size_t)60), found.ptr,
                         found.len > 60 ? "..." : "");
 }
 
@@ -239,15 +254,16 @@ static void report_syntax(struct binding *binding, struct slice text, const stru
     const char *shown = line_of(binding->arena, text, line);
     const char *hint = "";
     if (strstr(err->text, "cannot start any token") != NULL)
-        hint = "; YAML is indented with spaces, not tabs, and texts that begin with @, ` or % "
-               "need quotes";
+        hint = hint_for_byte(text, line, err->column == 0 ? 1 : err->column);
     else if (strstr(err->text, "did not find expected") != NULL)
         hint = "; compare the indentation with the lines above, items of one list begin in the "
                "same column";
     else if (strstr(err->text, "mapping values are not allowed") != NULL)
         hint = "; a text with \": \" in it needs quotes, and keys of one block begin in the same "
                "column";
-    binding_problem_at(binding, line, err->column == 0 ? 1 : err->column, "%s, at \"%s\"%s",
+    else if (strstr(err->text, "quoted scalar") != NULL)
+        hint = "; the quote at its beginning has no counterpart";
+    binding_problem_at(binding, line, err->column == 0 ? 1 : err->column, "%s, at %s%s",
                        err->text, shown, hint);
 }
 
@@ -262,7 +278,15 @@ static void read_document(struct binding *binding, struct config *config, struct
         return;
     }
     vec_push(&config->trees, tree);
-    binding_read(binding, schema, tree.root == NULL ? &empty_node : tree.root, object);
+    const struct yaml_tree_node *root = tree.root == NULL ? &empty_node : tree.root;
+    if (root->kind == YAML_TREE_MAPPING || root->kind == YAML_TREE_NULL)
+        binding_read(binding, schema, root, object);
+    else
+        binding_problem_type(binding, root, schema->type,
+                             root->kind == YAML_TREE_SEQUENCE
+                                 ? "a list of jobs stands below scrape_configs:, so write that "
+                                   "line first"
+                                 : "write sections such as global: and scrape_configs:");
 }
 
 static enum err read_file(const char *path, struct buf *out, struct errbuf *err)

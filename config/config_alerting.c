@@ -73,7 +73,7 @@ static const struct binding_field alerting_fields[] = {
      .if_empty = "empty or null Alertmanager config section"},
 };
 const struct binding_schema config_alerting_schema = {
-    .type = "config.AlertingConfig",
+    .type = "config.plain",
     .fields = alerting_fields,
     .field_count = ARRAY_SIZE(alerting_fields),
     .size = sizeof(struct config_alerting),

@@ -144,7 +144,7 @@ static const struct binding_field file_fields[] = {
                 BINDING_DURATION)},
 };
 static const struct binding_schema file_schema = {
-    .type = "file.SDConfig",
+    .type = "file.plain",
     .fields = file_fields,
     .field_count = ARRAY_SIZE(file_fields),
     .size = sizeof(struct config_file_discovery),
@@ -184,7 +184,7 @@ static const struct binding_field http_fields[] = {
     {CONFIG_ROW("url", struct config_http_discovery, url, BINDING_URL), .flags = BINDING_ALWAYS},
 };
 static const struct binding_schema http_discovery_schema = {
-    .type = "http.SDConfig",
+    .type = "http.plain",
     .fields = http_fields,
     .field_count = ARRAY_SIZE(http_fields),
     .size = sizeof(struct config_http_discovery),
@@ -232,7 +232,7 @@ static const struct binding_field dns_fields[] = {
     {CONFIG_ROW("port", struct config_dns_discovery, port, BINDING_INT), .flags = BINDING_ALWAYS},
 };
 static const struct binding_schema dns_schema = {
-    .type = "dns.SDConfig",
+    .type = "dns.plain",
     .fields = dns_fields,
     .field_count = ARRAY_SIZE(dns_fields),
     .size = sizeof(struct config_dns_discovery),
@@ -290,7 +290,7 @@ static const struct binding_field docker_fields[] = {
      .flags = BINDING_ALWAYS},
 };
 static const struct binding_schema docker_schema = {
-    .type = "moby.DockerSDConfig",
+    .type = "moby.plain",
     .fields = docker_fields,
     .field_count = ARRAY_SIZE(docker_fields),
     .size = sizeof(struct config_docker_discovery),

@@ -181,7 +181,7 @@ static const struct binding_field global_fields[] = {
      .flags = BINDING_ALWAYS | BINDING_NULL_KEEPS},
 };
 const struct binding_schema config_global_schema = {
-    .type = "config.GlobalConfig",
+    .type = "config.plain",
     .fields = global_fields,
     .field_count = ARRAY_SIZE(global_fields),
     .size = sizeof(struct config_global),

@@ -70,7 +70,7 @@ static const struct binding_field basic_auth_fields[] = {
     {.key = "password_ref", .kind = BINDING_REFUSED, .hint = NO_SECRET_MANAGER("password_file")},
 };
 static const struct binding_schema basic_auth_schema = {
-    .type = "config.BasicAuth",
+    .type = "config.plain",
     .fields = basic_auth_fields,
     .field_count = ARRAY_SIZE(basic_auth_fields),
     .size = sizeof(struct config_basic_auth),
@@ -148,7 +148,7 @@ static const struct binding_field tls_fields[] = {
     {CONFIG_ROW("max_version", struct config_tls, max_version, BINDING_TEXT)},
 };
 const struct binding_schema config_tls_schema = {
-    .type = "config.TLSConfig",
+    .type = "config.plain",
     .fields = tls_fields,
     .field_count = ARRAY_SIZE(tls_fields),
     .size = sizeof(struct config_tls),
@@ -391,7 +391,7 @@ static const struct binding_field oauth2_fields[] = {
     PROXY_ROWS(struct config_oauth2),
 };
 static const struct binding_schema oauth2_schema = {
-    .type = "config.OAuth2",
+    .type = "config.plain",
     .fields = oauth2_fields,
     .field_count = ARRAY_SIZE(oauth2_fields),
     .size = sizeof(struct config_oauth2),

@@ -69,9 +69,9 @@ struct yaml_tree_node *config_print_protocols(const struct binding_printer *prin
                                               const struct binding_field *field,
                                               const void *object);
 bool config_protocol_parse(struct slice name, enum config_scrape_protocol *out);
-/* "unknown scrape protocol X, supported: [...]" */
+/* "<where>: unknown scrape protocol X, supported: [...]" */
 void config_problem_protocol(struct binding *binding, const struct yaml_tree_node *node,
-                             struct slice name);
+                             struct slice name, const char *where);
 /* Fills the order of preference that applies where nothing is configured. */
 void config_default_protocols(bool protobuf_first, enum config_scrape_protocol *out,
                               size_t *out_count);

@@ -50,14 +50,14 @@ bool config_protocol_parse(struct slice name, enum config_scrape_protocol *out)
 }
 
 void config_problem_protocol(struct binding *binding, const struct yaml_tree_node *node,
-                             struct slice name)
+                             struct slice name, const char *where)
 {
     const char *near = binding_nearest(name, names);
     binding_problem(binding, node,
-                    "unknown scrape protocol %.*s, supported: [OpenMetricsText0.0.1 "
+                    "%s: unknown scrape protocol %.*s, supported: [OpenMetricsText0.0.1 "
                     "OpenMetricsText1.0.0 PrometheusProto PrometheusText0.0.4 "
                     "PrometheusText1.0.0]%s%s%s",
-                    SLICE_ARG(name), near == NULL ? "" : "; did you mean ",
+                    where, SLICE_ARG(name), near == NULL ? "" : "; did you mean ",
                     near == NULL ? "" : near, near == NULL ? "" : "?");
 }
 
@@ -124,7 +124,7 @@ void config_read_protocols(struct binding *binding, const struct binding_field *
             return;
         }
         if (!config_protocol_parse(text, &protocol)) {
-            config_problem_protocol(binding, node->items[i], text);
+            config_problem_protocol(binding, node->items[i], text, field->key);
             return;
         }
         out[(*count)++] = protocol; /* without repetition there are no more than there is room for */

@@ -121,7 +121,7 @@ static const struct binding_field relabel_fields[] = {
      .print = print_action},
 };
 const struct binding_schema config_relabel_schema = {
-    .type = "relabel.Config",
+    .type = "relabel.plain",
     .fields = relabel_fields,
     .field_count = ARRAY_SIZE(relabel_fields),
     .size = sizeof(struct relabel_rule),

@@ -162,7 +162,7 @@ static const struct binding_field remote_write_fields[] = {
     NOT_SUPPORTED("google_iam"),
 };
 const struct binding_schema config_remote_write_schema = {
-    .type = "config.RemoteWriteConfig",
+    .type = "config.plain",
     .fields = remote_write_fields,
     .field_count = ARRAY_SIZE(remote_write_fields),
     .size = sizeof(struct config_remote_write),
@@ -206,7 +206,7 @@ static const struct binding_field remote_read_fields[] = {
                 BINDING_BOOL)},
 };
 const struct binding_schema config_remote_read_schema = {
-    .type = "config.RemoteReadConfig",
+    .type = "config.plain",
     .fields = remote_read_fields,
     .field_count = ARRAY_SIZE(remote_read_fields),
     .size = sizeof(struct config_remote_read),

@@ -107,7 +107,11 @@ static void read_fallback(struct binding *binding, const struct binding_field *f
     if (!binding_read_text(binding, node, "write the name of a protocol", &text) || text.len == 0)
         return;
     if (!config_protocol_parse(text, &job->fallback_protocol))
-        config_problem_protocol(binding, node, text);
+        config_problem_protocol(
+            binding, node, text,
+            arena_printf(binding->arena,
+                         "invalid fallback_scrape_protocol for scrape config with job name %s",
+                         binding_quote(binding->arena, job->job_name)));
 }
 
 static struct yaml_tree_node *print_fallback(const struct binding_printer *printer,

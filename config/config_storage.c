@@ -75,7 +75,7 @@ static const struct binding_field retention_fields[] = {
 };
 /* The parts of `storage` are sections of their own in the file but one struct here. */
 static const struct binding_schema retention_schema = {
-    .type = "config.TSDBRetentionConfig",
+    .type = "config.plain",
     .fields = retention_fields,
     .field_count = ARRAY_SIZE(retention_fields),
     .size = sizeof(struct config_storage),
@@ -163,7 +163,7 @@ static const struct binding_field tsdb_fields[] = {
      .print = print_retention},
 };
 static const struct binding_schema tsdb_schema = {
-    .type = "config.TSDBConfig",
+    .type = "config.plain",
     .fields = tsdb_fields,
     .field_count = ARRAY_SIZE(tsdb_fields),
     .size = sizeof(struct config_storage),

@@ -40,7 +40,7 @@ static const struct binding_field tracing_fields[] = {
     {CONFIG_ROW("timeout", struct config_tracing, timeout_ms, BINDING_DURATION)},
 };
 const struct binding_schema config_tracing_schema = {
-    .type = "config.TracingConfig",
+    .type = "config.plain",
     .fields = tracing_fields,
     .field_count = ARRAY_SIZE(tracing_fields),
     .size = sizeof(struct config_tracing),
@@ -145,7 +145,7 @@ static const struct binding_field otlp_fields[] = {
                 label_name_preserve_multiple_underscores, BINDING_BOOL)},
 };
 const struct binding_schema config_otlp_schema = {
-    .type = "config.OTLPConfig",
+    .type = "config.plain",
     .fields = otlp_fields,
     .field_count = ARRAY_SIZE(otlp_fields),
     .size = sizeof(struct config_otlp),

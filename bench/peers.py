@@ -96,6 +96,14 @@ class Server:
         self.process = None
         self.log.close()
 
+    def last_words(self):
+        try:
+            with open(os.path.join(self.folder, self.name + '.log'), encoding='utf-8',
+                      errors='replace') as log:
+                return log.read()[-2000:]
+        except OSError:
+            return ''
+
     def cpu_s(self):
         with open(f'/proc/{self.process.pid}/stat', encoding='ascii') as file:
             fields = file.read().rsplit(')', 1)[1].split()

@@ -116,11 +116,15 @@ class Run:
         return [self.tool('bench_remote_writer'), str(server.port), '/api/v1/write', shape, str(units),
                 str(start_ms), str(step_ms), str(first), str(rounds), mode]
 
-    def close(self):
+    def end_load(self):
         for process in self.load:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+        self.load.clear()
+
+    def close(self):
+        self.end_load()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -444,10 +448,9 @@ def main():
                 except (RuntimeError, OSError, ValueError, KeyError) as error:
                     print(f'{stage}: {server.name} failed: {error!r}')
                     status = 1
-                    with open(os.path.join(run.folder, server.name + '.log'), encoding='utf-8',
-                              errors='replace') as log:
-                        note('its last words: ' + log.read()[-2000:])
+                    note('its last words: ' + server.last_words())
                 finally:
+                    run.end_load()
                     server.stop(signal.SIGKILL)
                     server.clear()
     finally:

@@ -138,9 +138,21 @@ static bool read_array(struct histogram_reader *reader, const struct protobuf_fi
     }
 }
 
+static bool is_double(uint32_t number)
+{
+    return number == FIELD_COUNT_FLOAT || number == FIELD_SUM || number == FIELD_ZERO_THRESHOLD ||
+           number == FIELD_ZERO_COUNT_FLOAT;
+}
+
 static void read_scalar(struct histogram_reader *reader, const struct protobuf_field *field,
                         struct histogram *out, int64_t *out_timestamp_ms)
 {
+    if (field->number > FIELD_CUSTOM_VALUES)
+        return;
+    if (field->type != (is_double(field->number) ? PROTOBUF_FIXED64 : PROTOBUF_VARINT)) {
+        reader->broken = true;
+        return;
+    }
     switch (field->number) {
     case FIELD_COUNT_INT:
         out->count = integer_of(reader, field);

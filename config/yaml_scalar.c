@@ -236,6 +236,39 @@ struct yaml_tree_value yaml_tree_resolve(const struct yaml_tree_node *node,
     return value;
 }
 
+static size_t skip_digits_and_underscores(struct slice text, size_t at)
+{
+    while (at < text.len && (text.ptr[at] == '_' || (text.ptr[at] >= '0' && text.ptr[at] <= '9')))
+        at++;
+    return at;
+}
+
+/* 1:30 or 190:20:30.15: a number to base 60 for other readers of YAML. */
+static bool looks_like_base_60(struct slice text)
+{
+    size_t at = text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+') ? 1 : 0;
+    if (slice_index(text, ':') == SLICE_NONE || skip_digits(text, at) == at)
+        return false;
+    at = skip_digits_and_underscores(text, at);
+    while (at < text.len && text.ptr[at] == ':') {
+        size_t end = skip_digits(text, at + 1);
+        size_t count = end - at - 1;
+        if (count == 0 || count > 2 || (count == 2 && text.ptr[at + 1] > '5'))
+            return false;
+        at = end;
+    }
+    if (at < text.len && text.ptr[at] == '.')
+        at = skip_digits_and_underscores(text, at + 1);
+    return at == text.len;
+}
+
+bool yaml_tree_needs_quotes(struct slice text)
+{
+    struct yaml_tree_node plain = {.kind = YAML_TREE_SCALAR, .text = text};
+    return yaml_tree_resolve(&plain, YAML_DIALECT_2).type != YAML_TYPE_STRING ||
+           looks_like_base_60(text);
+}
+
 const char *yaml_tree_type_tag(enum yaml_tree_type type)
 {
     switch (type) {

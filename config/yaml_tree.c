@@ -562,47 +562,12 @@ static bool emit(yaml_emitter_t *emitter, yaml_event_t *event, int initialized)
     return initialized && yaml_emitter_emit(emitter, event);
 }
 
-/* 1:30 or 190:20:30.15: a number to base 60 for other readers of YAML. */
-static bool looks_like_base_60(struct slice text)
-{
-    size_t at = text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+') ? 1 : 0;
-    if (at == text.len || text.ptr[at] < '0' || text.ptr[at] > '9' ||
-        slice_index(text, ':') == SLICE_NONE)
-        return false;
-    while (at < text.len && (text.ptr[at] == '_' || (text.ptr[at] >= '0' && text.ptr[at] <= '9')))
-        at++;
-    while (at < text.len && text.ptr[at] == ':') {
-        size_t digits = at + 1;
-        while (digits < text.len && text.ptr[digits] >= '0' && text.ptr[digits] <= '9')
-            digits++;
-        size_t count = digits - at - 1;
-        if (count == 0 || count > 2 || (count == 2 && text.ptr[at + 1] > '5'))
-            return false;
-        at = digits;
-    }
-    if (at < text.len && text.ptr[at] == '.') {
-        at++;
-        while (at < text.len &&
-               (text.ptr[at] == '_' || (text.ptr[at] >= '0' && text.ptr[at] <= '9')))
-            at++;
-    }
-    return at == text.len;
-}
-
-/* Would a text, written plain, be read as something else? */
-static bool needs_quotes(struct slice text)
-{
-    struct yaml_tree_node plain = {.kind = YAML_TREE_SCALAR, .text = text};
-    return yaml_tree_resolve(&plain, YAML_DIALECT_2).type != YAML_TYPE_STRING ||
-           looks_like_base_60(text);
-}
-
 static bool emit_scalar(yaml_emitter_t *emitter, const struct yaml_tree_node *node)
 {
     yaml_scalar_style_t style = YAML_PLAIN_SCALAR_STYLE;
     if (node->quoted && slice_index(node->text, '\n') != SLICE_NONE)
         style = YAML_LITERAL_SCALAR_STYLE;
-    else if (node->quoted && needs_quotes(node->text))
+    else if (node->quoted && yaml_tree_needs_quotes(node->text))
         style = YAML_DOUBLE_QUOTED_SCALAR_STYLE;
     yaml_event_t event;
     return emit(emitter, &event,

@@ -86,6 +86,8 @@ struct yaml_tree_value {
 };
 struct yaml_tree_value yaml_tree_resolve(const struct yaml_tree_node *node,
                                          enum yaml_tree_dialect dialect);
+/* Would a text, written plain, be read as something else? */
+bool yaml_tree_needs_quotes(struct slice text);
 /* "!!str", "!!int", "!!map", ... */
 const char *yaml_tree_type_tag(enum yaml_tree_type type);
 

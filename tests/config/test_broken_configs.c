@@ -38,13 +38,15 @@ static void check_case(const char *name)
     /* every line is FILE:LINE:COLUMN: text, in the order of the lines */
     unsigned line_before = 0;
     unsigned count = 0;
-    for (char *line = strtok(found.data, "\n"); line != NULL; line = strtok(NULL, "\n"), count++) {
+    for (const char *line = buf_cstr(&found); line != NULL; count++) {
         unsigned at = 0;
         unsigned column = 0;
         ck_assert_msg(strncmp(line, name, strlen(name)) == 0, "%s", line);
         ck_assert_int_eq(sscanf(line + strlen(name), ":%u:%u: ", &at, &column), 2);
         ck_assert_msg(at >= line_before && at > 0 && column > 0, "%s", line);
         line_before = at;
+        line = strchr(line, '\n');
+        line = line == NULL ? NULL : line + 1;
     }
     ck_assert_uint_ge(count, 1);
     ck_assert_uint_le(count, CONFIG_ERRORS_MAX);

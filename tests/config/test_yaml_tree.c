@@ -3,7 +3,6 @@
 
 #include <check.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static struct yaml_tree parse(const char *text)
@@ -88,46 +87,55 @@ START_TEST(syntax_errors_have_line_and_column)
 }
 END_TEST
 
+/* a: with `depth` lists inside each other */
+static void nest(struct buf *out, int depth)
+{
+    buf_append_str(out, "a: ");
+    for (int i = 0; i < depth; i++)
+        buf_append_byte(out, '[');
+    for (int i = 0; i < depth; i++)
+        buf_append_byte(out, ']');
+}
+
 START_TEST(depth_is_limited_also_through_aliases)
 {
-    char text[YAML_DEPTH_MAX * 40];
-    size_t len = 0;
-    /* the mapping itself is level 1 */
-    len += (size_t)sprintf(text + len, "a: ");
-    for (int i = 0; i < YAML_DEPTH_MAX - 1; i++)
-        text[len++] = '[';
-    for (int i = 0; i < YAML_DEPTH_MAX - 1; i++)
-        text[len++] = ']';
-    text[len] = '\0';
-    struct yaml_tree tree = parse(text);
-    yaml_tree_release(&tree);
-    memmove(text + 4, text + 3, len - 2);
-    text[3] = '[';
+    struct yaml_tree tree;
     struct errbuf err = ERRBUF_INIT;
-    ck_assert_int_eq(yaml_tree_parse(slice_str(text), &tree, &err), ERR_INVALID);
+    struct buf text;
+    buf_init(&text, 1 << 16);
+    nest(&text, YAML_DEPTH_MAX - 1); /* the mapping is level 1 */
+    tree = parse(buf_cstr(&text));
+    yaml_tree_release(&tree);
+    buf_reset(&text);
+    nest(&text, YAML_DEPTH_MAX);
+    ck_assert_int_eq(yaml_tree_parse(buf_slice(&text), &tree, &err), ERR_INVALID);
     ck_assert_ptr_nonnull(strstr(err.text, "nested too deeply"));
-    len = (size_t)sprintf(text, "a0: &a0 [x]\n");
+    buf_reset(&text);
+    buf_append_str(&text, "a0: &a0 [x]\n");
     for (int i = 1; i < YAML_DEPTH_MAX; i++)
-        len += (size_t)sprintf(text + len, "a%d: &a%d [*a%d]\n", i, i, i - 1);
-    ck_assert_int_eq(yaml_tree_parse(slice_str(text), &tree, &err), ERR_INVALID);
+        buf_printf(&text, "a%d: &a%d [*a%d]\n", i, i, i - 1);
+    ck_assert_int_eq(yaml_tree_parse(buf_slice(&text), &tree, &err), ERR_INVALID);
     ck_assert_ptr_nonnull(strstr(err.text, "nested too deeply"));
+    buf_release(&text);
 }
 END_TEST
 
 START_TEST(growth_by_aliases_is_limited)
 {
-    char text[4096];
-    size_t len = (size_t)sprintf(text, "a: &a [x,x,x,x,x,x,x,x,x,x]\n");
-    for (char name = 'b'; name <= 'i'; name++) {
-        len += (size_t)sprintf(text + len, "%c: &%c [", name, name);
-        for (int i = 0; i < 10; i++)
-            len += (size_t)sprintf(text + len, "%s*%c", i == 0 ? "" : ",", name - 1);
-        len += (size_t)sprintf(text + len, "]\n");
-    }
     struct yaml_tree tree;
     struct errbuf err = ERRBUF_INIT;
-    ck_assert_int_eq(yaml_tree_parse(slice_str(text), &tree, &err), ERR_INVALID);
+    struct buf text;
+    buf_init(&text, 1 << 16);
+    buf_append_str(&text, "a: &a [x,x,x,x,x,x,x,x,x,x]\n");
+    for (char name = 'b'; name <= 'i'; name++) {
+        buf_printf(&text, "%c: &%c [", name, name);
+        for (int i = 0; i < 10; i++)
+            buf_printf(&text, "%s*%c", i == 0 ? "" : ",", name - 1);
+        buf_append_str(&text, "]\n");
+    }
+    ck_assert_int_eq(yaml_tree_parse(buf_slice(&text), &tree, &err), ERR_INVALID);
     ck_assert_ptr_nonnull(strstr(err.text, "excessive aliasing"));
+    buf_release(&text);
 }
 END_TEST
 

@@ -1,9 +1,7 @@
 /*
  * Inner loops of aggregation. Steps are gone through in words of 64: where a word is full, which is
- * the rule, a plain loop runs over arrays; else the set bits are gone through one by one.
- *
- * The first value of a step is taken as it is, since adding it to zero would lose the sign of -0 and
- * the compensation would not be the reference's.
+ * the rule, a plain loop runs over arrays; else the set bits are gone through one by one. The first
+ * value of a step is taken as it is, so columns need not be cleared.
  */
 #include "promql/aggregate_kernel.h"
 

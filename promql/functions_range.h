@@ -23,12 +23,23 @@
 struct range_scratch {
     VEC(double) doubles;
     VEC(uint32_t) indices;
+    /* of rate and its kin: what depends on times alone, by step; see functions_rate.c */
+    VEC(double) to_start;
+    VEC(double) to_end;
+    VEC(double) sampled;
+    VEC(double) first;
+    VEC(uint64_t) present;
 };
 
 static inline void range_scratch_release(struct range_scratch *scratch)
 {
     vec_release(&scratch->doubles);
     vec_release(&scratch->indices);
+    vec_release(&scratch->to_start);
+    vec_release(&scratch->to_end);
+    vec_release(&scratch->sampled);
+    vec_release(&scratch->first);
+    vec_release(&scratch->present);
 }
 
 struct range_input {
@@ -38,6 +49,7 @@ struct range_input {
     int64_t range_ms;
     struct samples samples;
     struct windows windows;
+    bool same_times; /* sample times and windows are those of the series before */
     const double *arguments[RANGE_ARGUMENTS_MAX]; /* columns of the scalar arguments, in order */
     struct range_scratch *scratch;
     /* out: `present` comes clear */

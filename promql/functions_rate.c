@@ -7,16 +7,17 @@
 #include <math.h>
 
 #include "promql/functions_range.h"
+#include "promql/scan.h"
 
 /* Indices of the samples that are below the one before them. */
 static void rate_list_resets(struct range_input *in)
 {
     const double *values = in->samples.values;
+    size_t count = in->samples.count;
     vec_reset(&in->scratch->indices);
-    for (size_t i = 1; i < in->samples.count; i++) {
-        if (values[i] < values[i - 1])
-            vec_push(&in->scratch->indices, (uint32_t)i);
-    }
+    for (size_t i = scan_decrease(values, 1, count); i < count;
+         i = scan_decrease(values, i + 1, count))
+        vec_push(&in->scratch->indices, (uint32_t)i);
 }
 
 /* time.Duration.Seconds() */
@@ -25,75 +26,113 @@ static double rate_range_seconds(int64_t range_ms)
     return (double)(range_ms / 1000) + (double)(range_ms % 1000 * 1000000) / 1e9;
 }
 
-struct rate_window {
-    double first;
-    double increase; /* resets corrected */
-    int64_t first_ms;
-    int64_t last_ms;
-    int64_t start_ms; /* of the window, exclusive */
-    int64_t end_ms;
-    uint32_t count; /* of samples, at least 2 */
-};
-
 /*
- * By how much the increase between the first and the last sample is multiplied to stand for the whole
- * window. The line is drawn out to an edge when the sample next to it is near; else by half the average
- * distance, as the series is taken to begin or end there; and never below zero for a counter.
+ * How far the line through the first and the last sample of a window is drawn out: to an edge when the
+ * sample next to it is near; else by half the average distance, as the series is taken to begin or end
+ * there. This depends on times alone and is kept for the series of the same times.
  */
-static inline double rate_factor(const struct rate_window *window, bool is_counter)
+static void rate_find_times(struct range_input *in)
 {
-    double to_start = (double)(window->first_ms - window->start_ms) / 1000;
-    double to_end = (double)(window->end_ms - window->last_ms) / 1000;
-    double sampled = (double)(window->last_ms - window->first_ms) / 1000;
-    double average = sampled / (double)(window->count - 1);
-    double threshold = average * 1.1;
-    if (to_start >= threshold)
-        to_start = average / 2;
-    if (is_counter) {
-        double to_zero = to_start;
-        if (window->increase > 0 && window->first >= 0)
-            to_zero = sampled * (window->first / window->increase);
-        if (to_zero < to_start)
-            to_start = to_zero;
+    struct range_scratch *scratch = in->scratch;
+    size_t steps = in->steps->count;
+    const int64_t *timestamps_ms = in->samples.timestamps_ms;
+    vec_reset(&scratch->present);
+    vec_reserve(&scratch->present, promql_bitmap_words(steps));
+    vec_reserve(&scratch->to_start, steps);
+    vec_reserve(&scratch->to_end, steps);
+    vec_reserve(&scratch->sampled, steps);
+    vec_reserve(&scratch->first, steps);
+    bitmap_clear(scratch->present.items, steps);
+    for (size_t i = 0; i < steps; i++) {
+        uint32_t low;
+        uint32_t count = range_window(in, i, &low);
+        scratch->sampled.items[i] = scratch->to_start.items[i] = scratch->to_end.items[i] = 1;
+        if (count < 2)
+            continue;
+        int64_t first_ms = timestamps_ms[low], last_ms = timestamps_ms[low + count - 1];
+        int64_t end_ms = time_shift_apply(in->shift, steps_time(in->steps, i));
+        double to_start = (double)(first_ms - (end_ms - in->range_ms)) / 1000;
+        double to_end = (double)(end_ms - last_ms) / 1000;
+        double sampled = (double)(last_ms - first_ms) / 1000;
+        double average = sampled / (double)(count - 1);
+        double threshold = average * 1.1;
+        scratch->sampled.items[i] = sampled;
+        scratch->to_start.items[i] = to_start >= threshold ? average / 2 : to_start;
+        scratch->to_end.items[i] = to_end >= threshold ? average / 2 : to_end;
+        promql_bitmap_set(scratch->present.items, i);
     }
-    if (to_end >= threshold)
-        to_end = average / 2;
-    return sampled == 0 ? 1 : (sampled + to_start + to_end) / sampled;
+}
+
+/* Last minus first of every window into in->values, the first value beside it. */
+static void rate_find_increases(struct range_input *in)
+{
+    const double *values = in->samples.values;
+    double *first = in->scratch->first.items;
+    for (size_t i = 0; i < in->steps->count; i++) {
+        uint32_t low = in->windows.low[i], high = in->windows.high[i];
+        bool some = high > low;
+        first[i] = values[some ? low : 0];
+        in->values[i] = values[some ? high - 1 : 0] - first[i];
+    }
+}
+
+/* A counter that fell began anew: what it had reached is added. */
+static bool rate_add_resets(struct range_input *in)
+{
+    const double *values = in->samples.values;
+    const uint32_t *resets = in->scratch->indices.items;
+    size_t reset_count = in->scratch->indices.len, reset = 0;
+    for (size_t i = 0; i < in->steps->count && reset < reset_count; i++) {
+        uint32_t low = in->windows.low[i], high = in->windows.high[i];
+        while (reset < reset_count && resets[reset] <= low)
+            reset++;
+        size_t end = reset;
+        for (; end < reset_count && resets[end] < high; end++)
+            in->values[i] += values[resets[end] - 1];
+        if (!evaluation_check(in->ev, end - reset + 1))
+            return false;
+    }
+    return true;
+}
+
+/* A counter is not drawn out below zero. Without branches, for all steps. */
+static inline void rate_extrapolate(struct range_input *in, bool is_counter, bool is_rate)
+{
+    const double *restrict to_start = in->scratch->to_start.items;
+    const double *restrict to_end = in->scratch->to_end.items;
+    const double *restrict sampled = in->scratch->sampled.items;
+    const double *restrict first = in->scratch->first.items;
+    double *restrict out = in->values;
+    double range_seconds = rate_range_seconds(in->range_ms);
+    for (size_t i = 0; i < in->steps->count; i++) {
+        double increase = out[i];
+        double before = to_start[i];
+        if (is_counter) {
+            double to_zero = sampled[i] * (first[i] / increase);
+            to_zero = increase > 0 ? to_zero : before;
+            to_zero = first[i] >= 0 ? to_zero : before;
+            before = to_zero < before ? to_zero : before;
+        }
+        double factor = (sampled[i] + before + to_end[i]) / sampled[i];
+        factor = sampled[i] == 0 ? 1 : factor;
+        if (is_rate)
+            factor /= range_seconds;
+        out[i] = increase * factor;
+    }
 }
 
 static inline bool rate_column(struct range_input *in, bool is_counter, bool is_rate)
 {
-    const double *values = in->samples.values;
-    const int64_t *timestamps_ms = in->samples.timestamps_ms;
-    double range_seconds = rate_range_seconds(in->range_ms);
-    if (is_counter)
+    if (!in->same_times)
+        rate_find_times(in);
+    rate_find_increases(in);
+    if (is_counter) {
         rate_list_resets(in);
-    const uint32_t *resets = in->scratch->indices.items;
-    size_t reset_count = is_counter ? in->scratch->indices.len : 0;
-    size_t reset = 0;
-    for (size_t i = 0; i < in->steps->count; i++) {
-        uint32_t low;
-        uint32_t count = range_window(in, i, &low);
-        if (count < 2)
-            continue;
-        uint32_t last = low + count - 1;
-        double increase = values[last] - values[low];
-        while (reset < reset_count && resets[reset] <= low)
-            reset++;
-        size_t end = reset;
-        for (; end < reset_count && resets[end] <= last; end++)
-            increase += values[resets[end] - 1];
-        int64_t end_ms = time_shift_apply(in->shift, steps_time(in->steps, i));
-        struct rate_window window = {values[low], increase,        timestamps_ms[low],
-                                     timestamps_ms[last], end_ms - in->range_ms, end_ms, count};
-        double factor = rate_factor(&window, is_counter);
-        if (is_rate)
-            factor /= range_seconds;
-        in->values[i] = increase * factor;
-        promql_bitmap_set(in->present, i);
-        if (!evaluation_check(in->ev, end - reset + 1))
+        if (!rate_add_resets(in))
             return false;
     }
+    rate_extrapolate(in, is_counter, is_rate);
+    bitmap_copy(in->present, in->scratch->present.items, in->steps->count);
     return true;
 }
 

@@ -3,6 +3,8 @@
  * found, and a kernel computes the column. Samples come from storage or from the rows of a subquery,
  * which are series with one sample a step.
  */
+#include <string.h>
+
 #include "base/assert.h"
 #include "model/symbols.h"
 #include "promql/functions_range.h"
@@ -11,6 +13,13 @@
 
 /* Beyond this a subquery has more steps than any memory limit allows. */
 #define INNER_STEPS_MAX ((int64_t)1 << 31)
+
+/* Samples in the windows of one series. */
+struct window_counts {
+    uint64_t total;
+    uint64_t read;
+    uint64_t largest;
+};
 
 struct range_function {
     struct operator op; /* children: the scalar arguments, then the inner operator of a subquery */
@@ -22,10 +31,12 @@ struct range_function {
     struct selection selection;
     VEC(int64_t) inner_timestamps_ms;
     VEC(double) inner_values;
+    VEC(int64_t) last_timestamps_ms; /* of the series before, whose windows are known */
     bool has_series;
     size_t column_steps;
     struct row row;
     struct range_input input;
+    struct window_counts counts;
     struct range_scratch scratch;
     struct label_guard guard;
     uint32_t checked_name; /* symbol of the metric name that was looked at last */
@@ -124,6 +135,7 @@ static bool range_function_start(struct operator *op)
             return false;
     }
     label_guard_clear(&function->guard, op->steps.count);
+    vec_reset(&function->last_timestamps_ms);
     function->has_series = true;
     int64_t first_ms = time_shift_apply(&source->shift, op->steps.start_ms);
     int64_t last_ms = time_shift_apply(&source->shift, steps_end(&op->steps));
@@ -167,27 +179,35 @@ static bool range_function_next_samples(struct range_function *function, struct 
 
 /* Counts samples as the reference does: every window in full, and what a step sees for the first
  * time. */
-static bool range_function_count(struct range_function *function)
+static void range_function_count_windows(struct range_function *function)
 {
-    struct evaluation *ev = function->op.ev;
     const struct windows *windows = &function->input.windows;
-    uint64_t total = 0, read = 0, largest = 0;
+    struct window_counts counts = {0};
     uint32_t seen = 0;
     bool refetch = !function->source.shift.is_fixed;
     for (size_t i = 0; i < function->op.steps.count; i++) {
         uint32_t low = windows->low[i], high = windows->high[i];
-        total += high - low;
-        largest = MAX(largest, (uint64_t)(high - low));
+        counts.total += high - low;
+        counts.largest = MAX(counts.largest, (uint64_t)(high - low));
         if (i == 0 || refetch)
-            read += high - MIN(high, MAX(low, seen));
+            counts.read += high - MIN(high, MAX(low, seen));
         seen = high;
     }
-    ev->statistics.samples_total += total;
+    function->counts = counts;
+}
+
+static bool range_function_count(struct range_function *function)
+{
+    struct evaluation *ev = function->op.ev;
+    if (!function->input.same_times)
+        range_function_count_windows(function);
+    const struct window_counts *counts = &function->counts;
+    ev->statistics.samples_total += counts->total;
     if (function->source.inner == NULL)
-        ev->statistics.samples_read += read;
-    if (!evaluation_hold(ev, largest))
+        ev->statistics.samples_read += counts->read;
+    if (!evaluation_hold(ev, counts->largest))
         return false;
-    evaluation_drop(ev, largest);
+    evaluation_drop(ev, counts->largest);
     return true;
 }
 
@@ -232,15 +252,35 @@ static void range_function_check_quantile(struct range_function *function)
     }
 }
 
-static bool range_function_compute(struct range_function *function, const struct samples *samples)
+/* The series of one target have been scraped together, so their times are often the same: then the
+ * windows are, too. */
+static void range_function_find_windows(struct range_function *function,
+                                        const struct samples *samples)
 {
     struct range_input *input = &function->input;
     const struct range_source *source = &function->source;
+    size_t count = samples->count, bytes = count * sizeof(*samples->timestamps_ms);
+    const int64_t *last = function->last_timestamps_ms.items;
+    input->same_times = count == function->last_timestamps_ms.len &&
+                        samples->timestamps_ms[0] == last[0] &&
+                        memcmp(samples->timestamps_ms, last, bytes) == 0;
+    if (input->same_times)
+        return;
+    vec_reset(&function->last_timestamps_ms);
+    vec_reserve(&function->last_timestamps_ms, count);
+    memcpy(function->last_timestamps_ms.items, samples->timestamps_ms, bytes);
+    function->last_timestamps_ms.len = count;
+    windows_find(&input->windows, samples->timestamps_ms, count, &function->op.steps,
+                 &source->shift, source->range_ms);
+}
+
+static bool range_function_compute(struct range_function *function, const struct samples *samples)
+{
+    struct range_input *input = &function->input;
     input->samples = *samples;
     input->values = function->row.values;
     input->present = function->row.present;
-    windows_find(&input->windows, samples->timestamps_ms, samples->count, &function->op.steps,
-                 &source->shift, source->range_ms);
+    range_function_find_windows(function, samples);
     bitmap_clear(input->present, function->op.steps.count);
     return range_function_count(function) && function->kernel(input);
 }
@@ -289,6 +329,7 @@ static void range_function_release(struct operator *op)
     label_guard_release(&function->guard);
     vec_release(&function->inner_timestamps_ms);
     vec_release(&function->inner_values);
+    vec_release(&function->last_timestamps_ms);
 }
 
 static const struct operator_methods range_function_methods = {

@@ -1,8 +1,7 @@
 #include "promql/selection.h"
 
-#include <math.h>
-
 #include "model/sample.h"
+#include "promql/scan.h"
 
 void selection_init(struct selection *selection, struct evaluation *ev,
                     const struct node *selector, bool sorted)
@@ -101,18 +100,9 @@ bool selection_next(struct selection *selection, const struct labels **out_label
     return false;
 }
 
-/* A stale marker is a NaN: one comparison a sample tells that there is none. */
-static bool samples_have_nan(const struct samples *samples)
-{
-    int seen = 0;
-    for (size_t i = 0; i < samples->count; i++)
-        seen |= samples->values[i] != samples->values[i];
-    return seen != 0;
-}
-
 void selection_clean(struct selection *selection, struct samples *samples)
 {
-    if (!samples_have_nan(samples))
+    if (!scan_has_nan(samples->values, samples->count))
         return;
     vec_reset(&selection->clean_timestamps_ms);
     vec_reset(&selection->clean_values);

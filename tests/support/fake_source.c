@@ -71,6 +71,7 @@ void fake_series_add(struct fake_series *series, int64_t timestamp_ms, double va
 
 void fake_series_add_histogram(struct fake_series *series, int64_t timestamp_ms)
 {
+    series->has_histograms = true;
     fake_series_put(series, timestamp_ms, 0, true);
 }
 
@@ -105,6 +106,20 @@ static enum err fake_select(struct series_view *view, const struct series_query 
     return ERR_NONE;
 }
 
+/* The index of the first sample that is not before a time. */
+static size_t fake_first_at(const struct fake_series *series, int64_t time_ms)
+{
+    size_t low = 0, high = series->timestamps_ms.len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (series->timestamps_ms.items[middle] < time_ms)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static enum err fake_read(struct series_view *view, const struct series_entry *entry,
                           int64_t min_ms, int64_t max_ms, struct sample_columns *out,
                           struct errbuf *err)
@@ -112,15 +127,14 @@ static enum err fake_read(struct series_view *view, const struct series_entry *e
     const struct fake_source *fake = ((struct fake_view *)view)->fake;
     const struct fake_series *series = fake->series.items[entry->handle];
     const int64_t *timestamps_ms = series->timestamps_ms.items;
-    size_t from = 0, until = series->timestamps_ms.len;
-    while (from < until && timestamps_ms[from] < min_ms)
-        from++;
-    while (until > from && timestamps_ms[until - 1] > max_ms)
-        until--;
+    size_t from = fake_first_at(series, min_ms);
+    size_t until = max_ms < min_ms ? from : fake_first_at(series, max_ms + 1);
     out->timestamps_ms = timestamps_ms + from;
     out->values = series->values.items + from;
     out->count = until - from;
     out->histograms = NULL;
+    if (!series->has_histograms)
+        return ERR_NONE;
     vec_reset(&out->histogram_memory);
     bool any = false;
     for (size_t i = from; i < until; i++) {

@@ -18,6 +18,7 @@ struct fake_series {
     VEC(int64_t) timestamps_ms;
     VEC(double) values;
     VEC(bool) is_histogram; /* the value then stands for a native histogram */
+    bool has_histograms;
 };
 
 struct fake_source {

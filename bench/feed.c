@@ -131,6 +131,15 @@ static void feed_host_cpu(struct feed *feed, const struct host_tags *tags, size_
     }
 }
 
+/* What so many observations add to a part of a histogram: most fall into the middle buckets. */
+static double feed_part(int32_t part, double observed)
+{
+    static const unsigned share[FEED_BUCKETS] = {2, 5, 15, 40, 70, 88, 95, 98, 99, 100, 100, 100};
+    if (part < FEED_BUCKETS)
+        return (double)(uint64_t)(observed * share[part] / 100);
+    return part == FEED_BUCKETS ? observed * 0.1375 : observed;
+}
+
 /* All parts of a histogram have one seed, so that each sees the same observations. */
 static void feed_host_histogram(struct feed *feed, const struct host_tags *tags, size_t host)
 {
@@ -147,7 +156,7 @@ static void feed_host_histogram(struct feed *feed, const struct host_tags *tags,
         if (part < FEED_BUCKETS)
             label_add(&list, "le", bounds[part]);
         struct feed_series *series =
-            feed_add(feed, &list, (struct walk){WALK_EVENTS, 0}, 1000000 + host);
+            feed_add(feed, &list, (struct walk){WALK_EVENTS, feed_part(part, 1e6)}, 1000000 + host);
         series->bucket = part;
     }
 }
@@ -191,15 +200,9 @@ void feed_release(struct feed *feed)
     buf_release(&feed->labels);
 }
 
-/* How many observations of a step fall below each bound: most of them in the middle. */
 static double feed_observe(struct feed_series *series)
 {
-    static const unsigned share[FEED_BUCKETS] = {2, 5, 15, 40, 70, 88, 95, 98, 99, 100, 100, 100};
-    double observed = (double)rand_below(&series->rand, 400);
-    if (series->bucket < FEED_BUCKETS)
-        series->walk.value += (double)(uint64_t)(observed * share[series->bucket] / 100);
-    else
-        series->walk.value += series->bucket == FEED_BUCKETS ? observed * 0.1375 : observed;
+    series->walk.value += feed_part(series->bucket, (double)rand_below(&series->rand, 400));
     return series->walk.value;
 }
 

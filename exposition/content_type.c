@@ -152,8 +152,7 @@ enum err exposition_format_of(struct slice content_type, struct slice fallback,
                               struct errbuf *err)
 {
     struct media_type media;
-    const char *complaint =
-        content_type.len == 0 ? NULL : media_type_parse(content_type, &media);
+    const char *complaint = content_type.len == 0 ? NULL : media_type_parse(content_type, &media);
     if (content_type.len > 0 && complaint == NULL && format_of_type(media.type, out)) {
         *out_used_fallback = false;
         return ERR_NONE;
@@ -222,8 +221,11 @@ static int weight_of(const struct media_type *media)
 static const char *const escapings[] = {"underscores", "allow-utf-8", "dots", "values"};
 static const char *const content_types[OFFER_NONE][ARRAY_SIZE(escapings)] = {
 #define CONTENT_TYPES(type)                                                                        \
-    {type "; charset=utf-8; escaping=underscores", type "; charset=utf-8; escaping=allow-utf-8",   \
-     type "; charset=utf-8; escaping=dots", type "; charset=utf-8; escaping=values"}
+    {                                                                                              \
+        type "; charset=utf-8; escaping=underscores",                                              \
+            type "; charset=utf-8; escaping=allow-utf-8", type "; charset=utf-8; escaping=dots",   \
+            type "; charset=utf-8; escaping=values"                                                \
+    }
     CONTENT_TYPES("application/openmetrics-text; version=1.0.0"),
     CONTENT_TYPES("application/openmetrics-text; version=0.0.1"),
     CONTENT_TYPES("text/plain; version=0.0.4"),

@@ -1,6 +1,6 @@
 /*
- * The server's own metrics as text. In OpenMetrics, counters are named without _total in their metadata,
- * and whole numbers of floats get ".0", except counts.
+ * The server's own metrics as text. In OpenMetrics, counters are named without _total in their
+ * metadata, and whole numbers of floats get ".0", except counts.
  */
 #include "base/counters.h"
 #include "base/float_text.h"

@@ -65,8 +65,8 @@ static struct slice so_far(const struct exposition_lexer *lexer, size_t start)
     return slice_sub(lexer->body, start, lexer->at - start);
 }
 
-enum err entry_number(const struct exposition_lexer *lexer, size_t start, struct slice text, double *out,
-                      struct errbuf *err)
+enum err entry_number(const struct exposition_lexer *lexer, size_t start, struct slice text,
+                      double *out, struct errbuf *err)
 {
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] == 'p' || text.ptr[i] == 'P' || text.ptr[i] == '_')
@@ -79,11 +79,11 @@ enum err entry_number(const struct exposition_lexer *lexer, size_t start, struct
         buf_init(&message, ERRBUF_TEXT_SIZE);
         buf_append_str(&message, "strconv.ParseFloat: parsing ");
         quote_go(text, &message);
-        buf_printf(&message, ": %s while parsing: ",
-                   out_of_range ? "value out of range" : "invalid syntax");
-        entry_refuse(lexer, so_far(lexer, start), err, buf_cstr(&message));
+        buf_printf(&message,
+                   ": %s while parsing: ", out_of_range ? "value out of range" : "invalid syntax");
+        enum err code = entry_refuse(lexer, so_far(lexer, start), err, buf_cstr(&message));
         buf_release(&message);
-        return ERR_INVALID;
+        return code;
     }
     if (isnan(*out))
         *out = codec_bits_double(SAMPLE_NAN_BITS);
@@ -96,7 +96,8 @@ static struct slice unquoted(struct slice token)
     return token.ptr[0] == '"' ? slice_sub(token, 1, token.len - 2) : token;
 }
 
-/* name="value" whose name is read; `token` is what follows it, and becomes what follows the value. */
+/* name="value" whose name is read; `token` is what follows it, and becomes what follows the value.
+ */
 static enum err entry_label_value(struct exposition_lexer *lexer, size_t start, enum token *token,
                                   struct slice *out_value, struct errbuf *err)
 {
@@ -106,7 +107,8 @@ static enum err entry_label_value(struct exposition_lexer *lexer, size_t start, 
     if (value != TOKEN_LABEL_VALUE)
         return entry_unexpected(lexer, start, "expected label value", value, err);
     if (!utf8_valid(exposition_lexer_token(lexer)))
-        return entry_refuse(lexer, exposition_lexer_token(lexer), err, "invalid UTF-8 label value: ");
+        return entry_refuse(lexer, exposition_lexer_token(lexer), err,
+                            "invalid UTF-8 label value: ");
     *out_value = unquoted(exposition_lexer_token(lexer));
     *token = exposition_lexer_next(lexer);
     if (*token == TOKEN_COMMA)
@@ -165,8 +167,8 @@ static enum err entry_seconds(const struct exposition_lexer *lexer, size_t start
                               int64_t *out_ms, struct errbuf *err)
 {
     double seconds;
-    enum err code =
-        entry_number(lexer, start, slice_from_index(exposition_lexer_token(lexer), 1), &seconds, err);
+    enum err code = entry_number(lexer, start, slice_from_index(exposition_lexer_token(lexer), 1),
+                                 &seconds, err);
     if (code != ERR_NONE)
         return code;
     if (!isfinite(seconds)) {
@@ -192,7 +194,8 @@ static enum err entry_exemplar(struct exposition_lexer *lexer, size_t start, str
     if (token != TOKEN_VALUE)
         return entry_unexpected(lexer, start, "expected value after exemplar labels", token, err);
     double value;
-    code = entry_number(lexer, start, slice_from_index(exposition_lexer_token(lexer), 1), &value, err);
+    code =
+        entry_number(lexer, start, slice_from_index(exposition_lexer_token(lexer), 1), &value, err);
     if (code != ERR_NONE)
         return code;
     token = exposition_lexer_next(lexer);
@@ -213,8 +216,8 @@ static enum err entry_exemplar(struct exposition_lexer *lexer, size_t start, str
     return ERR_NONE;
 }
 
-static enum err entry_openmetrics_end(struct exposition_lexer *lexer, size_t start, struct entry *out,
-                                      struct errbuf *err)
+static enum err entry_openmetrics_end(struct exposition_lexer *lexer, size_t start,
+                                      struct entry *out, struct errbuf *err)
 {
     enum token token = exposition_lexer_next(lexer);
     if (token == TOKEN_TIMESTAMP) {
@@ -224,7 +227,8 @@ static enum err entry_openmetrics_end(struct exposition_lexer *lexer, size_t sta
             return code;
         token = exposition_lexer_next(lexer);
         if (token != TOKEN_LINEBREAK && token != TOKEN_COMMENT)
-            return entry_unexpected(lexer, start, "expected next entry after timestamp", token, err);
+            return entry_unexpected(lexer, start, "expected next entry after timestamp", token,
+                                    err);
     }
     switch (token) {
     case TOKEN_LINEBREAK:
@@ -256,9 +260,9 @@ static enum err entry_text_end(struct exposition_lexer *lexer, size_t start, str
             buf_append_str(&message, "strconv.ParseInt: parsing ");
             quote_go(digits, &message);
             buf_append_str(&message, ": value out of range while parsing: ");
-            entry_refuse(lexer, so_far(lexer, start), err, buf_cstr(&message));
+            enum err code = entry_refuse(lexer, so_far(lexer, start), err, buf_cstr(&message));
             buf_release(&message);
-            return ERR_INVALID;
+            return code;
         }
     }
     out->has_timestamp = true;
@@ -270,8 +274,8 @@ static enum err entry_text_end(struct exposition_lexer *lexer, size_t start, str
 }
 
 /* A sample line whose first token is read. */
-static enum err entry_sample(struct exposition_lexer *lexer, size_t start, enum token token, struct entry *out,
-                             struct errbuf *err)
+static enum err entry_sample(struct exposition_lexer *lexer, size_t start, enum token token,
+                             struct entry *out, struct errbuf *err)
 {
     out->kind = ENTRY_SAMPLE;
     bool named = token == TOKEN_METRIC_NAME;
@@ -304,7 +308,8 @@ static enum err entry_sample(struct exposition_lexer *lexer, size_t start, enum 
                               : entry_text_end(lexer, start, out, err);
 }
 
-static enum err entry_type(const struct exposition_lexer *lexer, struct entry *out, struct errbuf *err)
+static enum err entry_type(const struct exposition_lexer *lexer, struct entry *out,
+                           struct errbuf *err)
 {
     bool known = metric_type_parse(out->text, &out->type);
     bool untyped = slice_eq_str(out->text, "untyped");
@@ -316,7 +321,8 @@ static enum err entry_type(const struct exposition_lexer *lexer, struct entry *o
     return known ? ERR_NONE : entry_refuse(lexer, out->text, err, "invalid metric type ");
 }
 
-static enum err entry_unit(const struct exposition_lexer *lexer, const struct entry *out, struct errbuf *err)
+static enum err entry_unit(const struct exposition_lexer *lexer, const struct entry *out,
+                           struct errbuf *err)
 {
     struct slice unit = out->text;
     struct slice family = out->family;
@@ -328,12 +334,13 @@ static enum err entry_unit(const struct exposition_lexer *lexer, const struct en
     buf_append_str(&message, "unit ");
     quote_go(unit, &message);
     buf_append_str(&message, " not a suffix of metric ");
-    entry_refuse(lexer, family, err, buf_cstr(&message));
+    enum err code = entry_refuse(lexer, family, err, buf_cstr(&message));
     buf_release(&message);
-    return ERR_INVALID;
+    return code;
 }
 
-static enum err entry_refuse_help(const struct exposition_lexer *lexer, struct slice text, struct errbuf *err)
+static enum err entry_refuse_help(const struct exposition_lexer *lexer, struct slice text,
+                                  struct errbuf *err)
 {
     struct buf quoted;
     buf_init(&quoted, ERRBUF_TEXT_SIZE);
@@ -345,8 +352,8 @@ static enum err entry_refuse_help(const struct exposition_lexer *lexer, struct s
 }
 
 /* HELP, TYPE and UNIT lines. */
-static enum err entry_metadata(struct exposition_lexer *lexer, size_t start, enum token word, struct entry *out,
-                               struct errbuf *err)
+static enum err entry_metadata(struct exposition_lexer *lexer, size_t start, enum token word,
+                               struct entry *out, struct errbuf *err)
 {
     char expected[64];
     enum token token = exposition_lexer_next(lexer);

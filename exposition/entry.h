@@ -1,8 +1,9 @@
 /*
- * One entry of a text format, read token by token as the reference reads it, errors included: a sample
- * line, or a HELP, TYPE or UNIT line. What the fast paths do not understand comes here.
+ * One entry of a text format, read token by token as the reference reads it, errors included: a
+ * sample line, or a HELP, TYPE or UNIT line. What the fast paths do not understand comes here.
  *
- * Private to exposition/. Ownership: everything is borrowed from the body. Thread-safety: one owner.
+ * Private to exposition/. Ownership: everything is borrowed from the body. Thread-safety: one
+ * owner.
  */
 #pragma once
 
@@ -32,7 +33,8 @@ struct entry {
 };
 
 /* Reads the next entry; the lexer stands at the start of a line. */
-enum err entry_read(struct exposition_lexer *lexer, struct entry *out, struct errbuf *err) MUST_CHECK;
+enum err entry_read(struct exposition_lexer *lexer, struct entry *out,
+                    struct errbuf *err) MUST_CHECK;
 
 /* Takes what is between braces; the opening one is behind. Names and values are as written, without
  * quotes. `labels` has room for all; out_name has ptr NULL when there is no quoted metric name. */
@@ -40,14 +42,14 @@ enum err entry_labels(struct exposition_lexer *lexer, size_t start, bool exempla
                       struct slice *out_name, struct exposition_label *labels, size_t *out_count,
                       struct errbuf *err) MUST_CHECK;
 
-/* Go's ParseFloat without the forms that came after 1.12; NaN is the canonical one. `line` is quoted in
- * the error. */
-enum err entry_number(const struct exposition_lexer *lexer, size_t start, struct slice text, double *out,
-                      struct errbuf *err) MUST_CHECK;
+/* Go's ParseFloat without the forms that came after 1.12; NaN is the canonical one. `line` is
+ * quoted in the error. */
+enum err entry_number(const struct exposition_lexer *lexer, size_t start, struct slice text,
+                      double *out, struct errbuf *err) MUST_CHECK;
 
 /* "EXPECTED, got "..." ("TOKEN") while parsing: "..."" with the place. */
 enum err entry_unexpected(const struct exposition_lexer *lexer, size_t start, const char *expected,
-                          enum token got, struct errbuf *err);
+                          enum token got, struct errbuf *err) MUST_CHECK;
 /* TEXT, then the quoted `quoted`; the place is that of the lexer. */
 enum err entry_refuse(const struct exposition_lexer *lexer, struct slice quoted, struct errbuf *err,
-                      const char *text);
+                      const char *text) MUST_CHECK;

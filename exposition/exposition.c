@@ -13,7 +13,8 @@ enum err exposition_parse(enum exposition_format format, struct slice body,
     case EXPOSITION_PROTOBUF:
         break;
     }
-    return errbuf_set(err, ERR_UNSUPPORTED,
-                      "the target answered with the protobuf format, which was not asked for and is "
-                      "not read; make it answer with text/plain or application/openmetrics-text");
+    return errbuf_set(
+        err, ERR_UNSUPPORTED,
+        "the target answered with the protobuf format, which was not asked for and is "
+        "not read; make it answer with text/plain or application/openmetrics-text");
 }

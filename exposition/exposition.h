@@ -1,13 +1,13 @@
 /*
  * The text forms of samples: three parsers with one sink, and a writer.
  *
- * A parser walks a body and calls the sink; series text and values are borrowed from the body. A bad
- * line ends it with ERR_INVALID and the reference's wording, with line and column; the caller then drops
- * the whole body.
+ * A parser walks a body and calls the sink; series text and values are borrowed from the body. A
+ * bad line ends it with ERR_INVALID and the reference's wording, with line and column; the caller
+ * then drops the whole body.
  *
  * To let a caller recognise series that it has seen before, the text parser first gives the *series
- * text* (metric name and braces, as written); only when the sink answers that it wants the labels are
- * they parsed.
+ * text* (metric name and braces, as written); only when the sink answers that it wants the labels
+ * are they parsed.
  *
  * Thread-safety: a parser has no state but its arguments.
  */
@@ -31,37 +31,37 @@ enum exposition_format {
     EXPOSITION_PROTOBUF,    /* delimited io.prometheus.client.MetricFamily */
 };
 
-/* Label names and values in the order of the text, unescaped; the metric name apart. Valid during the
- * call. */
+/* Label names and values in the order of the text, unescaped; the metric name apart. Valid during
+ * the call. */
 struct exposition_label {
     struct slice name;
     struct slice value;
 };
 
 struct exposition_series {
-    struct slice text; /* as written: name{...}; borrowed from the body */
+    struct slice text;     /* as written: name{...}; borrowed from the body */
     enum metric_type type; /* of the last TYPE line, METRIC_UNKNOWN before the first */
-    bool openmetrics; /* whose grammar the text follows */
+    bool openmetrics;      /* whose grammar the text follows */
 };
 
 enum exposition_answer {
     EXPOSITION_GO_ON,
-    /* The parser returns ERR_CANCELED at once; code and text of its errbuf stay, the place becomes that
-     * of the series, so that one errbuf may serve exposition_series_labels and the parser. */
+    /* The parser returns ERR_CANCELED at once; code and text of its errbuf stay, the place becomes
+     * that of the series, so that one errbuf may serve exposition_series_labels and the parser. */
     EXPOSITION_STOP,
 };
 
 struct exposition_sink {
     void *context;
-    /* The fast path for series seen before; NULL = none. `rest` is the body from the start of a series
-     * to the end. Returns the length of the series text that stands there if it is one that a parser
-     * has handed out before and whose labels were found good, 0 if it is not known. The parser then
-     * takes that many bytes as the series text without looking at them, and calls sample next; where
-     * what follows them shows that the text goes on, it scans after all and sample gets the longer
-     * text. */
+    /* The fast path for series seen before; NULL = none. `rest` is the body from the start of a
+     * series to the end. Returns the length of the series text that stands there if it is one that
+     * a parser has handed out before and whose labels were found good, 0 if it is not known. The
+     * parser then takes that many bytes as the series text without looking at them, and calls
+     * sample next; where what follows them shows that the text goes on, it scans after all and
+     * sample gets the longer text. */
     size_t (*recognise)(void *context, struct slice rest);
-    /* A sample line. has_timestamp says whether the text had one. The sink may ask for the labels by
-     * exposition_series_labels. Required. */
+    /* A sample line. has_timestamp says whether the text had one. The sink may ask for the labels
+     * by exposition_series_labels. Required. */
     enum exposition_answer (*sample)(void *context, const struct exposition_series *series,
                                      double value, bool has_timestamp, int64_t timestamp_ms);
     /* HELP, TYPE and UNIT of a family; each may be NULL. help is unescaped. */
@@ -82,8 +82,8 @@ enum err exposition_series_labels(const struct exposition_series *series, struct
                                   size_t *out_count, struct errbuf *err) MUST_CHECK;
 
 /* The format of a Content-Type header. `fallback` is the media type of fallback_scrape_protocol or
- * empty. ERR_INVALID with the reference's texts for a blank or unknown type without fallback; with a
- * fallback the format is given and *out_used_fallback set. */
+ * empty. ERR_INVALID with the reference's texts for a blank or unknown type without fallback; with
+ * a fallback the format is given and *out_used_fallback set. */
 enum err exposition_format_of(struct slice content_type, struct slice fallback,
                               enum exposition_format *out, bool *out_used_fallback,
                               struct errbuf *err) MUST_CHECK;

@@ -5,16 +5,16 @@
 const char *token_name(enum token token)
 {
     static const char *const names[] = {
-        [TOKEN_INVALID] = "INVALID",         [TOKEN_EOF] = "EOF",
-        [TOKEN_LINEBREAK] = "LINEBREAK",     [TOKEN_WHITESPACE] = "WHITESPACE",
-        [TOKEN_HELP] = "HELP",               [TOKEN_TYPE] = "TYPE",
-        [TOKEN_UNIT] = "UNIT",               [TOKEN_EOF_WORD] = "EOFWORD",
-        [TOKEN_TEXT] = "TEXT",               [TOKEN_COMMENT] = "COMMENT",
-        [TOKEN_METRIC_NAME] = "MNAME",       [TOKEN_QUOTED] = "QSTRING",
-        [TOKEN_BRACE_OPEN] = "BOPEN",        [TOKEN_BRACE_CLOSE] = "BCLOSE",
-        [TOKEN_LABEL_NAME] = "LNAME",        [TOKEN_LABEL_VALUE] = "LVALUE",
-        [TOKEN_COMMA] = "COMMA",             [TOKEN_EQUAL] = "EQUAL",
-        [TOKEN_TIMESTAMP] = "TIMESTAMP",     [TOKEN_VALUE] = "VALUE",
+        [TOKEN_INVALID] = "INVALID",     [TOKEN_EOF] = "EOF",
+        [TOKEN_LINEBREAK] = "LINEBREAK", [TOKEN_WHITESPACE] = "WHITESPACE",
+        [TOKEN_HELP] = "HELP",           [TOKEN_TYPE] = "TYPE",
+        [TOKEN_UNIT] = "UNIT",           [TOKEN_EOF_WORD] = "EOFWORD",
+        [TOKEN_TEXT] = "TEXT",           [TOKEN_COMMENT] = "COMMENT",
+        [TOKEN_METRIC_NAME] = "MNAME",   [TOKEN_QUOTED] = "QSTRING",
+        [TOKEN_BRACE_OPEN] = "BOPEN",    [TOKEN_BRACE_CLOSE] = "BCLOSE",
+        [TOKEN_LABEL_NAME] = "LNAME",    [TOKEN_LABEL_VALUE] = "LVALUE",
+        [TOKEN_COMMA] = "COMMA",         [TOKEN_EQUAL] = "EQUAL",
+        [TOKEN_TIMESTAMP] = "TIMESTAMP", [TOKEN_VALUE] = "VALUE",
     };
     return names[token];
 }
@@ -41,7 +41,8 @@ static bool is_blank(int byte)
     return byte == ' ' || byte == '\t';
 }
 
-static enum token advance(struct exposition_lexer *lexer, size_t len, enum exposition_lexer_state state, enum token token)
+static enum token advance(struct exposition_lexer *lexer, size_t len,
+                          enum exposition_lexer_state state, enum token token)
 {
     lexer->at += len;
     lexer->state = state;
@@ -49,8 +50,8 @@ static enum token advance(struct exposition_lexer *lexer, size_t len, enum expos
 }
 
 /* A metric name (with colons) or label name; INVALID where none starts. */
-static enum token lex_name(struct exposition_lexer *lexer, bool colons, enum exposition_lexer_state state,
-                           enum token token)
+static enum token lex_name(struct exposition_lexer *lexer, bool colons,
+                           enum exposition_lexer_state state, enum token token)
 {
     size_t len = 0;
     for (;; len++) {
@@ -62,8 +63,8 @@ static enum token lex_name(struct exposition_lexer *lexer, bool colons, enum exp
 }
 
 /* "..." with escapes; the place of failure is where it breaks off. */
-static enum token lex_quoted(struct exposition_lexer *lexer, bool newlines, enum exposition_lexer_state state,
-                             enum token token)
+static enum token lex_quoted(struct exposition_lexer *lexer, bool newlines,
+                             enum exposition_lexer_state state, enum token token)
 {
     size_t len = 1;
     for (;;) {
@@ -218,7 +219,8 @@ static enum token lex_text(struct exposition_lexer *lexer)
 }
 
 /* One space, then a run of other bytes; newline ends the line. */
-static enum token lex_openmetrics_word(struct exposition_lexer *lexer, enum exposition_lexer_state next, enum token token)
+static enum token lex_openmetrics_word(struct exposition_lexer *lexer,
+                                       enum exposition_lexer_state next, enum token token)
 {
     if (peek(lexer, 0) != ' ')
         return TOKEN_INVALID;

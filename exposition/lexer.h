@@ -1,7 +1,7 @@
 /*
  * Tokens of the two text formats, with the same tokens, states and places of failure as the
- * reference's lexers have, since error texts quote them. The fast paths of the parsers go without it:
- * it serves lines that they do not take, and errors.
+ * reference's lexers have, since error texts quote them. The fast paths of the parsers go without
+ * it: it serves lines that they do not take, and errors.
  *
  * Private to exposition/. Thread-safety: one owner.
  */

@@ -1,9 +1,9 @@
 #include "exposition/scan.h"
 
-#include <stddef.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
+#include <stddef.h>
 
 #include "base/compiler.h"
 #include "base/float_text.h"

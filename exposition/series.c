@@ -1,6 +1,6 @@
 /*
- * Series texts taken apart into name and labels. The usual form is read directly; whatever else there is
- * goes through the lexer, which also words the errors.
+ * Series texts taken apart into name and labels. The usual form is read directly; whatever else
+ * there is goes through the lexer, which also words the errors.
  */
 #include <string.h>
 
@@ -18,7 +18,8 @@ struct series_reader {
 
 static void skip_blanks(struct series_reader *reader)
 {
-    while (reader->blanks && reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\t'))
+    while (reader->blanks && reader->at < reader->end &&
+           (*reader->at == ' ' || *reader->at == '\t'))
         reader->at++;
 }
 
@@ -129,8 +130,8 @@ static bool resolve_escapes(struct arena *arena, struct slice *text)
     return true;
 }
 
-/* le of histograms and quantile of summaries as OpenMetrics prints floats, so that buckets keep their
- * identity whatever format they came in. */
+/* le of histograms and quantile of summaries as OpenMetrics prints floats, so that buckets keep
+ * their identity whatever format they came in. */
 static bool normalise(enum metric_type type, struct arena *arena, struct exposition_label *label)
 {
     bool bound = (type == METRIC_HISTOGRAM && slice_eq_str(label->name, "le")) ||
@@ -176,7 +177,8 @@ enum err exposition_series_labels(const struct exposition_series *series, struct
     }
     bool fits = resolve_escapes(arena, &name);
     for (size_t i = 0; i < count && fits; i++) {
-        fits = resolve_escapes(arena, &labels[i].name) && resolve_escapes(arena, &labels[i].value) &&
+        fits = resolve_escapes(arena, &labels[i].name) &&
+               resolve_escapes(arena, &labels[i].value) &&
                normalise(series->type, arena, &labels[i]);
     }
     if (!fits)

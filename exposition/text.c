@@ -1,8 +1,8 @@
 /*
- * The text formats: 0.0.4 and 1.0.0 (https://prometheus.io/docs/instrumenting/exposition_formats/) and
- * OpenMetrics 0.0.1 and 1.0.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/). The loops are
- * the hot path of a scrape: a sample line takes three scans, of series, number and end of line, and
- * goes token by token only where one of them is not sure.
+ * The text formats: 0.0.4 and 1.0.0 (https://prometheus.io/docs/instrumenting/exposition_formats/)
+ * and OpenMetrics 0.0.1 and 1.0.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/). The
+ * loops are the hot path of a scrape: a sample line takes three scans, of series, number and end of
+ * line, and goes token by token only where one of them is not sure.
  */
 #include "exposition/text.h"
 
@@ -90,8 +90,8 @@ static enum exposition_answer give_help(struct text_parser *parser, const struct
     return answer;
 }
 
-/* The sink has had enough, mostly because of labels that it could not take: what series_labels said of
- * the place is relative to the series. */
+/* The sink has had enough, mostly because of labels that it could not take: what series_labels said
+ * of the place is relative to the series. */
 static enum err stopped(const struct text_parser *parser, struct errbuf *err)
 {
     if (err == NULL || parser->series.text.ptr == NULL)
@@ -141,9 +141,8 @@ static enum exposition_answer give_entry(struct text_parser *parser, const struc
 /* The types that both formats have. */
 static bool plain_type(struct slice text, enum metric_type *out)
 {
-    return metric_type_parse(text, out) &&
-           (*out == METRIC_COUNTER || *out == METRIC_GAUGE || *out == METRIC_HISTOGRAM ||
-            *out == METRIC_SUMMARY);
+    return metric_type_parse(text, out) && (*out == METRIC_COUNTER || *out == METRIC_GAUGE ||
+                                            *out == METRIC_HISTOGRAM || *out == METRIC_SUMMARY);
 }
 
 /* A HELP or TYPE line in its usual form; the next line, NULL where the slow path has to look. */
@@ -197,8 +196,9 @@ static enum err refuse_cut_body(struct slice body, struct errbuf *err)
     while (start > 0 && body.ptr[start - 1] != '\n')
         start--;
     struct exposition_lexer lexer = {.body = body, .start = start};
-    return entry_refuse(&lexer, slice_from_index(body, start), err,
-                        "the last line does not end with a newline, so it may have been cut short: ");
+    return entry_refuse(
+        &lexer, slice_from_index(body, start), err,
+        "the last line does not end with a newline, so it may have been cut short: ");
 }
 
 static struct text_parser text_parser(struct slice body, bool openmetrics,

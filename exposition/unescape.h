@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-/* Writes the text without its escapes to `out`, which has room for text.len bytes: \\ and \n, and \" if
- * `quotes`; other backslashes stay. Returns the length. */
+/* Writes the text without its escapes to `out`, which has room for text.len bytes: \\ and \n, and
+ * \" if `quotes`; other backslashes stay. Returns the length. */
 static inline size_t unescape(struct slice text, bool quotes, char *out)
 {
     size_t len = 0;

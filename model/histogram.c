@@ -91,16 +91,18 @@ static enum err validate_side(const char *side, const struct histogram_span *spa
         needed += spans[i].length;
     }
     if (needed != bucket_count)
-        return errbuf_set(err, ERR_INVALID,
-                          "%s side: spans need %llu buckets, have %zu buckets: histogram spans specify "
-                          "different number of buckets than provided",
-                          side, (unsigned long long)needed, bucket_count);
+        return errbuf_set(
+            err, ERR_INVALID,
+            "%s side: spans need %llu buckets, have %zu buckets: histogram spans specify "
+            "different number of buckets than provided",
+            side, (unsigned long long)needed, bucket_count);
     for (size_t i = 0; i < bucket_count; i++) {
         if (buckets[i] < 0)
-            return errbuf_set(err, ERR_INVALID,
-                              "%s side: bucket number %zu has observation count of %g: histogram has a "
-                              "bucket whose observation count is negative",
-                              side, i + 1, buckets[i]);
+            return errbuf_set(
+                err, ERR_INVALID,
+                "%s side: bucket number %zu has observation count of %g: histogram has a "
+                "bucket whose observation count is negative",
+                side, i + 1, buckets[i]);
         *sum += buckets[i];
     }
     return ERR_NONE;
@@ -121,9 +123,10 @@ static enum err validate_bounds(const struct histogram *histogram, struct errbuf
                               bounds[i - 1], bounds[i]);
     }
     if (count > 0 && isinf(bounds[count - 1]) && bounds[count - 1] > 0)
-        return errbuf_set(err, ERR_INVALID,
-                          "custom buckets: last +Inf bound must not be explicitly defined: histogram "
-                          "custom bounds must be finite");
+        return errbuf_set(
+            err, ERR_INVALID,
+            "custom buckets: last +Inf bound must not be explicitly defined: histogram "
+            "custom bounds must be finite");
     return ERR_NONE;
 }
 
@@ -139,13 +142,15 @@ static enum err validate_custom(const struct histogram *histogram, struct errbuf
                               "custom buckets: span number %u with offset %d: histogram has a span "
                               "whose offset is negative",
                               i + 1, (int)histogram->positive_spans[i].offset);
-        buckets += (uint64_t)histogram->positive_spans[i].offset + histogram->positive_spans[i].length;
+        buckets +=
+            (uint64_t)histogram->positive_spans[i].offset + histogram->positive_spans[i].length;
     }
     if (buckets > (uint64_t)histogram->custom_bound_count + 1)
-        return errbuf_set(err, ERR_INVALID,
-                          "custom buckets: only %u custom bounds defined which is insufficient to cover "
-                          "total span length of %llu: histogram custom bounds are too few",
-                          histogram->custom_bound_count, (unsigned long long)buckets);
+        return errbuf_set(
+            err, ERR_INVALID,
+            "custom buckets: only %u custom bounds defined which is insufficient to cover "
+            "total span length of %llu: histogram custom bounds are too few",
+            histogram->custom_bound_count, (unsigned long long)buckets);
     if (histogram->zero_count != 0)
         return errbuf_set(err, ERR_INVALID, "custom buckets: must have zero count of 0");
     if (histogram->zero_threshold != 0)
@@ -157,7 +162,8 @@ static enum err validate_custom(const struct histogram *histogram, struct errbuf
     return ERR_NONE;
 }
 
-/* Integer histograms: what is in the buckets is what was observed, but for NaN, which is in none. */
+/* Integer histograms: what is in the buckets is what was observed, but for NaN, which is in none.
+ */
 static enum err validate_count(const struct histogram *histogram, double in_buckets,
                                struct errbuf *err)
 {
@@ -167,15 +173,16 @@ static enum err validate_count(const struct histogram *histogram, double in_buck
                           histogram->count);
     if (histogram->is_float)
         return ERR_NONE;
-    bool good = isnan(histogram->sum) ? in_buckets <= histogram->count
-                                      : in_buckets == histogram->count;
+    bool good =
+        isnan(histogram->sum) ? in_buckets <= histogram->count : in_buckets == histogram->count;
     if (good)
         return ERR_NONE;
-    return errbuf_set(err, ERR_INVALID,
-                      "%.0f observations found in buckets, but the Count field is %.0f: histogram's "
-                      "observation count should %s the number of observations found in the buckets%s",
-                      in_buckets, histogram->count, isnan(histogram->sum) ? "be at least" : "equal",
-                      isnan(histogram->sum) ? "" : " (in absence of NaN)");
+    return errbuf_set(
+        err, ERR_INVALID,
+        "%.0f observations found in buckets, but the Count field is %.0f: histogram's "
+        "observation count should %s the number of observations found in the buckets%s",
+        in_buckets, histogram->count, isnan(histogram->sum) ? "be at least" : "equal",
+        isnan(histogram->sum) ? "" : " (in absence of NaN)");
 }
 
 enum err histogram_validate(const struct histogram *histogram, struct errbuf *err)

@@ -1,8 +1,8 @@
 /*
  * A native histogram, integer or float, exponential (schema -4..8) or with custom buckets (schema
  * -53): https://prometheus.io/docs/specs/native_histograms/. One type for scraping, chunks, WAL,
- * remote write and the engine. Bucket counts are kept absolute as doubles; integer histograms say so
- * by `is_float` = false and hold whole numbers below 2^53.
+ * remote write and the engine. Bucket counts are kept absolute as doubles; integer histograms say
+ * so by `is_float` = false and hold whole numbers below 2^53.
  *
  * Ownership: heap object with one owner, or in an arena. Thread-safety: immutable once shared.
  */
@@ -54,6 +54,6 @@ struct histogram {
 void histogram_free(struct histogram *histogram);
 struct histogram *histogram_copy(const struct histogram *histogram) MUST_CHECK;
 bool histogram_equal(const struct histogram *a, const struct histogram *b);
-/* Is it consistent: schema, spans against buckets, counts, bounds? What comes from outside is checked
- * once, before it is stored. ERR_INVALID with the reference's texts. */
+/* Is it consistent: schema, spans against buckets, counts, bounds? What comes from outside is
+ * checked once, before it is stored. ERR_INVALID with the reference's texts. */
 enum err histogram_validate(const struct histogram *histogram, struct errbuf *err) MUST_CHECK;

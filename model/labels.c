@@ -29,7 +29,8 @@ static void labels_check(const struct label_pair *pairs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         DCHECK(pairs[i].value != SYMBOL_EMPTY);
-        DCHECK(i == 0 || slice_cmp(symbols_text(pairs[i - 1].name), symbols_text(pairs[i].name)) < 0);
+        DCHECK(i == 0 ||
+               slice_cmp(symbols_text(pairs[i - 1].name), symbols_text(pairs[i].name)) < 0);
     }
 }
 
@@ -74,8 +75,7 @@ static _Atomic uint32_t *labels_count_of(const struct labels *labels)
 
 const struct labels *labels_ref(const struct labels *labels)
 {
-    uint32_t before =
-        atomic_fetch_add_explicit(labels_count_of(labels), 1, memory_order_relaxed);
+    uint32_t before = atomic_fetch_add_explicit(labels_count_of(labels), 1, memory_order_relaxed);
     ASSERT(before > 0);
     return labels;
 }
@@ -84,8 +84,7 @@ void labels_unref(const struct labels *labels)
 {
     if (labels == NULL)
         return;
-    uint32_t before =
-        atomic_fetch_sub_explicit(labels_count_of(labels), 1, memory_order_acq_rel);
+    uint32_t before = atomic_fetch_sub_explicit(labels_count_of(labels), 1, memory_order_acq_rel);
     ASSERT(before > 0);
     if (before > 1)
         return;
@@ -103,7 +102,8 @@ const struct labels *labels_empty(void)
 
 bool labels_equal_pairs(const struct labels *a, const struct label_pair *pairs, size_t count)
 {
-    return a->count == count && (count == 0 || memcmp(a->pairs, pairs, count * sizeof(*pairs)) == 0);
+    return a->count == count &&
+           (count == 0 || memcmp(a->pairs, pairs, count * sizeof(*pairs)) == 0);
 }
 
 bool labels_equal(const struct labels *a, const struct labels *b)

@@ -3,10 +3,10 @@
  * 64-bit hash. The metric name is the label `__name__`. Empty values do not occur: a label with an
  * empty value is a label that is not there.
  *
- * There are two kinds. A *counted* set lives on the heap, owns a reference to each of its symbols and
- * is shared by labels_ref/labels_unref (atomic). A *borrowed* set (reference_count 0) lives in someone's
- * arena, owns nothing and is valid as long as its maker says; labels_ref on it is a mistake that
- * asserts: use labels_copy. Borrowed sets are what query evaluation makes.
+ * There are two kinds. A *counted* set lives on the heap, owns a reference to each of its symbols
+ * and is shared by labels_ref/labels_unref (atomic). A *borrowed* set (reference_count 0) lives in
+ * someone's arena, owns nothing and is valid as long as its maker says; labels_ref on it is a
+ * mistake that asserts: use labels_copy. Borrowed sets are what query evaluation makes.
  *
  * Thread-safety: immutable, so any thread.
  */

@@ -1,6 +1,6 @@
 /*
- * Makes label sets: set and delete labels in any order, then build. It owns references to the symbols
- * that it holds, so what it holds stays valid until reset.
+ * Makes label sets: set and delete labels in any order, then build. It owns references to the
+ * symbols that it holds, so what it holds stays valid until reset.
  *
  * Thread-safety: one owner. Reuse one builder for many sets.
  */

@@ -24,13 +24,13 @@ enum matcher_type {
 };
 
 enum matcher_shape {
-    MATCHER_SHAPE_REGEX,     /* ask the regex engine */
-    MATCHER_SHAPE_ALL,       /* .* */
-    MATCHER_SHAPE_NOT_EMPTY, /* .+ */
-    MATCHER_SHAPE_LITERALS,  /* one of `literals` (also for EQUAL: one literal) */
-    MATCHER_SHAPE_PREFIX,    /* literals[0].* */
+    MATCHER_SHAPE_REGEX,       /* ask the regex engine */
+    MATCHER_SHAPE_ALL,         /* .* */
+    MATCHER_SHAPE_NOT_EMPTY,   /* .+ */
+    MATCHER_SHAPE_LITERALS,    /* one of `literals` (also for EQUAL: one literal) */
+    MATCHER_SHAPE_PREFIX,      /* literals[0].* */
     MATCHER_SHAPE_PREFIX_MORE, /* literals[0].+ */
-    MATCHER_SHAPE_CONTAINS,  /* .*literals[0].* */
+    MATCHER_SHAPE_CONTAINS,    /* .*literals[0].* */
 };
 
 struct regex;
@@ -38,8 +38,8 @@ struct regex;
 struct matcher {
     enum matcher_type type;
     enum matcher_shape shape;
-    struct slice name;  /* NUL-terminated, owned */
-    struct slice value; /* NUL-terminated, owned: the text as given */
+    struct slice name;      /* NUL-terminated, owned */
+    struct slice value;     /* NUL-terminated, owned: the text as given */
     struct slice *literals; /* sorted, without duplicates */
     size_t literal_count;
     struct regex *regex; /* for MATCHER_SHAPE_REGEX */

@@ -5,7 +5,8 @@
 #include "base/utf8.h"
 #include "base/vec.h"
 
-/* Products of groups beyond this are left to the engine; plain alternatives may be as many as fit. */
+/* Products of groups beyond this are left to the engine; plain alternatives may be as many as fit.
+ */
 #define PRODUCT_COUNT_MAX 1024
 #define DEPTH_MAX 16
 
@@ -102,8 +103,8 @@ static bool at_quantifier(const struct shape_parser *parser)
            parser->left.ptr[0] != '\0';
 }
 
-/* A run of literal bytes, escapes resolved. A quantifier behind it would bind its last code point only:
- * not understood. */
+/* A run of literal bytes, escapes resolved. A quantifier behind it would bind its last code point
+ * only: not understood. */
 static bool parse_run(struct shape_parser *parser, struct slice *out)
 {
     char *text = parser->text;
@@ -147,8 +148,8 @@ static bool parse_group(struct shape_parser *parser, struct literal_set *out)
     return !at_quantifier(parser);
 }
 
-/* What stands between two |. Anchors at the ends of an alternative that is not in a group say what is
- * so anyway. */
+/* What stands between two |. Anchors at the ends of an alternative that is not in a group say what
+ * is so anyway. */
 static bool parse_alternative(struct shape_parser *parser, struct literal_set *out)
 {
     bool outer = parser->depth == 0;
@@ -215,7 +216,8 @@ static bool last_is_escaped(struct slice text)
     return count % 2 == 1;
 }
 
-/* (X) is X where the first parenthesis closes at the end; classes and escapes are not looked into. */
+/* (X) is X where the first parenthesis closes at the end; classes and escapes are not looked into.
+ */
 static struct slice strip_outer(struct slice text)
 {
     if (slice_has_prefix(text, SLICE("^")))

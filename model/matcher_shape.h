@@ -1,6 +1,6 @@
 /*
- * Recognises regular expressions that need no regex engine: sets of literals (with groups, which are
- * multiplied out), and a literal before, or between, "any text". Private to model/matcher.c.
+ * Recognises regular expressions that need no regex engine: sets of literals (with groups, which
+ * are multiplied out), and a literal before, or between, "any text". Private to model/matcher.c.
  *
  * What is not understood for certain, an error in the expression included, is MATCHER_SHAPE_REGEX.
  */

@@ -1,5 +1,5 @@
-/* MD5 (RFC 1321), for relabelling's hashmod only, whose results must be the reference's. Thread-safety:
- * no state. */
+/* MD5 (RFC 1321), for relabelling's hashmod only, whose results must be the reference's.
+ * Thread-safety: no state. */
 #pragma once
 
 #include "base/slice.h"

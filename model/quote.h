@@ -1,6 +1,6 @@
 /*
- * Quoted text as Go's strconv.Quote writes it ("..." with \n, \", \\, \x.., \u....), since label sets and
- * error texts are compared with the reference's. Thread-safety: no state.
+ * Quoted text as Go's strconv.Quote writes it ("..." with \n, \", \\, \x.., \u....), since label
+ * sets and error texts are compared with the reference's. Thread-safety: no state.
  */
 #pragma once
 

@@ -19,11 +19,16 @@
 #define VALUE_BYTES_MAX ((size_t)64 << 20)
 
 static const char *const action_names[] = {
-    [RELABEL_REPLACE] = "replace",       [RELABEL_KEEP] = "keep",
-    [RELABEL_DROP] = "drop",             [RELABEL_KEEP_EQUAL] = "keepequal",
-    [RELABEL_DROP_EQUAL] = "dropequal",  [RELABEL_HASHMOD] = "hashmod",
-    [RELABEL_LABELMAP] = "labelmap",     [RELABEL_LABELDROP] = "labeldrop",
-    [RELABEL_LABELKEEP] = "labelkeep",   [RELABEL_LOWERCASE] = "lowercase",
+    [RELABEL_REPLACE] = "replace",
+    [RELABEL_KEEP] = "keep",
+    [RELABEL_DROP] = "drop",
+    [RELABEL_KEEP_EQUAL] = "keepequal",
+    [RELABEL_DROP_EQUAL] = "dropequal",
+    [RELABEL_HASHMOD] = "hashmod",
+    [RELABEL_LABELMAP] = "labelmap",
+    [RELABEL_LABELDROP] = "labeldrop",
+    [RELABEL_LABELKEEP] = "labelkeep",
+    [RELABEL_LOWERCASE] = "lowercase",
     [RELABEL_UPPERCASE] = "uppercase",
 };
 
@@ -138,8 +143,8 @@ static enum err check_names(const struct relabel_rule *rule, struct errbuf *err)
         if (!valid)
             return refuse_name(rule, rule->target_label, "target_label", err);
     }
-    bool fixed_replacement = needs_target(action) && action != RELABEL_REPLACE &&
-                             action != RELABEL_HASHMOD;
+    bool fixed_replacement =
+        needs_target(action) && action != RELABEL_REPLACE && action != RELABEL_HASHMOD;
     if (fixed_replacement && !slice_eq_str(rule->replacement, DEFAULT_REPLACEMENT))
         return errbuf_set(err, ERR_INVALID, "'replacement' can not be set for %s action",
                           relabel_action_name(action));
@@ -163,7 +168,8 @@ static enum err check_unused(const struct relabel_rule *rule, struct errbuf *err
     }
     if (action == RELABEL_LABELDROP || action == RELABEL_LABELKEEP) {
         if (others_set || rule->source_label_count > 0 || rule->target_label.len > 0)
-            return errbuf_set(err, ERR_INVALID, "%s action requires only 'regex', and no other fields",
+            return errbuf_set(err, ERR_INVALID,
+                              "%s action requires only 'regex', and no other fields",
                               relabel_action_name(action));
     }
     return ERR_NONE;
@@ -213,7 +219,8 @@ static void apply_replace(const struct relabel_rule *rule, struct slice value,
                           struct labels_builder *labels)
 {
     /* most rules copy a label: the default regex matches always and $1 is the value */
-    bool copies = slice_eq_str(rule->regex_text, DEFAULT_REGEX) && !has_variable(rule->target_label);
+    bool copies =
+        slice_eq_str(rule->regex_text, DEFAULT_REGEX) && !has_variable(rule->target_label);
     if (copies && !has_variable(rule->replacement)) {
         labels_builder_set(labels, rule->target_label, rule->replacement);
         return;

@@ -2,8 +2,8 @@
  * Relabelling: rules that rewrite label sets or drop them, as the reference's relabel_config
  * (https://prometheus.io/docs/prometheus/latest/configuration/configuration/#relabel_config).
  *
- * Rules are checked and compiled once by relabel_rule_compile and immutable from then on; any thread
- * may apply them.
+ * Rules are checked and compiled once by relabel_rule_compile and immutable from then on; any
+ * thread may apply them.
  */
 #pragma once
 
@@ -36,13 +36,13 @@ struct regex;
 struct relabel_rule {
     struct slice *source_labels;
     size_t source_label_count;
-    struct slice separator;    /* default ; */
-    struct slice regex_text;   /* default (.*) */
+    struct slice separator;  /* default ; */
+    struct slice regex_text; /* default (.*) */
     uint64_t modulus;
     struct slice target_label;
-    struct slice replacement;  /* default $1 */
+    struct slice replacement; /* default $1 */
     enum relabel_action action;
-    bool utf8_names;           /* validation scheme of target names; default true */
+    bool utf8_names; /* validation scheme of target names; default true */
     /* private: */
     struct regex *regex;
 };

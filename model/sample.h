@@ -1,7 +1,7 @@
 /*
  * A sample: a time in milliseconds and a double, or a histogram. A float sample with the bits of
- * SAMPLE_STALE_BITS is the stale marker, which ends a series; all NaN bit patterns are kept by every
- * layer, so compare bits, not values.
+ * SAMPLE_STALE_BITS is the stale marker, which ends a series; all NaN bit patterns are kept by
+ * every layer, so compare bits, not values.
  */
 #pragma once
 

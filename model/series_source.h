@@ -2,14 +2,14 @@
  * Where series come from: the contract between those who hold samples (storage, remote read, test
  * fakes) and those who ask for them (PromQL, the API).
  *
- * A *source* opens *views*. A view is a consistent picture: it takes one watermark when it is opened
- * and shows nothing that was committed later, so never half a scrape. select gives the matching
- * series as a list; read copies the samples of one series into columns. Selecting and reading are
- * apart so that a query can order, split and parallelise its work.
+ * A *source* opens *views*. A view is a consistent picture: it takes one watermark when it is
+ * opened and shows nothing that was committed later, so never half a scrape. select gives the
+ * matching series as a list; read copies the samples of one series into columns. Selecting and
+ * reading are apart so that a query can order, split and parallelise its work.
  *
  * Ownership: everything that a view hands out is borrowed from it and valid until it is closed.
- * Thread-safety: a source from any thread; select and the label functions of one view from one thread
- * at a time; read from any number of threads at once, each with its own columns.
+ * Thread-safety: a source from any thread; select and the label functions of one view from one
+ * thread at a time; read from any number of threads at once, each with its own columns.
  */
 #pragma once
 
@@ -54,9 +54,9 @@ struct series_query {
 };
 
 /* Samples of one series in time order, float and histogram samples in one sequence. `histograms` is
- * NULL where all are floats; else histograms[i] != NULL means that sample i is a histogram. The arrays
- * may point into the view or into the columns' own memory: valid until the next read into the same
- * columns or the end of the view. Stale markers are included. */
+ * NULL where all are floats; else histograms[i] != NULL means that sample i is a histogram. The
+ * arrays may point into the view or into the columns' own memory: valid until the next read into
+ * the same columns or the end of the view. Stale markers are included. */
 struct sample_columns {
     const int64_t *timestamps_ms;
     const double *values;
@@ -118,14 +118,13 @@ static inline enum err series_source_open(struct series_source *source, int64_t 
     return source->operations->open(source, min_ms, max_ms, out, err);
 }
 static inline enum err series_view_select(struct series_view *view,
-                                          const struct series_query *query,
-                                          struct series_list *out, struct errbuf *err)
+                                          const struct series_query *query, struct series_list *out,
+                                          struct errbuf *err)
 {
     return view->operations->select(view, query, out, err);
 }
-static inline enum err series_view_read(struct series_view *view,
-                                        const struct series_entry *series, int64_t min_ms,
-                                        int64_t max_ms, struct sample_columns *out,
+static inline enum err series_view_read(struct series_view *view, const struct series_entry *series,
+                                        int64_t min_ms, int64_t max_ms, struct sample_columns *out,
                                         struct errbuf *err)
 {
     return view->operations->read(view, series, min_ms, max_ms, out, err);

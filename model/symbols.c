@@ -5,11 +5,12 @@
  *   id   -> symbol   a directory of chunks of pointers, read without a lock
  *
  * Invariants:
- *  1. A reference count goes from 0 to 1 and from 1 to 0 only under the shard's lock; so whoever finds a
- *     symbol in a shard under the lock may take a reference to it.
- *  2. A slot of the directory is written before the id is known to anybody and cleared after the last
- *     reference is gone; whoever holds a reference got the id after the write.
- *  3. Chunks are never freed or moved: there are as many as the most symbols that were alive at once need.
+ *  1. A reference count goes from 0 to 1 and from 1 to 0 only under the shard's lock; so whoever
+ * finds a symbol in a shard under the lock may take a reference to it.
+ *  2. A slot of the directory is written before the id is known to anybody and cleared after the
+ * last reference is gone; whoever holds a reference got the id after the write.
+ *  3. Chunks are never freed or moved: there are as many as the most symbols that were alive at
+ * once need.
  */
 #include "model/symbols.h"
 
@@ -152,8 +153,8 @@ void symbols_ref(uint32_t id)
 {
     if (id == SYMBOL_EMPTY)
         return;
-    uint32_t before = atomic_fetch_add_explicit(&symbol_get(id)->reference_count, 1,
-                                                memory_order_relaxed);
+    uint32_t before =
+        atomic_fetch_add_explicit(&symbol_get(id)->reference_count, 1, memory_order_relaxed);
     ASSERT(before > 0 && before < UINT32_MAX);
 }
 

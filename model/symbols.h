@@ -2,9 +2,9 @@
  * Interned strings. Every label name and value in the process is a symbol: a 32-bit id with a
  * reference count. Equal text means equal id, so label sets compare and store as integers.
  *
- * The table is process-wide and sharded by the hash of the text; a lookup by id takes no lock, since
- * an entry does not move while somebody holds a reference to it. Id 0 is the empty string and is
- * never counted or freed.
+ * The table is process-wide and sharded by the hash of the text; a lookup by id takes no lock,
+ * since an entry does not move while somebody holds a reference to it. Id 0 is the empty string and
+ * is never counted or freed.
  *
  * Thread-safety: all functions from any thread.
  */
@@ -25,8 +25,8 @@ uint32_t symbols_intern(struct slice text) MUST_CHECK;
 /* One more reference to a symbol that the caller knows to be alive. */
 void symbols_ref(uint32_t symbol);
 void symbols_unref(uint32_t symbol);
-/* The symbol of a text if it exists, SYMBOL_NONE if not; takes no reference, so the answer holds only
- * while someone else's reference keeps it alive. A text that is no symbol is in no series. */
+/* The symbol of a text if it exists, SYMBOL_NONE if not; takes no reference, so the answer holds
+ * only while someone else's reference keeps it alive. A text that is no symbol is in no series. */
 uint32_t symbols_find(struct slice text);
 /* Its text; valid while a reference is held. NUL-terminated. */
 struct slice symbols_text(uint32_t symbol);

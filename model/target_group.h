@@ -10,7 +10,7 @@
 #include "model/labels.h"
 
 struct target_group {
-    char *source; /* identifies the group within its discovery: file name, index */
+    char *source;                /* identifies the group within its discovery: file name, index */
     const struct labels *labels; /* counted */
     VEC(const struct labels *) targets; /* counted */
 };

@@ -17,8 +17,9 @@ static int64_t floor_div(int64_t value, int64_t divisor)
     return value / divisor - (value % divisor < 0);
 }
 
-/* Days since 1970-01-01 of the Gregorian calendar, both ways; years count from March so that the leap
- * day is the last of its year, and an era is the 400 years after which the calendar repeats. */
+/* Days since 1970-01-01 of the Gregorian calendar, both ways; years count from March so that the
+ * leap day is the last of its year, and an era is the 400 years after which the calendar repeats.
+ */
 static int64_t days_from_civil(struct civil_date date)
 {
     int64_t year = date.year - (date.month <= 2);

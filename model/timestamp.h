@@ -1,6 +1,6 @@
 /*
- * Times as the HTTP API takes and gives them. A time is int64_t milliseconds since 1970; the ends of
- * what can be said are TIMESTAMP_MIN and TIMESTAMP_MAX (they leave room for arithmetic).
+ * Times as the HTTP API takes and gives them. A time is int64_t milliseconds since 1970; the ends
+ * of what can be said are TIMESTAMP_MIN and TIMESTAMP_MAX (they leave room for arithmetic).
  */
 #pragma once
 

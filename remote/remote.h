@@ -2,8 +2,8 @@
  * Samples in over the wire: the remote write 1.0 receiver
  * (https://prometheus.io/docs/specs/prw/remote_write_spec/). Sender and remote read follow.
  *
- * A receiver remembers which series the label bytes of earlier requests meant, so that the labels of a
- * series are taken apart once. It belongs to one database and lives no longer than that.
+ * A receiver remembers which series the label bytes of earlier requests meant, so that the labels
+ * of a series are taken apart once. It belongs to one database and lives no longer than that.
  *
  * Thread-safety: any thread, but new and free.
  */
@@ -32,10 +32,10 @@ struct remote_write_result {
 struct remote_write_receiver *remote_write_receiver_new(struct tsdb *db) MUST_CHECK;
 void remote_write_receiver_free(struct remote_write_receiver *receiver);
 
-/* One request body, snappy-compressed protobuf. All its good series are stored or nothing is: a sample
- * that storage does not take refuses the whole request. Series with unusable labels are skipped and
- * counted, as the reference does; a request that has no other series is refused. The text of `err` is
- * for the body of the answer. */
+/* One request body, snappy-compressed protobuf. All its good series are stored or nothing is: a
+ * sample that storage does not take refuses the whole request. Series with unusable labels are
+ * skipped and counted, as the reference does; a request that has no other series is refused. The
+ * text of `err` is for the body of the answer. */
 enum err remote_write_receive(struct remote_write_receiver *receiver, struct slice body,
                               struct slice content_type, struct slice content_encoding,
                               int64_t now_ms, struct remote_write_result *out,

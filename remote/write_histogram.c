@@ -80,8 +80,7 @@ static void read_deltas(struct histogram_reader *reader, struct side *side,
         struct codec_reader bytes_ = codec_reader((field)->bytes.ptr, (field)->bytes.len);         \
         while (codec_left(&bytes_) > 0 && !bytes_.failed && (vec)->len <= ITEMS_MAX)               \
             vec_push((vec), codec_read_double(&bytes_));                                           \
-        (reader)->broken =                                                                         \
-            (reader)->broken || bytes_.failed || (field)->type != PROTOBUF_BYTES;                  \
+        (reader)->broken = (reader)->broken || bytes_.failed || (field)->type != PROTOBUF_BYTES;   \
     } while (0)
 
 static void read_span(struct histogram_reader *reader, struct side *side,
@@ -197,11 +196,10 @@ static void read_fields(struct histogram_reader *reader, struct slice message,
     while (protobuf_next(&fields, &field) && !reader->too_large) {
         if (!read_array(reader, &field))
             read_scalar(reader, &field, out, out_timestamp_ms);
-        reader->too_large = reader->positive.spans.len > ITEMS_MAX ||
-                            reader->negative.spans.len > ITEMS_MAX ||
-                            reader->positive.buckets.len > ITEMS_MAX ||
-                            reader->negative.buckets.len > ITEMS_MAX ||
-                            reader->bounds.len > ITEMS_MAX;
+        reader->too_large =
+            reader->positive.spans.len > ITEMS_MAX || reader->negative.spans.len > ITEMS_MAX ||
+            reader->positive.buckets.len > ITEMS_MAX || reader->negative.buckets.len > ITEMS_MAX ||
+            reader->bounds.len > ITEMS_MAX;
     }
     reader->broken = reader->broken || fields.failed;
 }
@@ -237,7 +235,8 @@ static bool keep_arrays(const struct histogram_reader *reader, struct arena *are
         keep(arena, positive->buckets.items, positive->buckets.len, sizeof(double), &full);
     out->negative_buckets =
         keep(arena, negative->buckets.items, negative->buckets.len, sizeof(double), &full);
-    out->custom_bounds = keep(arena, reader->bounds.items, reader->bounds.len, sizeof(double), &full);
+    out->custom_bounds =
+        keep(arena, reader->bounds.items, reader->bounds.len, sizeof(double), &full);
     return !full;
 }
 

@@ -60,10 +60,11 @@ struct remote_write_receiver *remote_write_receiver_new(struct tsdb *db)
 {
     struct remote_write_receiver *receiver = mem_zalloc(sizeof(*receiver));
     receiver->db = db;
-    receiver->invalid_series = counters_counter(
-        "prometheus_api_remote_write_invalid_labels_samples_total",
-        "The total number of received remote write samples and histogram samples which were rejected "
-        "due to invalid labels.");
+    receiver->invalid_series =
+        counters_counter("prometheus_api_remote_write_invalid_labels_samples_total",
+                         "The total number of received remote write samples and histogram samples "
+                         "which were rejected "
+                         "due to invalid labels.");
     write_refs_init(&receiver->refs, rand_seed_system(), REFS_MAX);
     mutex_init(&receiver->lock, LOCK_RANK_REMOTE_WRITE);
     return receiver;
@@ -171,9 +172,10 @@ static enum err check_content_type(struct write *write, struct slice content_typ
     struct slice left = whole;
     enum err code = ERR_NONE;
     if (!slice_eq_str(take_part(&left, ';'), MEDIA_TYPE))
-        code = errbuf_set(write->err, ERR_INVALID,
-                          "expected " MEDIA_TYPE " as the first (media) part, got %.*s content-type",
-                          SLICE_ARG(whole));
+        code =
+            errbuf_set(write->err, ERR_INVALID,
+                       "expected " MEDIA_TYPE " as the first (media) part, got %.*s content-type",
+                       SLICE_ARG(whole));
     while (code == ERR_NONE && left.len > 0) {
         struct slice value = take_part(&left, ';');
         struct slice parameter = value;
@@ -190,10 +192,11 @@ static enum err check_content_type(struct write *write, struct slice content_typ
                               MESSAGE_V2 " protobuf message is not accepted by this server; only "
                                          "accepts " MESSAGE_V1);
         else if (slice_eq_str(name, "proto"))
-            code = errbuf_set(write->err, ERR_INVALID,
-                              "got %.*s content type; unknown type for remote write protobuf message "
-                              "%.*s, supported: " MESSAGE_V1,
-                              SLICE_ARG(whole), SLICE_ARG(value));
+            code =
+                errbuf_set(write->err, ERR_INVALID,
+                           "got %.*s content type; unknown type for remote write protobuf message "
+                           "%.*s, supported: " MESSAGE_V1,
+                           SLICE_ARG(whole), SLICE_ARG(value));
     }
     return code == ERR_NONE ? ERR_NONE : refuse(write, 415, code);
 }
@@ -202,17 +205,18 @@ static enum err check_encoding(struct write *write, struct slice encoding)
 {
     if (encoding.len == 0 || slice_eq_str(encoding, "snappy"))
         return ERR_NONE;
-    errbuf_set(write->err, ERR_INVALID,
-               "%.*s encoding (compression) is not accepted by this server; only snappy is acceptable",
-               SLICE_ARG(encoding));
+    errbuf_set(
+        write->err, ERR_INVALID,
+        "%.*s encoding (compression) is not accepted by this server; only snappy is acceptable",
+        SLICE_ARG(encoding));
     return refuse(write, 415, ERR_INVALID);
 }
 
 static enum err decode(struct write *write, struct slice body)
 {
     struct scratch *scratch = write->scratch;
-    enum err code = decompress_snappy(body, REMOTE_WRITE_DECODED_BYTES_MAX, &scratch->message,
-                                      write->err);
+    enum err code =
+        decompress_snappy(body, REMOTE_WRITE_DECODED_BYTES_MAX, &scratch->message, write->err);
     if (code == ERR_LIMIT)
         errbuf_set(write->err, ERR_LIMIT, "decoded size exceeds the %d bytes limit",
                    REMOTE_WRITE_DECODED_BYTES_MAX);
@@ -230,7 +234,8 @@ static enum err check_times(struct write *write, int64_t now_ms)
         code = errbuf_set(write->err, ERR_INVALID,
                           "out of bounds: timestamp is too far in the future");
     else if (request->oldest_ms < TIMESTAMP_MIN)
-        code = errbuf_set(write->err, ERR_INVALID, "out of bounds: timestamp is too far in the past");
+        code =
+            errbuf_set(write->err, ERR_INVALID, "out of bounds: timestamp is too far in the past");
     return code == ERR_NONE ? ERR_NONE : refuse(write, 400, code);
 }
 
@@ -269,8 +274,7 @@ static series_ref resolve(struct write *write, size_t index)
     series_ref ref = appender_series(write->appender, labels);
     labels_unref(labels);
     if (series->labels_len > 0)
-        vec_push(&scratch->fresh,
-                 (struct write_ref){scratch->refs.items[index].hash, ref});
+        vec_push(&scratch->fresh, (struct write_ref){scratch->refs.items[index].hash, ref});
     return ref;
 }
 

@@ -1,10 +1,10 @@
 /*
- * What a receiver remembers: label bytes as they came, by their 64-bit hash under a seed of its own, to
- * the ref of the series that they mean. The bytes themselves are not kept: two label sets of one server
- * have equal hashes once in some hundred million years of writing.
+ * What a receiver remembers: label bytes as they came, by their 64-bit hash under a seed of its
+ * own, to the ref of the series that they mean. The bytes themselves are not kept: two label sets
+ * of one server have equal hashes once in some hundred million years of writing.
  *
- * A bounded memory: when it is full it forgets everything. Refs of series that are gone stay until they
- * are replaced, since storage says that a ref is unknown.
+ * A bounded memory: when it is full it forgets everything. Refs of series that are gone stay until
+ * they are replaced, since storage says that a ref is unknown.
  *
  * Private to remote/. Thread-safety: any thread.
  */

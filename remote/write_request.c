@@ -55,7 +55,8 @@ static inline const uint8_t *take_bytes(const uint8_t *at, const uint8_t *end, s
 /* Any one field; NULL where it is broken. */
 static const uint8_t *skip_field(const uint8_t *at, const uint8_t *end)
 {
-    struct protobuf_reader reader = protobuf_reader(slice_from((const char *)at, (size_t)(end - at)));
+    struct protobuf_reader reader =
+        protobuf_reader(slice_from((const char *)at, (size_t)(end - at)));
     struct protobuf_field field;
     return protobuf_next(&reader, &field) ? (const uint8_t *)reader.left.ptr : NULL;
 }
@@ -132,7 +133,8 @@ static inline const uint8_t *skip_labels(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-/* One field behind the labels at the front, of which *label_bytes were seen; NULL where it is broken. */
+/* One field behind the labels at the front, of which *label_bytes were seen; NULL where it is
+ * broken. */
 static inline const uint8_t *read_series_field(struct write_request *request,
                                                struct write_series *series, size_t *label_bytes,
                                                const uint8_t *at, const uint8_t *end)
@@ -190,8 +192,7 @@ static bool read_series(struct write_request *request, struct slice message)
     return true;
 }
 
-enum err write_request_read(struct write_request *request, struct slice message,
-                            struct errbuf *err)
+enum err write_request_read(struct write_request *request, struct slice message, struct errbuf *err)
 {
     ASSERT(message.len <= UINT32_MAX);
     vec_reset(&request->series);
@@ -208,10 +209,11 @@ enum err write_request_read(struct write_request *request, struct slice message,
         bool is_series = *at == TAG_REQUEST_SERIES;
         at = is_series ? take_bytes(at + 1, end, &series) : skip_field(at, end);
         if (at == NULL || (is_series && !read_series(request, series))) {
-            errbuf_set(err, ERR_INVALID,
-                       "the body is no protobuf message prometheus.WriteRequest: broken field at byte "
-                       "%zu of %zu",
-                       (size_t)(field - begin_of(message)), message.len);
+            errbuf_set(
+                err, ERR_INVALID,
+                "the body is no protobuf message prometheus.WriteRequest: broken field at byte "
+                "%zu of %zu",
+                (size_t)(field - begin_of(message)), message.len);
             return ERR_INVALID;
         }
     }
@@ -308,7 +310,8 @@ static enum err check_labels(struct write_label *labels, size_t count, size_t *o
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         good = good && labels_name_valid_utf8(labels[i].name) && utf8_valid(labels[i].value);
-        named = named || (labels[i].value.len > 0 && slice_eq_str(labels[i].name, LABEL_METRIC_NAME));
+        named =
+            named || (labels[i].value.len > 0 && slice_eq_str(labels[i].name, LABEL_METRIC_NAME));
     }
     if (!good || !named)
         return refuse_labels("invalid metric name or labels, got", labels, count, SLICE_EMPTY, err);

@@ -1,6 +1,6 @@
 /*
- * A prometheus.WriteRequest in place: one pass over the message checks all of it and notes where its
- * series are; labels, samples and histograms are then read where they lie.
+ * A prometheus.WriteRequest in place: one pass over the message checks all of it and notes where
+ * its series are; labels, samples and histograms are then read where they lie.
  *
  *     WriteRequest  1: TimeSeries*   3: MetricMetadata* (ignored)
  *     TimeSeries    1: Label*  2: Sample*  3: Exemplar* (ignored)  4: Histogram*
@@ -38,8 +38,8 @@ struct write_request {
     int64_t oldest_ms; /* INT64_MAX without samples */
 };
 
-/* Checks the structure of `message`, which must outlive the request, and finds its series. The request
- * may be used before; its memory is kept. */
+/* Checks the structure of `message`, which must outlive the request, and finds its series. The
+ * request may be used before; its memory is kept. */
 enum err write_request_read(struct write_request *request, struct slice message,
                             struct errbuf *err) MUST_CHECK;
 void write_request_release(struct write_request *request);
@@ -56,8 +56,8 @@ struct write_label {
 };
 
 /* Labels sorted by name into `out`, at most WRITE_LABELS_MAX; those with empty values are left out.
- * ERR_INVALID with the reason where they are no labels of a series: names missing or twice, bytes that
- * are not UTF-8, no metric name. */
+ * ERR_INVALID with the reason where they are no labels of a series: names missing or twice, bytes
+ * that are not UTF-8, no metric name. */
 enum err write_series_labels(const struct write_series *series, struct write_label *out,
                              size_t *out_count, struct errbuf *err) MUST_CHECK;
 
@@ -78,8 +78,8 @@ struct write_items write_series_items(const struct write_series *series);
 enum write_item_kind write_items_next(struct write_items *items, struct sample *out_sample,
                                       struct slice *out_histogram);
 
-/* A histogram message in the memory of an arena, checked. ERR_INVALID, or ERR_LIMIT where it does not
- * fit. */
+/* A histogram message in the memory of an arena, checked. ERR_INVALID, or ERR_LIMIT where it does
+ * not fit. */
 enum err write_histogram_read(struct slice message, struct arena *arena, struct histogram *out,
                               int64_t *out_timestamp_ms, struct errbuf *err) MUST_CHECK;
 /* Its time alone. */

@@ -35,9 +35,9 @@ static void assert_no_format(const char *content_type, const char *expected)
     enum exposition_format format;
     bool used_fallback = false;
     struct errbuf err = ERRBUF_INIT;
-    ck_assert_int_eq(exposition_format_of(slice_str(content_type), SLICE_EMPTY, &format,
-                                          &used_fallback, &err),
-                     ERR_INVALID);
+    ck_assert_int_eq(
+        exposition_format_of(slice_str(content_type), SLICE_EMPTY, &format, &used_fallback, &err),
+        ERR_INVALID);
     ck_assert_str_eq(err.text, expected);
     ck_assert_int_eq(exposition_format_of(slice_str(content_type),
                                           SLICE("application/openmetrics-text"), &format,
@@ -51,19 +51,22 @@ START_TEST(content_type_that_is_none_fails_without_fallback)
 {
     assert_no_format("", "non-compliant scrape target sending blank Content-Type and no "
                          "fallback_scrape_protocol specified for target");
-    assert_no_format("application/json", "received unsupported Content-Type \"application/json\" and "
-                                         "no fallback_scrape_protocol specified for target");
+    assert_no_format("application/json",
+                     "received unsupported Content-Type \"application/json\" and "
+                     "no fallback_scrape_protocol specified for target");
     assert_no_format("text/html; charset=utf-8",
                      "received unsupported Content-Type \"text/html; charset=utf-8\" and "
                      "no fallback_scrape_protocol specified for target");
-    assert_no_format("text/plain; version", "cannot parse Content-Type \"text/plain; version\" and no "
-                                            "fallback_scrape_protocol for target\n"
-                                            "mime: invalid media parameter");
+    assert_no_format("text/plain; version",
+                     "cannot parse Content-Type \"text/plain; version\" and no "
+                     "fallback_scrape_protocol for target\n"
+                     "mime: invalid media parameter");
     assert_no_format("text/plain; a=b; a=c",
                      "cannot parse Content-Type \"text/plain; a=b; a=c\" and no "
                      "fallback_scrape_protocol for target\nmime: duplicate parameter name");
-    assert_no_format("/plain", "cannot parse Content-Type \"/plain\" and no fallback_scrape_protocol "
-                               "for target\nmime: no media type");
+    assert_no_format("/plain",
+                     "cannot parse Content-Type \"/plain\" and no fallback_scrape_protocol "
+                     "for target\nmime: no media type");
     assert_no_format("text/", "cannot parse Content-Type \"text/\" and no fallback_scrape_protocol "
                               "for target\nmime: expected token after slash");
     assert_no_format("text/plain x", "cannot parse Content-Type \"text/plain x\" and no "

@@ -1,5 +1,5 @@
-/* Bodies of real exporters parse as a whole: every line that is no comment is a sample. The files lie
- * outside of the project, so the test is skipped where they are not. */
+/* Bodies of real exporters parse as a whole: every line that is no comment is a sample. The files
+ * lie outside of the project, so the test is skipped where they are not. */
 #include "tests/exposition/collected.h"
 
 #include <check.h>
@@ -62,8 +62,8 @@ START_TEST(bodies_of_real_exporters_parse_as_a_whole)
 }
 END_TEST
 
-/* The folder of test data: where the environment says, or beside the checkout, seen from it or from the
- * build folder in it. */
+/* The folder of test data: where the environment says, or beside the checkout, seen from it or from
+ * the build folder in it. */
 static bool find_folder(void)
 {
     const char *const candidates[] = {getenv("FERULA_SHARED"), "../shared", "../../shared"};

@@ -3,7 +3,8 @@
 
 #include <check.h>
 
-#define PARSED(body, expected) assert_parsed(EXPOSITION_OPENMETRICS, SLICE(body), expected, __LINE__)
+#define PARSED(body, expected)                                                                     \
+    assert_parsed(EXPOSITION_OPENMETRICS, SLICE(body), expected, __LINE__)
 #define REFUSED(body, expected)                                                                    \
     assert_refused(EXPOSITION_OPENMETRICS, SLICE(body), expected, __LINE__)
 
@@ -11,22 +12,23 @@ START_TEST(openmetrics_gives_samples_and_metadata)
 {
     PARSED("# EOF", "");
     PARSED("# EOF\n", "");
-    PARSED("# HELP a_seconds Some \\\"help\\\" \\\\ \\n.\n# TYPE a_seconds counter\n"
-           "# UNIT a_seconds seconds\na_seconds_total 17.0 1520879607.789\n"
-           "a_seconds_created 1520430000.123\n# TYPE h histogram\n"
-           "h_bucket{le=\"1\"} 5\nh_bucket{le=\"+Inf\"} 7\n# TYPE g gaugehistogram\n"
-           "g_bucket{le=\"1\"} 5\n# TYPE i info\ni_info{v=\"1\"} 1\n# TYPE s stateset\ns{s=\"a\"} 0\n"
-           "# TYPE u unknown\nu -1 -1.5\n# HELP e \n# UNIT e \n# EOF\n",
-           "help a_seconds \"Some \\\"help\\\" \\\\ \\n.\"\ntype a_seconds counter\n"
-           "unit a_seconds seconds\n"
-           "a_seconds_total => \"a_seconds_total\" | 17 @1520879607789\n"
-           "a_seconds_created => \"a_seconds_created\" | 1.520430000123e+09\n"
-           "type h histogram\nh_bucket{le=\"1\"} => \"h_bucket\" \"le\"=\"1.0\" | 5\n"
-           "h_bucket{le=\"+Inf\"} => \"h_bucket\" \"le\"=\"+Inf\" | 7\ntype g gaugehistogram\n"
-           "g_bucket{le=\"1\"} => \"g_bucket\" \"le\"=\"1\" | 5\ntype i info\n"
-           "i_info{v=\"1\"} => \"i_info\" \"v\"=\"1\" | 1\ntype s stateset\n"
-           "s{s=\"a\"} => \"s\" \"s\"=\"a\" | 0\ntype u unknown\nu => \"u\" | -1 @-1500\n"
-           "help e \"\"\nunit e \n");
+    PARSED(
+        "# HELP a_seconds Some \\\"help\\\" \\\\ \\n.\n# TYPE a_seconds counter\n"
+        "# UNIT a_seconds seconds\na_seconds_total 17.0 1520879607.789\n"
+        "a_seconds_created 1520430000.123\n# TYPE h histogram\n"
+        "h_bucket{le=\"1\"} 5\nh_bucket{le=\"+Inf\"} 7\n# TYPE g gaugehistogram\n"
+        "g_bucket{le=\"1\"} 5\n# TYPE i info\ni_info{v=\"1\"} 1\n# TYPE s stateset\ns{s=\"a\"} 0\n"
+        "# TYPE u unknown\nu -1 -1.5\n# HELP e \n# UNIT e \n# EOF\n",
+        "help a_seconds \"Some \\\"help\\\" \\\\ \\n.\"\ntype a_seconds counter\n"
+        "unit a_seconds seconds\n"
+        "a_seconds_total => \"a_seconds_total\" | 17 @1520879607789\n"
+        "a_seconds_created => \"a_seconds_created\" | 1.520430000123e+09\n"
+        "type h histogram\nh_bucket{le=\"1\"} => \"h_bucket\" \"le\"=\"1.0\" | 5\n"
+        "h_bucket{le=\"+Inf\"} => \"h_bucket\" \"le\"=\"+Inf\" | 7\ntype g gaugehistogram\n"
+        "g_bucket{le=\"1\"} => \"g_bucket\" \"le\"=\"1\" | 5\ntype i info\n"
+        "i_info{v=\"1\"} => \"i_info\" \"v\"=\"1\" | 1\ntype s stateset\n"
+        "s{s=\"a\"} => \"s\" \"s\"=\"a\" | 0\ntype u unknown\nu => \"u\" | -1 @-1500\n"
+        "help e \"\"\nunit e \n");
 }
 END_TEST
 
@@ -58,13 +60,15 @@ START_TEST(openmetrics_refuses_with_the_words_of_the_reference)
             "expected value after metric, got \"\\n\" (\"INVALID\") while parsing: \"a\\n\"");
     REFUSED(" a 1\n#EOF\n",
             "expected a valid start token, got \" \" (\"INVALID\") while parsing: \" \"");
-    REFUSED("9\n#EOF\n", "expected a valid start token, got \"9\" (\"INVALID\") while parsing: \"9\"");
+    REFUSED("9\n#EOF\n",
+            "expected a valid start token, got \"9\" (\"INVALID\") while parsing: \"9\"");
     REFUSED("# TYPE u untyped\n#EOF\n", "invalid metric type \"untyped\"");
     REFUSED("# TYPE c counter \n#EOF\n", "invalid metric type \"counter \"");
     REFUSED("#  TYPE c counter\n#EOF\n",
             "expected a valid start token, got \"#  \" (\"INVALID\") while parsing: \"#  \"");
-    REFUSED("# TYPE \n#EOF\n",
-            "expected metric name after TYPE, got \"\\n\" (\"INVALID\") while parsing: \"# TYPE \\n\"");
+    REFUSED(
+        "# TYPE \n#EOF\n",
+        "expected metric name after TYPE, got \"\\n\" (\"INVALID\") while parsing: \"# TYPE \\n\"");
     REFUSED("# TYPE m\n#EOF\n", "expected text in TYPE");
     REFUSED("# UNIT metric suffix\n#EOF\n", "unit \"suffix\" not a suffix of metric \"metric\"");
     REFUSED("# UNIT metricsuffix suffix\n#EOF\n",
@@ -77,8 +81,9 @@ START_TEST(openmetrics_refuses_with_the_words_of_the_reference)
             "expected value after metric, got \"  \" (\"INVALID\") while parsing: \"a  \"");
     REFUSED("a 1\t2\n#EOF\n",
             "strconv.ParseFloat: parsing \"1\\t2\": invalid syntax while parsing: \"a 1\\t2\"");
-    REFUSED("a 1 2 \n#EOF\n", "expected next entry after timestamp, got \" \\n\" (\"INVALID\") while "
-                              "parsing: \"a 1 2 \\n\"");
+    REFUSED("a 1 2 \n#EOF\n",
+            "expected next entry after timestamp, got \" \\n\" (\"INVALID\") while "
+            "parsing: \"a 1 2 \\n\"");
     REFUSED("a 1 2 #\n#EOF\n", "expected next entry after timestamp, got \" #\\n\" (\"TIMESTAMP\") "
                                "while parsing: \"a 1 2 #\\n\"");
     REFUSED("a 1 1z\n#EOF\n",
@@ -88,16 +93,22 @@ START_TEST(openmetrics_refuses_with_the_words_of_the_reference)
     REFUSED("# EOFa 1", "unexpected data after # EOF");
     REFUSED("#\tTYPE c counter\n",
             "expected a valid start token, got \"#\\t\" (\"INVALID\") while parsing: \"#\\t\"");
-    REFUSED("a 1 1 1\n# EOF\n", "expected next entry after timestamp, got \" 1\\n\" (\"TIMESTAMP\") "
-                                "while parsing: \"a 1 1 1\\n\"");
+}
+END_TEST
+
+START_TEST(openmetrics_refuses_labels_and_exemplars_with_the_words_of_the_reference)
+{
+    REFUSED("a 1 1 1\n# EOF\n",
+            "expected next entry after timestamp, got \" 1\\n\" (\"TIMESTAMP\") "
+            "while parsing: \"a 1 1 1\\n\"");
     REFUSED("a{b='c'} 1\n# EOF\n",
             "expected label value, got \"'\" (\"INVALID\") while parsing: \"a{b='\"");
     REFUSED("a{,b=\"c\"} 1\n# EOF\n",
             "expected label name, got \",b\" (\"COMMA\") while parsing: \"a{,b\"");
     REFUSED("a{b=\"c\"d=\"e\"} 1\n# EOF\n", "expected comma or brace close, got \"d=\" (\"LNAME\") "
-                                          "while parsing: \"a{b=\\\"c\\\"d=\"");
+                                            "while parsing: \"a{b=\\\"c\\\"d=\"");
     REFUSED("a{b=\"c\",,d=\"e\"} 1\n# EOF\n", "expected label name, got \",d\" (\"COMMA\") while "
-                                            "parsing: \"a{b=\\\"c\\\",,d\"");
+                                              "parsing: \"a{b=\\\"c\\\",,d\"");
     REFUSED("a{b=\"\xff\"} 1\n# EOF\n", "invalid UTF-8 label value: \"\\\"\\xff\\\"\"");
     REFUSED("a{b =\"c\"} 1\n# EOF\n",
             "expected equal, got \" \" (\"INVALID\") while parsing: \"a{b \"");
@@ -115,8 +126,9 @@ START_TEST(openmetrics_refuses_with_the_words_of_the_reference)
     REFUSED("custom_metric_total 1 # {aa=\"bb\"}",
             "expected value after exemplar labels, got \"}\" (\"EOF\") while parsing: "
             "\"custom_metric_total 1 # {aa=\\\"bb\\\"}\"");
-    REFUSED("custom_metric_total 1 # {bb, a=\"dd\"}",
-            "expected equal, got \", \" (\"COMMA\") while parsing: \"custom_metric_total 1 # {bb, \"");
+    REFUSED(
+        "custom_metric_total 1 # {bb, a=\"dd\"}",
+        "expected equal, got \", \" (\"COMMA\") while parsing: \"custom_metric_total 1 # {bb, \"");
     REFUSED("custom_metric_total 1 # {aa=\"bb\"} 0x1p-3",
             "unsupported character in float while parsing: "
             "\"custom_metric_total 1 # {aa=\\\"bb\\\"} 0x1p-3\"");
@@ -138,6 +150,7 @@ int main(void)
     tcase_add_test(tcase, openmetrics_reads_and_drops_exemplars);
     tcase_add_test(tcase, openmetrics_takes_quoted_names);
     tcase_add_test(tcase, openmetrics_refuses_with_the_words_of_the_reference);
+    tcase_add_test(tcase, openmetrics_refuses_labels_and_exemplars_with_the_words_of_the_reference);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -44,7 +44,8 @@ static inline enum exposition_answer take_sample(void *context,
     return EXPOSITION_GO_ON;
 }
 
-static inline enum exposition_answer take_text(void *context, struct slice family, struct slice text)
+static inline enum exposition_answer take_text(void *context, struct slice family,
+                                               struct slice text)
 {
     struct outcome *outcome = context;
     outcome->hash = hash_mix(outcome->hash, family.len + text.len);
@@ -73,8 +74,8 @@ static inline void fuzz_exposition(struct slice body, bool openmetrics)
     arena_init(&fast.arena, 1 << 24);
     struct exposition_sink sink = {.context = &fast, .sample = take_sample};
     struct errbuf err;
-    fast.good = exposition_parse(openmetrics ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT, body, &sink,
-                                 &err) == ERR_NONE;
+    fast.good = exposition_parse(openmetrics ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT, body,
+                                 &sink, &err) == ERR_NONE;
     by_tokens(body, openmetrics, &slow);
     if (fast.good != slow.good || fast.count != slow.count || fast.hash != slow.hash)
         abort();

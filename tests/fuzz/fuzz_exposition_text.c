@@ -1,5 +1,5 @@
-/* The text format: fast path and tokens agree. A newline is put behind the body, for one without it is
- * refused at once. */
+/* The text format: fast path and tokens agree. A newline is put behind the body, for one without it
+ * is refused at once. */
 #include "tests/fuzz/exposition_fuzz.h"
 
 #include <string.h>

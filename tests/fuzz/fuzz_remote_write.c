@@ -1,5 +1,5 @@
-/* Remote write requests behind their compression: nothing is read outside of the message, what was found
- * whole is whole, and labels are sorted without duplicates. */
+/* Remote write requests behind their compression: nothing is read outside of the message, what was
+ * found whole is whole, and labels are sorted without duplicates. */
 #include <stdint.h>
 #include <stdlib.h>
 

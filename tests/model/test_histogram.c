@@ -94,8 +94,9 @@ START_TEST(histogram_validate_refuses_what_contradicts_itself)
                          "exponential buckets, or -53 for custom buckets, got schema 9");
     bad = good;
     bad.positive_bucket_count = 2;
-    assert_invalid(&bad, "positive side: spans need 3 buckets, have 2 buckets: histogram spans specify "
-                         "different number of buckets than provided");
+    assert_invalid(&bad,
+                   "positive side: spans need 3 buckets, have 2 buckets: histogram spans specify "
+                   "different number of buckets than provided");
     struct histogram_span backwards[] = {{1, 2}, {-1, 1}};
     bad = good;
     bad.positive_spans = backwards;
@@ -104,8 +105,9 @@ START_TEST(histogram_validate_refuses_what_contradicts_itself)
     double negative[] = {1, -5, 2};
     bad = good;
     bad.positive_buckets = negative;
-    assert_invalid(&bad, "positive side: bucket number 2 has observation count of -5: histogram has a "
-                         "bucket whose observation count is negative");
+    assert_invalid(&bad,
+                   "positive side: bucket number 2 has observation count of -5: histogram has a "
+                   "bucket whose observation count is negative");
 }
 END_TEST
 
@@ -127,16 +129,18 @@ START_TEST(histogram_validate_knows_custom_buckets)
     ck_assert_int_eq(histogram_validate(&good, NULL), ERR_NONE);
     struct histogram bad = good;
     bad.custom_bound_count = 1;
-    assert_invalid(&bad, "custom buckets: only 1 custom bounds defined which is insufficient to cover "
-                         "total span length of 3: histogram custom bounds are too few");
+    assert_invalid(&bad,
+                   "custom buckets: only 1 custom bounds defined which is insufficient to cover "
+                   "total span length of 3: histogram custom bounds are too few");
     bad = good;
     bad.zero_count = 1;
     assert_invalid(&bad, "custom buckets: must have zero count of 0");
     double equal[] = {1, 1};
     bad = good;
     bad.custom_bounds = equal;
-    assert_invalid(&bad, "custom buckets: previous bound is 1.000000 and current is 1.000000: histogram "
-                         "custom bounds must be in strictly increasing order");
+    assert_invalid(&bad,
+                   "custom buckets: previous bound is 1.000000 and current is 1.000000: histogram "
+                   "custom bounds must be in strictly increasing order");
     bad = good;
     bad.schema = 0;
     assert_invalid(&bad, "histogram with exponential schema must not have custom bounds");

@@ -67,12 +67,8 @@ END_TEST
 START_TEST(labels_compare_by_text_then_by_length)
 {
     struct labels *sets[] = {
-        MAKE("a", "1"),
-        MAKE("a", "1", "b", "1"),
-        MAKE("a", "1", "b", "2"),
-        MAKE("a", "1", "c", "0"),
-        MAKE("a", "10"),
-        MAKE("a", "2"),
+        MAKE("a", "1"),           MAKE("a", "1", "b", "1"), MAKE("a", "1", "b", "2"),
+        MAKE("a", "1", "c", "0"), MAKE("a", "10"),          MAKE("a", "2"),
         MAKE("aa", "0"),
     };
     for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {

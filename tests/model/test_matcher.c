@@ -74,11 +74,11 @@ START_TEST(matcher_types_agree_on_absent_labels)
         bool matches_empty;
         bool matches_a;
     } cases[] = {
-        {MATCHER_EQUAL, "", true, false},     {MATCHER_EQUAL, "a", false, true},
-        {MATCHER_NOT_EQUAL, "", false, true}, {MATCHER_NOT_EQUAL, "a", true, false},
-        {MATCHER_REGEX, ".*", true, true},    {MATCHER_REGEX, ".+", false, true},
+        {MATCHER_EQUAL, "", true, false},       {MATCHER_EQUAL, "a", false, true},
+        {MATCHER_NOT_EQUAL, "", false, true},   {MATCHER_NOT_EQUAL, "a", true, false},
+        {MATCHER_REGEX, ".*", true, true},      {MATCHER_REGEX, ".+", false, true},
         {MATCHER_NOT_REGEX, ".+", true, false}, {MATCHER_NOT_REGEX, "a|b", true, false},
-        {MATCHER_EQUAL, ".*", false, false},  {MATCHER_REGEX, "a?", true, true},
+        {MATCHER_EQUAL, ".*", false, false},    {MATCHER_REGEX, "a?", true, true},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct matcher *matcher = make(cases[i].type, cases[i].value);
@@ -123,14 +123,16 @@ static size_t random_text(unsigned *random, const char *const *parts, size_t par
 
 START_TEST(matcher_shortcuts_agree_with_the_engine_on_random_patterns)
 {
-    static const char *const pattern_parts[] = {"a",  "b",  "ab", ".*", ".+",  "|",  "(",   ")",
-                                                "(?:", "\\.", "^",  "$",  "(a|b)", "\n", "\\|", "?"};
+    static const char *const pattern_parts[] = {"a",     "b",  "ab",  ".*",  ".+", "|",
+                                                "(",     ")",  "(?:", "\\.", "^",  "$",
+                                                "(a|b)", "\n", "\\|", "?"};
     static const char *const text_parts[] = {"a", "b", "ab", ".", "\n", "|", "ba"};
     unsigned random = 4711;
     size_t shortcuts = 0;
     for (int i = 0; i < 20000; i++) {
         char pattern[64];
-        size_t pattern_len = random_text(&random, pattern_parts, ARRAY_SIZE(pattern_parts), pattern);
+        size_t pattern_len =
+            random_text(&random, pattern_parts, ARRAY_SIZE(pattern_parts), pattern);
         struct slice pattern_text = {pattern, pattern_len};
         struct regex *regex = NULL;
         struct matcher *matcher = NULL;
@@ -142,7 +144,8 @@ START_TEST(matcher_shortcuts_agree_with_the_engine_on_random_patterns)
         shortcuts += matcher->shape != MATCHER_SHAPE_REGEX;
         for (int k = 0; k < 20; k++) {
             char text[64];
-            struct slice value = {text, random_text(&random, text_parts, ARRAY_SIZE(text_parts), text)};
+            struct slice value = {text,
+                                  random_text(&random, text_parts, ARRAY_SIZE(text_parts), text)};
             ck_assert_msg(matcher_matches(matcher, value) == regex_match(regex, value),
                           "pattern `%.*s`, text `%.*s`", SLICE_ARG(pattern_text), SLICE_ARG(value));
         }
@@ -183,7 +186,8 @@ START_TEST(matcher_reports_the_error_of_the_expression)
 {
     struct matcher *matcher;
     struct errbuf err = ERRBUF_INIT;
-    ck_assert_int_eq(matcher_new(MATCHER_REGEX, SLICE("a"), SLICE("(a"), &matcher, &err), ERR_INVALID);
+    ck_assert_int_eq(matcher_new(MATCHER_REGEX, SLICE("a"), SLICE("(a"), &matcher, &err),
+                     ERR_INVALID);
     ck_assert_ptr_nonnull(strstr(err.text, "missing closing )"));
 }
 END_TEST
@@ -197,7 +201,8 @@ START_TEST(matcher_prints_with_quotes_where_names_need_them)
     ck_assert_str_eq(buf_cstr(&out), "name!~\"a\\\"b\\n.*\"");
     matcher_free(matcher);
     buf_reset(&out);
-    ck_assert_int_eq(matcher_new(MATCHER_EQUAL, SLICE("a.b"), SLICE("c"), &matcher, NULL), ERR_NONE);
+    ck_assert_int_eq(matcher_new(MATCHER_EQUAL, SLICE("a.b"), SLICE("c"), &matcher, NULL),
+                     ERR_NONE);
     matcher_print(matcher, &out);
     ck_assert_str_eq(buf_cstr(&out), "\"a.b\"=\"c\"");
     matcher_free(matcher);

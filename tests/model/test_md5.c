@@ -23,9 +23,10 @@ START_TEST(md5_gives_the_digests_of_the_rfc)
     assert_digest(SLICE("message digest"), "f96b697d7cb7938d525a2f31aaf161d0");
     assert_digest(SLICE("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"),
                   "d174ab98d277d9f5a5611c2c9f419d9f");
-    assert_digest(SLICE("123456789012345678901234567890123456789012345678901234567890123456789012345678"
-                        "90"),
-                  "57edf4a22be3c955ac49da2e2107b67a");
+    assert_digest(
+        SLICE("123456789012345678901234567890123456789012345678901234567890123456789012345678"
+              "90"),
+        "57edf4a22be3c955ac49da2e2107b67a");
 }
 END_TEST
 

@@ -117,7 +117,8 @@ END_TEST
 
 START_TEST(replace_with_an_empty_result_deletes)
 {
-    RESULT("{__meta_zone=\"eu-1\", b=\"bar\", c=\"baz\\nqux\"}", .source = {"nothing"}, .target = "a");
+    RESULT("{__meta_zone=\"eu-1\", b=\"bar\", c=\"baz\\nqux\"}", .source = {"nothing"},
+           .target = "a");
     RESULT("{__meta_zone=\"eu-1\", b=\"bar\", c=\"baz\\nqux\"}", .target = "a", .replacement = "");
     RESULT("{__meta_zone=\"eu-1\", b=\"bar\", c=\"baz\\nqux\"}", .source = {"b"}, .regex = "(x)?.*",
            .target = "a");
@@ -167,7 +168,8 @@ START_TEST(labelmap_copies_by_name)
 {
     RESULT(WITH("zone=\"eu-1\""), .regex = "__meta_(.+)", .action = RELABEL_LABELMAP);
     /* the values are those from before the rule */
-    RESULT("{__meta_zone=\"eu-1\", a=\"foo\", ab=\"bar\", ac=\"baz\\nqux\", b=\"bar\", c=\"baz\\nqux\"}",
+    RESULT("{__meta_zone=\"eu-1\", a=\"foo\", ab=\"bar\", ac=\"baz\\nqux\", b=\"bar\", "
+           "c=\"baz\\nqux\"}",
            .regex = "([bc])", .replacement = "a$1", .action = RELABEL_LABELMAP);
     RESULT("{__meta_zone=\"eu-1\", a=\"bar\", b=\"bar\", c=\"baz\\nqux\"}", .regex = "b",
            .replacement = "a", .action = RELABEL_LABELMAP);
@@ -194,9 +196,12 @@ START_TEST(lowercase_and_uppercase_know_more_than_ascii)
     rule.target_label = SLICE("u");
     rule.action = RELABEL_LOWERCASE;
     ck_assert_int_eq(relabel_rule_compile(&rule, NULL), ERR_NONE);
-    labels_builder_set(&builder, SLICE("u"), SLICE("\xc3\x9c" "bER 1"));
+    labels_builder_set(&builder, SLICE("u"),
+                       SLICE("\xc3\x9c"
+                             "bER 1"));
     ck_assert(relabel_apply(&rule, 1, &builder));
-    ck_assert(slice_eq_str(labels_builder_get(&builder, SLICE("u")), "\xc3\xbc" "ber 1"));
+    ck_assert(slice_eq_str(labels_builder_get(&builder, SLICE("u")), "\xc3\xbc"
+                                                                     "ber 1"));
     relabel_rule_release(&rule);
 }
 END_TEST
@@ -205,13 +210,13 @@ START_TEST(rules_stop_where_the_set_is_dropped)
 {
     struct slice sources[2][4];
     struct relabel_rule rules[2];
-    ck_assert_int_eq(compile(&(struct rule_text){.source = {"a"}, .regex = "foo",
-                                                 .action = RELABEL_DROP},
-                             sources[0], &rules[0], NULL),
-                     ERR_NONE);
-    ck_assert_int_eq(compile(&(struct rule_text){.source = {"a"}, .target = "z"}, sources[1],
-                             &rules[1], NULL),
-                     ERR_NONE);
+    ck_assert_int_eq(
+        compile(&(struct rule_text){.source = {"a"}, .regex = "foo", .action = RELABEL_DROP},
+                sources[0], &rules[0], NULL),
+        ERR_NONE);
+    ck_assert_int_eq(
+        compile(&(struct rule_text){.source = {"a"}, .target = "z"}, sources[1], &rules[1], NULL),
+        ERR_NONE);
     ck_assert(!relabel_apply(rules, 2, &builder));
     ck_assert(!labels_builder_has(&builder, SLICE("z")));
     ck_assert(relabel_apply(rules, 0, &builder));
@@ -228,22 +233,26 @@ START_TEST(rules_are_refused_with_the_texts_of_the_reference)
             .action = RELABEL_HASHMOD);
     REFUSED("relabel configuration for hashmod action requires 'target_label' value", .modulus = 8,
             .action = RELABEL_HASHMOD);
-    REFUSED("\"a-b\" is invalid 'target_label' for replace action", .target = "a-b", .legacy = true);
-    REFUSED("\"${1\" is invalid 'target_label' for replace action", .target = "${1", .legacy = true);
+    REFUSED("\"a-b\" is invalid 'target_label' for replace action", .target = "a-b",
+            .legacy = true);
+    REFUSED("\"${1\" is invalid 'target_label' for replace action", .target = "${1",
+            .legacy = true);
     REFUSED("\"9${1}\" is invalid 'target_label' for replace action", .target = "9${1}",
             .legacy = true);
-    REFUSED("\"a-b\" is invalid 'target_label' for lowercase action", .target = "a-b", .legacy = true,
-            .action = RELABEL_LOWERCASE);
-    REFUSED("\"\\xff\" is invalid 'target_label' for hashmod action", .target = "\xff", .modulus = 1,
-            .action = RELABEL_HASHMOD);
+    REFUSED("\"a-b\" is invalid 'target_label' for lowercase action", .target = "a-b",
+            .legacy = true, .action = RELABEL_LOWERCASE);
+    REFUSED("\"\\xff\" is invalid 'target_label' for hashmod action", .target = "\xff",
+            .modulus = 1, .action = RELABEL_HASHMOD);
     REFUSED("'replacement' can not be set for uppercase action", .target = "a", .replacement = "b",
             .action = RELABEL_UPPERCASE);
     REFUSED("\"-$1\" is invalid 'replacement' for labelmap action", .replacement = "-$1",
             .legacy = true, .action = RELABEL_LABELMAP);
-    REFUSED("dropequal action requires only 'source_labels' and `target_label`, and no other fields",
-            .target = "a", .separator = ",", .action = RELABEL_DROP_EQUAL);
-    REFUSED("keepequal action requires only 'source_labels' and `target_label`, and no other fields",
-            .target = "a", .regex = "x", .action = RELABEL_KEEP_EQUAL);
+    REFUSED(
+        "dropequal action requires only 'source_labels' and `target_label`, and no other fields",
+        .target = "a", .separator = ",", .action = RELABEL_DROP_EQUAL);
+    REFUSED(
+        "keepequal action requires only 'source_labels' and `target_label`, and no other fields",
+        .target = "a", .regex = "x", .action = RELABEL_KEEP_EQUAL);
     REFUSED("labeldrop action requires only 'regex', and no other fields", .source = {"a"},
             .regex = "x", .action = RELABEL_LABELDROP);
     REFUSED("labelkeep action requires only 'regex', and no other fields", .target = "a",

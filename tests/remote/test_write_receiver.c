@@ -1,5 +1,5 @@
-/* Remote write: what is stored, what is refused and with which status, and that nothing is stored of
- * what is refused. */
+/* Remote write: what is stored, what is refused and with which status, and that nothing is stored
+ * of what is refused. */
 #include "remote/remote.h"
 
 #include <check.h>
@@ -15,8 +15,8 @@
 #define NOW_MS INT64_C(1700000000000)
 
 static struct remote_write_receiver *receiver;
-static struct buf message;     /* the WriteRequest */
-static struct buf series;      /* the TimeSeries that is being made */
+static struct buf message; /* the WriteRequest */
+static struct buf series;  /* the TimeSeries that is being made */
 static struct errbuf err;
 static struct remote_write_result result;
 
@@ -236,10 +236,9 @@ START_TEST(write_skips_and_counts_series_with_bad_labels)
     ck_assert_uint_eq(result.invalid_series, 4);
     ck_assert_uint_eq(result.samples, 1);
     ck_assert_uint_eq(fake_storage_series_count(), 1);
-    ck_assert_double_eq(
-        counter_value(counters_counter(
-            "prometheus_api_remote_write_invalid_labels_samples_total", "")),
-        4);
+    ck_assert_double_eq(counter_value(counters_counter(
+                            "prometheus_api_remote_write_invalid_labels_samples_total", "")),
+                        4);
 }
 END_TEST
 
@@ -320,7 +319,8 @@ START_TEST(write_refuses_other_encodings_and_messages)
          "io.prometheus.write.v2.Request protobuf message is not accepted by this server; only "
          "accepts prometheus.WriteRequest"},
         {"application/x-protobuf;proto=foo", "snappy", 415,
-         "got application/x-protobuf;proto=foo content type; unknown type for remote write protobuf "
+         "got application/x-protobuf;proto=foo content type; unknown type for remote write "
+         "protobuf "
          "message foo, supported: prometheus.WriteRequest"},
         {"application/x-protobuf;foo", "snappy", 415,
          "as per https://www.rfc-editor.org/rfc/rfc9110#parameter expected parameters to be "
@@ -348,17 +348,21 @@ START_TEST(write_refuses_bodies_that_are_no_request)
         ck_assert_uint_eq(result.http_status, 400);
     }
     ck_assert_str_eq(err.text, "decoded size exceeds the 33554432 bytes limit");
-    struct slice messages[] = {SLICE("\x0a"), SLICE("\x0a\x05\x0a"), SLICE("\x0a\x02\x12\x7f"),
-                               SLICE("\x0a\x03\x12\x01\x09"), SLICE("\x0b"), SLICE("\x00"),
+    struct slice messages[] = {SLICE("\x0a"),
+                               SLICE("\x0a\x05\x0a"),
+                               SLICE("\x0a\x02\x12\x7f"),
+                               SLICE("\x0a\x03\x12\x01\x09"),
+                               SLICE("\x0b"),
+                               SLICE("\x00"),
                                SLICE("\x0a\x0c\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
                                SLICE("\x0a\x04\x22\x02\x0a\x05")};
     for (size_t i = 0; i < ARRAY_SIZE(messages); i++) {
         buf_append_slice(&message, messages[i]);
         ck_assert_int_eq(send_as("", "snappy"), ERR_INVALID);
         ck_assert_uint_eq(result.http_status, 400);
-        ck_assert_msg(slice_has_prefix(slice_str(err.text),
-                                       SLICE("the body is no protobuf message")),
-                      "%zu: %s", i, err.text);
+        ck_assert_msg(
+            slice_has_prefix(slice_str(err.text), SLICE("the body is no protobuf message")),
+            "%zu: %s", i, err.text);
     }
     ck_assert_uint_eq(fake_storage_series_count(), 0);
 }

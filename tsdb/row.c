@@ -11,7 +11,7 @@
 
 /* How many positions ahead are looked at when the cursor does not match. */
 #define ROW_LOOK_AHEAD 8
-#define ROW_PREFETCH 8
+#define ROW_PREFETCH 32
 
 void row_release(struct row *row)
 {

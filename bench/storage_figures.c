@@ -1,0 +1,151 @@
+/*
+ * What storage costs: 200 targets of 1,026 series, 36 rows at 5 s each (three minutes of scraping), then
+ * a restart. Prints nanoseconds of CPU a sample, bytes of memory a series, bytes of log a sample, and
+ * seconds of replay a million samples, as one line of JSON.
+ *
+ *     storage_figures [TARGETS [ROWS]]
+ */
+#include "base/alloc.h"
+#include "bench/node_shape.h"
+#include "model/labels_builder.h"
+#include "tsdb/appender.h"
+#include "tsdb/tsdb.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define START_MS 1700000000000
+#define INTERVAL_MS 5000
+
+static void check(enum err code, const struct errbuf *err)
+{
+    if (code != ERR_NONE) {
+        fprintf(stderr, "%s\n", err->text);
+        abort();
+    }
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static long rss_bytes(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    long size = 0;
+    long resident = 0;
+    if (file == NULL || fscanf(file, "%ld %ld", &size, &resident) != 2)
+        abort();
+    fclose(file);
+    return resident * sysconf(_SC_PAGESIZE);
+}
+
+static struct labels *series_labels(const struct node_series *series, size_t target)
+{
+    char instance[40];
+    snprintf(instance, sizeof(instance), "node-%03zu.example.org:9100", target);
+    struct labels_builder builder;
+    labels_builder_init(&builder);
+    labels_builder_set(&builder, SLICE("__name__"), slice_str(series->family));
+    labels_builder_set(&builder, SLICE("instance"), slice_str(instance));
+    labels_builder_set(&builder, SLICE("job"), SLICE("node"));
+    for (size_t i = 0; i < series->label_count; i++)
+        labels_builder_set(&builder, slice_str(series->labels[i].name),
+                           slice_str(series->labels[i].value));
+    struct labels *labels = labels_builder_build(&builder);
+    labels_builder_release(&builder);
+    return labels;
+}
+
+static double write_row(struct tsdb *db, struct sample_group *group, const struct node_shape *shape,
+                        struct node_target *target, size_t number, series_ref *refs, int64_t t_ms)
+{
+    struct errbuf err = ERRBUF_INIT;
+    double start = cpu_seconds();
+    struct appender *appender;
+    check(appender_begin(db, group, t_ms, &appender, &err), &err);
+    for (size_t i = 0; i < NODE_SERIES_COUNT; i++) {
+        if (refs[i] == 0) {
+            struct labels *labels = series_labels(&shape->series[i], number);
+            refs[i] = appender_series(appender, labels);
+            labels_unref(labels);
+        }
+        if (append(appender, refs[i], target->walks[i].value) != APPEND_OK)
+            abort();
+    }
+    check(appender_commit(appender, &err), &err);
+    double spent = cpu_seconds() - start;
+    node_target_advance(target, INTERVAL_MS / 1000.0);
+    return spent;
+}
+
+static double write_all(struct tsdb *db, size_t target_count, size_t row_count, long *out_rss)
+{
+    struct node_shape *shape = node_shape_new();
+    struct node_target *targets = mem_alloc_array(target_count, sizeof(*targets));
+    struct sample_group **groups = mem_alloc_array(target_count, sizeof(struct sample_group *));
+    series_ref *refs = mem_zalloc_array(target_count * NODE_SERIES_COUNT, sizeof(*refs));
+    for (size_t i = 0; i < target_count; i++) {
+        node_target_init(&targets[i], shape, i);
+        groups[i] = sample_group_new(db);
+    }
+    double spent = 0;
+    for (size_t row = 0; row < row_count; row++) {
+        for (size_t i = 0; i < target_count; i++) {
+            double took = write_row(db, groups[i], shape, &targets[i], i,
+                                    refs + i * NODE_SERIES_COUNT,
+                                    START_MS + (int64_t)row * INTERVAL_MS);
+            spent += row > 0 ? took : 0;
+        }
+    }
+    malloc_trim(0);
+    *out_rss = rss_bytes() - (long)(target_count * NODE_SERIES_COUNT * sizeof(*refs) +
+                                    target_count * sizeof(*targets));
+    for (size_t i = 0; i < target_count; i++)
+        sample_group_free(groups[i]);
+    mem_free(groups);
+    mem_free(targets);
+    mem_free(refs);
+    node_shape_free(shape);
+    return spent;
+}
+
+int main(int argc, char **argv)
+{
+    size_t target_count = argc > 1 ? strtoul(argv[1], NULL, 10) : 200;
+    size_t row_count = argc > 2 ? strtoul(argv[2], NULL, 10) : 36;
+    char path[] = "/tmp/ferula-figures-XXXXXX";
+    if (mkdtemp(path) == NULL || target_count == 0 || row_count < 2)
+        return EXIT_FAILURE;
+    struct tsdb_options options = {.path = path, .seed = 1};
+    struct errbuf err = ERRBUF_INIT;
+    struct tsdb *db;
+    long before = rss_bytes();
+    check(tsdb_open(&options, &db, &err), &err);
+    long after;
+    double spent = write_all(db, target_count, row_count, &after);
+    struct tsdb_head_stats stats;
+    tsdb_head_stats(db, &stats);
+    tsdb_close(db);
+    double start = cpu_seconds();
+    check(tsdb_open(&options, &db, &err), &err);
+    double replay = cpu_seconds() - start;
+    tsdb_close(db);
+    double series = (double)(target_count * NODE_SERIES_COUNT);
+    double samples = series * (double)row_count;
+    printf("{\"series\":%.0f,\"samples\":%.0f,\"append_ns\":%.1f,\"rss_bytes_per_series\":%.0f,"
+           "\"head_bytes_per_series\":%.0f,\"wal_bytes_per_sample\":%.3f,"
+           "\"replay_s_per_million\":%.4f}\n",
+           series, samples, spent * 1e9 / (samples - series), (double)(after - before) / series,
+           (double)stats.memory_bytes / series, (double)stats.wal_bytes / samples,
+           replay * 1e6 / samples);
+    check(fs_remove_tree(fs_system, path, &err), &err);
+    return EXIT_SUCCESS;
+}

@@ -211,13 +211,10 @@ static uint64_t changed_word(const struct row *row, const struct sample_group *g
     const uint64_t *now = row->bits.items + base;
     const uint64_t *last = group->bits + base;
     uint32_t count = end - base;
+    /* a position without a state has no last value either, as far as the WAL knows */
+    const uint8_t *states = group->states + base;
     for (uint32_t i = 0; i < count; i++)
-        changed |= (uint64_t)(now[i] != last[i]) << i;
-    /* a position that has no state yet has no last value either */
-    if (base + count > row->position_count) {
-        for (uint32_t i = 0; i < count; i++)
-            changed |= (uint64_t)(group->states[base + i] == 0) << i;
-    }
+        changed |= (uint64_t)((now[i] != last[i]) | (states[i] == 0)) << i;
     return changed & row->present.items[base / 64];
 }
 

@@ -200,6 +200,8 @@ void series_loose_append(struct series *series, int64_t t_ms, uint64_t bits, con
         bool same_value = bits == series->last_bits && (series->len == 0 || same_state);
         if (series->count == 1)
             series->step_ms = step_ms;
+        if (same_value)
+            series->state = state; /* bytes that begin now must lead to the state behind this one */
         if (same_value && step_ms == series->step_ms) {
             series->tail++;
         } else {

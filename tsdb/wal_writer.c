@@ -79,6 +79,7 @@ static uint32_t series_id(struct wal_writer *writer, struct series *series)
         put_definition(writer, series->labels);
         series->wal_segment = writer->segment;
         series->wal_id = writer->series_count++;
+        series->state = 0; /* the segment knows no loose value of it */
     }
     return series->wal_id;
 }
@@ -108,10 +109,11 @@ static bool row_value_is_present(const struct row *row, uint32_t position)
     return row->present.items[position / 64] >> (position % 64) & 1;
 }
 
-/* All positions of the row, by values that need nothing before them. */
-static void put_row_absolute(struct buf *body, const struct row *row)
+/* All positions of the row, by values that need nothing before them. Those that are absent lose their
+ * state: when they return, they too begin anew. */
+static void put_row_absolute(struct buf *body, struct row *row)
 {
-    const struct sample_group *group = row->group;
+    struct sample_group *group = row->group;
     uint32_t last = 0;
     codec_write_uvarint(body, row_sample_count(row));
     for (uint32_t i = 0; i < group->count; i++) {
@@ -127,8 +129,10 @@ static void put_row_absolute(struct buf *body, const struct row *row)
         uint8_t state = group->states[i];
         if (change < row->changes.len && row->changes.items[change].position == i)
             state = row->changes.items[change++].state;
-        if (!row_value_is_present(row, i))
+        if (!row_value_is_present(row, i)) {
+            group->states[i] = 0;
             continue;
+        }
         uint8_t token[TOKEN_SIZE_MAX];
         buf_append(body, token, token_encode_absolute(token, row->bits.items[i], state));
     }

@@ -1,9 +1,13 @@
 #include "scrape/fetch.h"
 
+#include "base/codec.h"
 #include "base/compress.h"
 #include "base/float_text.h"
 
 #define HTTP_STATUS_OK 200
+/* Up to this size a body is unpacked at once: it takes less than a millisecond. */
+#define FETCH_INLINE_BYTES_MAX (UINT64_C(1) << 20)
+#define GZIP_SIZE_BYTES 4
 
 void fetch_accept_header(const struct config_scrape *scrape, struct buf *out)
 {
@@ -51,9 +55,31 @@ struct http_transfer *fetch_start(struct http_client *client, const struct fetch
                 });
 }
 
-enum err fetch_read(const struct http_client_response *response, uint64_t body_size_limit,
-                    struct buf *inflated, struct slice *out_body, struct errbuf *err)
+enum err fetch_unpack(struct slice packed, uint64_t body_size_limit, struct buf *out,
+                      struct errbuf *err)
 {
+    enum err code = decompress_gzip(packed, body_size_limit - 1, out, err);
+    if (code == ERR_LIMIT)
+        return errbuf_set(err, ERR_LIMIT, "body size limit exceeded");
+    return code;
+}
+
+/* The last member of a gzip body says at its end how large it is; it may lie, so this is but a
+ * hint. */
+static bool fetch_claims_large(struct slice packed)
+{
+    if (packed.len < GZIP_SIZE_BYTES)
+        return false;
+    struct codec_reader reader =
+        codec_reader(packed.ptr + packed.len - GZIP_SIZE_BYTES, GZIP_SIZE_BYTES);
+    return codec_read_u32(&reader) > FETCH_INLINE_BYTES_MAX;
+}
+
+enum err fetch_read(const struct http_client_response *response, uint64_t body_size_limit,
+                    struct buf *inflated, struct slice *out_body, bool *out_large,
+                    struct errbuf *err)
+{
+    *out_large = false;
     /* a status other than 200 is told even when the rest did not come */
     if (response->status != 0 && response->status != HTTP_STATUS_OK) {
         return errbuf_set(err, ERR_INVALID, "server returned HTTP status %s",
@@ -61,18 +87,23 @@ enum err fetch_read(const struct http_client_response *response, uint64_t body_s
     }
     if (response->error != ERR_NONE)
         return errbuf_set(err, response->error, "%s", response->error_text);
+    *out_body = response->body;
     if (!slice_eq_str(response->content_encoding, "gzip")) {
         if (response->body.len >= body_size_limit)
             return errbuf_set(err, ERR_LIMIT, "body size limit exceeded");
-        *out_body = response->body;
         return ERR_NONE;
     }
+    *out_large = fetch_claims_large(response->body);
+    if (*out_large)
+        return ERR_NONE;
     buf_reset(inflated);
-    enum err code = decompress_gzip(response->body, body_size_limit - 1, inflated, err);
-    if (code == ERR_LIMIT)
-        return errbuf_set(err, ERR_LIMIT, "body size limit exceeded");
-    if (code != ERR_NONE)
-        return code;
-    *out_body = buf_slice(inflated);
-    return ERR_NONE;
+    uint64_t inline_limit = MIN(body_size_limit, FETCH_INLINE_BYTES_MAX + 1);
+    enum err code = fetch_unpack(response->body, inline_limit, inflated, err);
+    if (code == ERR_LIMIT && inline_limit < body_size_limit) {
+        *out_large = true;
+        return ERR_NONE;
+    }
+    if (code == ERR_NONE)
+        *out_body = buf_slice(inflated);
+    return code;
 }

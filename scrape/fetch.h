@@ -39,6 +39,12 @@ struct fetch_request {
 struct http_transfer *fetch_start(struct http_client *client, const struct fetch_request *request);
 
 /* The body of an answer: borrowed from the response, or from `inflated`, into which a compressed
- * one is unpacked. A body of `body_size_limit` bytes is too large already: ERR_LIMIT. */
+ * one is unpacked. A body of `body_size_limit` bytes is too large already: ERR_LIMIT. Where
+ * unpacking would take long, `*out_large` is set and the body is given as it came, for
+ * fetch_unpack. */
 enum err fetch_read(const struct http_client_response *response, uint64_t body_size_limit,
-                    struct buf *inflated, struct slice *out_body, struct errbuf *err) MUST_CHECK;
+                    struct buf *inflated, struct slice *out_body, bool *out_large,
+                    struct errbuf *err) MUST_CHECK;
+/* Unpacks a large body; from any thread. */
+enum err fetch_unpack(struct slice packed, uint64_t body_size_limit, struct buf *out,
+                      struct errbuf *err) MUST_CHECK;

@@ -22,6 +22,12 @@ static void manager_breathe(void *context)
     scrape_loop_start_due(context);
 }
 
+static void manager_wake(void *context)
+{
+    struct scrape_manager *manager = context;
+    http_client_wake(manager->client);
+}
+
 struct scrape_manager *scrape_manager_make(const struct scrape_manager_options *options)
 {
     struct scrape_manager *manager = mem_zalloc(sizeof(*manager));
@@ -34,6 +40,7 @@ struct scrape_manager *scrape_manager_make(const struct scrape_manager_options *
     manager->ingest.breathe_context = manager;
     manager->ingest.metadata_scan.lock = &manager->metadata_lock;
     buf_init(&manager->inflated, BUF_SIZE_ANY);
+    manager->inflater = inflater_new(manager_wake, manager);
     heap_init(&manager->due);
     heap_init(&manager->endings);
     scrape_counters_init(&manager->counters);
@@ -158,11 +165,12 @@ enum err scrape_manager_install(struct scrape_manager *manager, struct config *c
 /* Takes over what scrape_manager_apply has handed in. */
 static void manager_apply_pending(struct scrape_manager *manager)
 {
+    if (!manager->pending)
+        return;
     mutex_lock(&manager->lock);
     struct config *config = TAKE(manager->next_config);
+    manager->pending = false;
     mutex_unlock(&manager->lock);
-    if (config == NULL)
-        return;
     struct errbuf err = ERRBUF_INIT;
     enum err code = scrape_manager_install(manager, config, &err);
     config_unref(config);
@@ -182,6 +190,7 @@ enum err scrape_manager_apply(struct scrape_manager *manager, struct config *con
     manager->applying = true;
     manager->apply_done = false;
     manager->next_config = config_ref(config);
+    manager->pending = true;
     http_client_wake(manager->client);
     while (!manager->apply_done)
         condition_wait(&manager->applied, &manager->lock);
@@ -226,6 +235,7 @@ void scrape_manager_step(struct scrape_manager *manager, int64_t wait_ms)
     manager_apply_pending(manager);
     int64_t wait_ns = manager_sync_discovered(manager);
     scrape_loop_start_due(manager);
+    scrape_loop_finish_inflated(manager);
     scrape_loop_finish_forced(manager);
     scrape_loop_finish_endings(manager);
     int64_t now_ns = clock_monotonic_ns(manager->clock);
@@ -236,16 +246,10 @@ void scrape_manager_step(struct scrape_manager *manager, int64_t wait_ms)
     http_client_run(manager->client, (int)wait_ms);
 }
 
-static bool manager_stopping(struct scrape_manager *manager)
-{
-    MUTEX_GUARD(&manager->lock);
-    return manager->stopping;
-}
-
 static void manager_run(void *context)
 {
     struct scrape_manager *manager = context;
-    while (!manager_stopping(manager))
+    while (!manager->stopping)
         scrape_manager_step(manager, WAIT_MS_MAX);
 }
 
@@ -260,9 +264,7 @@ void scrape_manager_free(struct scrape_manager *manager)
 {
     if (manager == NULL)
         return;
-    mutex_lock(&manager->lock);
     manager->stopping = true;
-    mutex_unlock(&manager->lock);
     http_client_wake(manager->client);
     thread_join(&manager->thread);
     for (size_t i = 0; i < manager->pools.len; i++)
@@ -271,6 +273,7 @@ void scrape_manager_free(struct scrape_manager *manager)
     struct heap_item *item;
     while ((item = heap_pop(&manager->endings)) != NULL)
         target_free(CONTAINER_OF(item, struct target, due));
+    inflater_free(manager->inflater);
     http_client_free(manager->client);
     ingest_release(&manager->ingest);
     buf_release(&manager->inflated);

@@ -15,6 +15,7 @@
 #include "base/thread.h"
 #include "base/vec.h"
 #include "net/http_client.h"
+#include "scrape/inflater.h"
 #include "scrape/ingest.h"
 #include "scrape/scrape.h"
 #include "scrape/scrape_counters.h"
@@ -37,6 +38,7 @@ struct scrape_manager {
     /* owned by the scraping thread: */
     struct ingest ingest;
     struct buf inflated;
+    struct inflater *inflater; /* of large bodies */
     struct heap due;     /* targets by the time of their next scrape; not those whose scrape runs */
     struct heap endings; /* targets that are gone, by the time of their last stale markers */
     VEC(struct target *)
@@ -44,8 +46,10 @@ struct scrape_manager {
     struct scrape_counters counters;
     int64_t storage_error_logged_ns;
 
-    /* A provider has new targets; set by any thread. */
-    _Atomic bool discovered;
+    /* set by any thread, so that the scraping thread need not look under the lock: */
+    _Atomic bool discovered; /* a provider has new targets */
+    _Atomic bool pending;    /* next_config is there */
+    _Atomic bool stopping;
 
     struct mutex lock;
     struct condition applied;
@@ -56,7 +60,6 @@ struct scrape_manager {
     enum err apply_result;
     struct errbuf apply_error;
     bool applying;
-    bool stopping;
 
     struct mutex state_lock;    /* struct target_state of every target */
     struct mutex metadata_lock; /* struct metadata_cache of every target */

@@ -249,33 +249,65 @@ static void scrape_body_too_large(struct scrape_manager *manager, struct target 
              log_uint("limit_bytes", limit));
 }
 
+/* The body of a target, or why there is none. */
+static void scrape_take_body(struct scrape_manager *manager, struct target *target,
+                             struct slice content_type, struct slice body, enum err code,
+                             struct scrape_outcome *outcome)
+{
+    struct scrape_pool *pool = target->pool;
+    outcome->failed = code != ERR_NONE;
+    if (code == ERR_LIMIT) {
+        outcome->body_size = -1;
+        scrape_body_too_large(manager, target, scrape_body_limit(manager, pool->scrape));
+    } else if (code == ERR_NONE) {
+        outcome->body_size = (int64_t)body.len;
+    }
+    if (outcome->failed) {
+        failure_log_write(pool->failure_log, clock_now_ms(manager->clock), pool->scrape->job_name,
+                          target->url, outcome->error.text);
+    }
+    scrape_finish(manager, target, content_type, body, outcome);
+}
+
 /* The answer is there, or will not come. */
 static void scrape_done(const struct http_client_response *response, void *context)
 {
     struct target *target = context;
-    struct scrape_pool *pool = target->pool;
-    ASSERT(pool != NULL && target->transfer != NULL);
-    struct scrape_manager *manager = pool->manager;
+    ASSERT(target->pool != NULL && target->transfer != NULL);
+    struct scrape_manager *manager = target->pool->manager;
     scrape_transfer_ended(target);
     struct scrape_outcome outcome = {0};
     struct slice body = SLICE_EMPTY;
-    uint64_t limit = scrape_body_limit(manager, pool->scrape);
-    enum err code = fetch_read(response, limit, &manager->inflated, &body, &outcome.error);
-    outcome.failed = code != ERR_NONE;
-    if (code == ERR_LIMIT) {
-        outcome.body_size = -1;
-        scrape_body_too_large(manager, target, limit);
-    } else if (code == ERR_NONE) {
-        outcome.body_size = (int64_t)body.len;
+    bool large = false;
+    uint64_t limit = scrape_body_limit(manager, target->pool->scrape);
+    enum err code = fetch_read(response, limit, &manager->inflated, &body, &large, &outcome.error);
+    if (large) {
+        target->inflating =
+            inflater_submit(manager->inflater, body, response->content_type, limit, target);
+        if (target->inflating != NULL)
+            return;
+        code = fetch_unpack(body, limit, &manager->inflated, &outcome.error);
+        body = buf_slice(&manager->inflated);
     }
-    if (outcome.failed) {
-        failure_log_write(pool->failure_log, clock_now_ms(manager->clock), pool->scrape->job_name,
-                          target->url, outcome.error.text);
-    }
-    scrape_finish(manager, target, response->content_type, body, &outcome);
+    scrape_take_body(manager, target, response->content_type, body, code, &outcome);
     if (manager->inflated.len > INFLATED_BYTES_KEPT) {
         buf_release(&manager->inflated);
         buf_init(&manager->inflated, BUF_SIZE_ANY);
+    }
+}
+
+void scrape_loop_finish_inflated(struct scrape_manager *manager)
+{
+    struct inflate_task *task;
+    while ((task = inflater_next(manager->inflater)) != NULL) {
+        struct target *target = task->owner;
+        if (target != NULL) {
+            target->inflating = NULL;
+            struct scrape_outcome outcome = {.error = task->err};
+            scrape_take_body(manager, target, buf_slice(&task->content_type),
+                             buf_slice(&task->body), task->error, &outcome);
+        }
+        inflater_dispose(manager->inflater, task);
     }
 }
 
@@ -356,6 +388,10 @@ void scrape_loop_remove(struct scrape_manager *manager, struct target *target)
     if (target->transfer != NULL) {
         http_client_cancel(manager->client, target->transfer);
         scrape_transfer_ended(target);
+    }
+    if (target->inflating != NULL) {
+        target->inflating->owner = NULL; /* its result is dropped when it comes */
+        target->inflating = NULL;
     }
     heap_remove(&manager->due, &target->due);
     for (size_t i = 0; i < manager->forced.len; i++) {

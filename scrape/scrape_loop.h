@@ -13,6 +13,8 @@
 
 /* Begins what is due; cheap, and called in the middle of large bodies. */
 void scrape_loop_start_due(struct scrape_manager *manager);
+/* Goes on with answers that were unpacked elsewhere. */
+void scrape_loop_finish_inflated(struct scrape_manager *manager);
 /* Reports for targets that were due but may not be fetched. */
 void scrape_loop_finish_forced(struct scrape_manager *manager);
 /* Writes the stale markers of gone targets whose time has come, and frees them. */

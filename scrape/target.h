@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 struct client_profile;
+struct inflate_task;
 struct http_transfer;
 struct scrape_pool;
 
@@ -56,6 +57,7 @@ struct target {
     struct report report;
     struct http_transfer *transfer; /* NULL while no scrape runs */
     struct client_profile *profile; /* of the transfer */
+    struct inflate_task *inflating; /* its answer is being unpacked */
     int64_t sample_ms;              /* time of the scrape that runs */
     int64_t started_ns;             /* monotonic start of the last scrape, 0 = never */
     bool body_limit_warned;

@@ -330,6 +330,41 @@ START_TEST(compressed_bodies_are_unpacked_and_limited_by_their_real_size)
 }
 END_TEST
 
+START_TEST(large_compressed_bodies_are_unpacked_beside_the_loop)
+{
+    size_t size = (size_t)3 << 20;
+    char *text = malloc(size);
+    memset(text, '#', size);
+    memcpy(text, "a 1\n", 4);
+    text[size - 1] = '\n';
+    struct buf packed = gzip_of(slice_from(text, size));
+    free(text);
+    web.raw = buf_slice(&packed);
+    web.encoding = "gzip";
+    apply(JOB(""));
+    run_ms(9900);
+    for (int i = 0; i < 1000 && fake_storage_count(UP) == 0; i++) {
+        run_ms(1);
+        usleep(1000); /* the thread has no clock to inject */
+    }
+    expect_up(1);
+    ck_assert_uint_eq(fake_storage_count(A), 1);
+    /* a target that goes while its body is unpacked */
+    run_ms(9000);
+    apply("global: {}\n");
+    /* and a body that is too large */
+    apply(JOB("  body_size_limit: 2MB\n"));
+    size_t count = fake_storage_count(UP);
+    for (int i = 0; i < 1000 && fake_storage_count(UP) == count; i++) {
+        run_ms(20);
+        usleep(1000);
+    }
+    expect_up(0);
+    expect_state(SCRAPE_HEALTH_DOWN, "body size limit exceeded");
+    buf_release(&packed);
+}
+END_TEST
+
 START_TEST(a_target_that_exposes_up_wins_over_the_report)
 {
     web.body = "up 5\n";
@@ -583,6 +618,7 @@ int main(void)
     tcase_add_test(tcase, a_target_that_hangs_fails_after_its_timeout_and_keeps_its_cadence);
     tcase_add_test(tcase, a_fallback_protocol_takes_bodies_without_a_type);
     tcase_add_test(tcase, compressed_bodies_are_unpacked_and_limited_by_their_real_size);
+    tcase_add_test(tcase, large_compressed_bodies_are_unpacked_beside_the_loop);
     tcase_add_test(tcase, a_target_that_exposes_up_wins_over_the_report);
     tcase_add_test(tcase, a_removed_target_is_stale_two_intervals_later);
     tcase_add_test(tcase, a_removed_job_is_stale_two_intervals_later);

@@ -250,6 +250,17 @@ static size_t limited(struct answer *answer, size_t count, size_t limit)
     return limit;
 }
 
+/* A scalar or string that is the whole result is written by other code of the reference than points
+ * are: no zeros behind the fraction of the time, no exponent in the value. */
+static void json_lone_scalar(struct json_writer *json, int64_t timestamp_ms, double value)
+{
+    char text[FLOAT_TEXT_SIZE];
+    json_array_begin(json);
+    json_double(json, (double)timestamp_ms / 1000);
+    json_string(json, slice_from(text, float_text_f(value, text)));
+    json_array_end(json);
+}
+
 void query_result_json(struct answer *answer, const struct promql_result *result, size_t limit)
 {
     struct json_writer *json = &answer->json;
@@ -267,11 +278,11 @@ void query_result_json(struct answer *answer, const struct promql_result *result
         break;
     case PROMQL_SCALAR:
         ASSERT(result->row_count == 1);
-        json_point(json, result->steps.start_ms, result->rows[0].values[0], NULL);
+        json_lone_scalar(json, result->steps.start_ms, result->rows[0].values[0]);
         break;
     case PROMQL_STRING:
         json_array_begin(json);
-        json_time(json, result->steps.start_ms);
+        json_double(json, (double)result->steps.start_ms / 1000);
         json_string(json, result->text);
         json_array_end(json);
         break;

@@ -94,11 +94,11 @@ class Lab:
         self.first_s = times[0]
         self.last_s = times[-1]
         self.client = Client(self.server.port, prefix)
-        CHECKS.check(lab.wait_for(self.has_data), "self-scrapes and rules arrive")
+        CHECKS.check(lab.wait_for(lambda: self.has("up")), "self-scrapes arrive")
+        CHECKS.check(lab.wait_for(lambda: self.has("job:up:sum"), 10), "rules are recorded")
 
-    def has_data(self):
-        rows = self.rows("/api/v1/query", {"query": "up and on () job:up:sum", "time": str(time.time())})
-        return len(rows) == 1
+    def has(self, metric):
+        return bool(self.rows("/api/v1/query", {"query": metric, "time": str(time.time())}))
 
     def rows(self, path, parameters):
         kind, rows = read_answer(self.client.post(path, parameters))

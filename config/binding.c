@@ -33,6 +33,7 @@ void binding_set_file(struct binding *binding, const char *path)
         binding->directory = slice_from(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
+PRINTF_LIKE(2, 0)
 static char *format_text(struct binding *binding, const char *format, va_list arguments)
 {
     struct buf text;
@@ -48,6 +49,7 @@ static char *format_text(struct binding *binding, const char *format, va_list ar
     return copy;
 }
 
+PRINTF_LIKE(4, 0)
 static void add_problem(struct binding *binding, uint32_t line, uint32_t column,
                         const char *format, va_list arguments)
 {

@@ -81,13 +81,13 @@ static inline void add_sum(double *restrict sum, double *restrict compensation,
 static inline void add_min(double *restrict best, const double *restrict values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        best[i] = (best[i] > values[i]) | (best[i] != best[i]) ? values[i] : best[i];
+        best[i] = ((best[i] > values[i]) | (best[i] != best[i])) ? values[i] : best[i];
 }
 
 static inline void add_max(double *restrict best, const double *restrict values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        best[i] = (best[i] < values[i]) | (best[i] != best[i]) ? values[i] : best[i];
+        best[i] = ((best[i] < values[i]) | (best[i] != best[i])) ? values[i] : best[i];
 }
 
 static inline void add_deviation(double *restrict squares, double *restrict mean,

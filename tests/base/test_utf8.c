@@ -11,7 +11,7 @@ START_TEST(utf8_refuses_what_is_ill_formed)
     static const char *const good[] = {
         "", "ascii only, longer than eight bytes", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
         "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
-        "12345678\xc3\xa9" "12345678",
+        ("12345678\xc3\xa9" "12345678"),
     };
     static const char *const bad[] = {
         "\x80", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x9f\xbf", "\xed\xa0\x80",

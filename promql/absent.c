@@ -33,13 +33,13 @@ static const struct labels *absent_labels(struct evaluation *ev, const struct no
     return labels;
 }
 
-static bool absent_start(struct operator *op)
+static bool absent_start(struct operator* op)
 {
     ((struct absent *)op)->done = false;
     return operator_start_children(op);
 }
 
-static bool absent_next(struct operator *op, struct row *out)
+static bool absent_next(struct operator* op, struct row *out)
 {
     struct absent *absent = (struct absent *)op;
     if (absent->done)
@@ -64,8 +64,8 @@ static const struct operator_methods absent_methods = {
     .next = absent_next,
 };
 
-struct operator *absent_new(struct evaluation *ev, const struct node *call,
-                            const struct node *argument, struct operator *child)
+struct operator* absent_new(struct evaluation *ev, const struct node *call,
+                            const struct node *argument, struct operator* child)
 {
     ASSERT(child != NULL);
     struct absent *absent = operator_new(ev, sizeof(*absent), &absent_methods, call, 1);

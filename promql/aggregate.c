@@ -14,7 +14,7 @@ struct aggregate {
     size_t at;
 };
 
-static bool aggregate_start(struct operator *op)
+static bool aggregate_start(struct operator* op)
 {
     struct aggregate *aggregate = (struct aggregate *)op;
     label_groups_clear(&aggregate->groups);
@@ -40,7 +40,7 @@ static bool aggregate_gather(struct aggregate *aggregate)
     return ev->error == ERR_NONE;
 }
 
-static bool aggregate_next(struct operator *op, struct row *out)
+static bool aggregate_next(struct operator* op, struct row *out)
 {
     struct aggregate *aggregate = (struct aggregate *)op;
     if (!aggregate->is_gathered && !aggregate_gather(aggregate))
@@ -57,7 +57,7 @@ static bool aggregate_next(struct operator *op, struct row *out)
     return true;
 }
 
-static void aggregate_release(struct operator *op)
+static void aggregate_release(struct operator* op)
 {
     struct aggregate *aggregate = (struct aggregate *)op;
     label_groups_release(&aggregate->groups);
@@ -71,11 +71,10 @@ static const struct operator_methods aggregate_methods = {
     .release = aggregate_release,
 };
 
-struct operator *aggregate_new(struct evaluation *ev, const struct node *node,
-                               struct operator *child)
+struct operator*
+    aggregate_new(struct evaluation *ev, const struct node *node, struct operator* child)
 {
-    struct aggregate *aggregate =
-        operator_new(ev, sizeof(*aggregate), &aggregate_methods, node, 1);
+    struct aggregate *aggregate = operator_new(ev, sizeof(*aggregate), &aggregate_methods, node, 1);
     aggregate->op.children[0] = child;
     aggregate->kind = node->aggregate.op;
     struct label_grouping grouping = aggregation_grouping(ev, node);

@@ -1,6 +1,6 @@
 /*
- * The columns of one group of sum, avg, count, min, max, group, stddev and stdvar. Rows are added one
- * after the other; nothing of them is kept.
+ * The columns of one group of sum, avg, count, min, max, group, stddev and stdvar. Rows are added
+ * one after the other; nothing of them is kept.
  */
 #pragma once
 

@@ -43,7 +43,7 @@ static void quantile_warn(struct aggregate_quantile *quantile, double value)
                     annotation_number(value, text));
 }
 
-static bool quantile_start(struct operator *op)
+static bool quantile_start(struct operator* op)
 {
     struct aggregate_quantile *quantile = (struct aggregate_quantile *)op;
     label_groups_clear(&quantile->groups);
@@ -102,8 +102,7 @@ static bool quantile_compute(struct aggregate_quantile *quantile,
         }
         if (count == 0)
             continue;
-        quantile->row.values[step] =
-            quantile_of(quantile->parameter.values[step], values, count);
+        quantile->row.values[step] = quantile_of(quantile->parameter.values[step], values, count);
         promql_bitmap_set(quantile->row.present, step);
         if (!evaluation_check(quantile->op.ev, (uint64_t)group->rows.len * 4))
             return false;
@@ -111,7 +110,7 @@ static bool quantile_compute(struct aggregate_quantile *quantile,
     return true;
 }
 
-static bool quantile_next(struct operator *op, struct row *out)
+static bool quantile_next(struct operator* op, struct row *out)
 {
     struct aggregate_quantile *quantile = (struct aggregate_quantile *)op;
     if (!quantile->is_gathered && !quantile_gather(quantile))
@@ -128,7 +127,7 @@ static bool quantile_next(struct operator *op, struct row *out)
     return true;
 }
 
-static void quantile_release(struct operator *op)
+static void quantile_release(struct operator* op)
 {
     struct aggregate_quantile *quantile = (struct aggregate_quantile *)op;
     quantile_clear_groups(quantile);
@@ -145,8 +144,8 @@ static const struct operator_methods quantile_methods = {
     .release = quantile_release,
 };
 
-struct operator *aggregate_quantile_new(struct evaluation *ev, const struct node *node,
-                                        struct operator *child, struct operator *parameter)
+struct operator* aggregate_quantile_new(struct evaluation *ev, const struct node *node,
+                                        struct operator* child, struct operator* parameter)
 {
     ASSERT(parameter != NULL);
     struct aggregate_quantile *quantile =

@@ -1,10 +1,10 @@
 /*
  * topk, bottomk, limitk and limit_ratio: rows of the child that pass, with their own labels.
  *
- * topk and bottomk keep a heap of at most k values for every group and step, so rows are forgotten as
- * soon as no heap holds them; memory grows with groups * steps * k, not with rows. Which of several
- * equal values stays is decided by the order of heap operations, which is therefore that of Go's
- * container/heap. limitk and limit_ratio need no more than a counter and pass rows through.
+ * topk and bottomk keep a heap of at most k values for every group and step, so rows are forgotten
+ * as soon as no heap holds them; memory grows with groups * steps * k, not with rows. Which of
+ * several equal values stays is decided by the order of heap operations, which is therefore that of
+ * Go's container/heap. limitk and limit_ratio need no more than a counter and pass rows through.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -99,8 +99,7 @@ static bool heap_push(struct aggregate_select *select, struct select_heap *heap,
     if (heap->len == heap->capacity) {
         uint64_t capacity = heap->capacity == 0 ? 8 : (uint64_t)heap->capacity * 2;
         capacity = MIN(capacity, (uint64_t)k);
-        struct select_entry *entries =
-            evaluation_alloc(select->op.ev, capacity, sizeof(*entries));
+        struct select_entry *entries = evaluation_alloc(select->op.ev, capacity, sizeof(*entries));
         if (entries == NULL)
             return false;
         if (heap->len > 0)
@@ -166,7 +165,7 @@ static bool select_check_parameter(struct aggregate_select *select)
     return true;
 }
 
-static bool select_start(struct operator *op)
+static bool select_start(struct operator* op)
 {
     struct aggregate_select *select = (struct aggregate_select *)op;
     label_groups_clear(&select->groups);
@@ -251,8 +250,7 @@ static int compare_sorted(const void *a, const void *b)
 /* The same order for many entries. */
 static bool select_sort_long(struct aggregate_select *select, struct select_heap *heap)
 {
-    struct sorted_entry *sorted =
-        evaluation_alloc(select->op.ev, heap->len, sizeof(*sorted));
+    struct sorted_entry *sorted = evaluation_alloc(select->op.ev, heap->len, sizeof(*sorted));
     if (sorted == NULL)
         return false;
     double sign = select->kind == AGGREGATE_TOPK ? 1 : -1;
@@ -305,8 +303,7 @@ static bool select_settle_range(struct aggregate_select *select)
             const struct select_heap *heap = &select->heaps.items[group][step];
             for (uint32_t i = 0; i < heap->len; i++) {
                 const struct select_entry *entry = &heap->entries[i];
-                struct row *out =
-                    select_row_columns(select, &select->rows.items[entry->row]);
+                struct row *out = select_row_columns(select, &select->rows.items[entry->row]);
                 if (out == NULL)
                     return false;
                 out->values[step] = entry->value;
@@ -331,7 +328,7 @@ static bool select_gather(struct aggregate_select *select)
                                        : select_settle_range(select);
 }
 
-static bool select_next(struct operator *op, struct row *out)
+static bool select_next(struct operator* op, struct row *out)
 {
     struct aggregate_select *select = (struct aggregate_select *)op;
     if (!select->is_gathered && !select_gather(select))
@@ -393,7 +390,7 @@ static void limit_ratio_row(struct aggregate_select *select, struct row *row)
     }
 }
 
-static bool limit_next(struct operator *op, struct row *out)
+static bool limit_next(struct operator* op, struct row *out)
 {
     struct aggregate_select *select = (struct aggregate_select *)op;
     while (operator_next(op->children[0], out)) {
@@ -409,7 +406,7 @@ static bool limit_next(struct operator *op, struct row *out)
     return false;
 }
 
-static void select_release(struct operator *op)
+static void select_release(struct operator* op)
 {
     struct aggregate_select *select = (struct aggregate_select *)op;
     label_groups_release(&select->groups);
@@ -432,14 +429,14 @@ static const struct operator_methods limit_methods = {
     .release = select_release,
 };
 
-struct operator *aggregate_select_new(struct evaluation *ev, const struct node *node,
-                                      struct operator *child, struct operator *parameter)
+struct operator* aggregate_select_new(struct evaluation *ev, const struct node *node,
+                                      struct operator* child, struct operator* parameter)
 {
     ASSERT(parameter != NULL);
     enum aggregate_kind kind = node->aggregate.op;
     bool is_limit = kind == AGGREGATE_LIMITK || kind == AGGREGATE_LIMIT_RATIO;
-    struct aggregate_select *select = operator_new(
-        ev, sizeof(*select), is_limit ? &limit_methods : &select_methods, node, 2);
+    struct aggregate_select *select =
+        operator_new(ev, sizeof(*select), is_limit ? &limit_methods : &select_methods, node, 2);
     select->op.children[0] = child;
     select->op.children[1] = parameter;
     select->kind = kind;

@@ -1,6 +1,7 @@
 /*
  * count_values: the value becomes a label, then rows are counted by group. A value of a group is
- * turned into a label set once; after that a table of (group, bits of the value) leads to its column.
+ * turned into a label set once; after that a table of (group, bits of the value) leads to its
+ * column.
  */
 #include "base/assert.h"
 #include "base/buf.h"
@@ -38,7 +39,7 @@ struct aggregate_values {
     size_t at;
 };
 
-static bool values_start(struct operator *op)
+static bool values_start(struct operator* op)
 {
     struct aggregate_values *values = (struct aggregate_values *)op;
     label_groups_clear(&values->bases);
@@ -107,7 +108,7 @@ static bool values_add(struct aggregate_values *values, const struct row *row)
     return true;
 }
 
-static bool values_next(struct operator *op, struct row *out)
+static bool values_next(struct operator* op, struct row *out)
 {
     struct aggregate_values *values = (struct aggregate_values *)op;
     struct row row;
@@ -125,7 +126,7 @@ static bool values_next(struct operator *op, struct row *out)
     return true;
 }
 
-static void values_release(struct operator *op)
+static void values_release(struct operator* op)
 {
     struct aggregate_values *values = (struct aggregate_values *)op;
     label_groups_release(&values->bases);
@@ -166,8 +167,8 @@ static void values_init_groups(struct aggregate_values *values, const struct nod
     aggregation_describe(&values->op, &answer);
 }
 
-struct operator *aggregate_values_new(struct evaluation *ev, const struct node *node,
-                                      struct operator *child, struct slice label)
+struct operator* aggregate_values_new(struct evaluation *ev, const struct node *node,
+                                      struct operator* child, struct slice label)
 {
     if (!labels_name_valid_utf8(label)) {
         struct buf CLEANUP(buf_release) text;
@@ -177,8 +178,7 @@ struct operator *aggregate_values_new(struct evaluation *ev, const struct node *
         return NULL;
     }
     ASSERT(child != NULL);
-    struct aggregate_values *values =
-        operator_new(ev, sizeof(*values), &values_methods, node, 1);
+    struct aggregate_values *values = operator_new(ev, sizeof(*values), &values_methods, node, 1);
     values->op.children[0] = child;
     values->label = evaluation_symbol(ev, label);
     table_init(&values->entries);

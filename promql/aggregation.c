@@ -14,7 +14,7 @@ struct label_grouping aggregation_grouping(struct evaluation *ev, const struct n
     };
 }
 
-void aggregation_describe(struct operator *op, const struct label_grouping *grouping)
+void aggregation_describe(struct operator* op, const struct label_grouping *grouping)
 {
     const struct reserved_labels *reserved = &op->ev->reserved;
     bool may_have = grouping->without
@@ -26,7 +26,7 @@ void aggregation_describe(struct operator *op, const struct label_grouping *grou
     op->nameless = op->name_unique = !may_have;
 }
 
-bool aggregation_parameter_start(struct aggregation_parameter *parameter, struct operator *op,
+bool aggregation_parameter_start(struct aggregation_parameter *parameter, struct operator* op,
                                  const struct promql_steps *steps)
 {
     parameter->values = operator_scalar(op, steps);

@@ -58,8 +58,7 @@ static struct annotation *annotations_get(struct annotations *annotations,
                                           struct slice text)
 {
     uint64_t hash = hash_slice(text, level);
-    struct annotation *found =
-        table_get(&annotations->by_text, hash, annotation_has_text, &text);
+    struct annotation *found = table_get(&annotations->by_text, hash, annotation_has_text, &text);
     if (found != NULL) {
         found->position = MAX(found->position, position);
         return found;
@@ -125,8 +124,7 @@ const char *annotation_number(double value, char out[ANNOTATION_NUMBER_SIZE])
 static void print_repair(const struct annotation_repair *repair, struct buf *out)
 {
     char low[ANNOTATION_NUMBER_SIZE], high[ANNOTATION_NUMBER_SIZE];
-    buf_printf(out,
-               ", from buckets %s to %s, with a max diff of %.2g, over %llu samples from ",
+    buf_printf(out, ", from buckets %s to %s, with a max diff of %.2g, over %llu samples from ",
                annotation_number(repair->bucket_min, low),
                annotation_number(repair->bucket_max, high), repair->difference_max,
                (unsigned long long)repair->count);
@@ -165,8 +163,8 @@ struct promql_annotation *annotations_take(struct annotations *annotations, stru
         if (annotation->is_repair)
             print_repair(&annotation->repair, &text);
         print_position(annotation->position, query, &text);
-        taken[i] = (struct promql_annotation){annotation->level,
-                                              arena_slice(arena, buf_slice(&text))};
+        taken[i] =
+            (struct promql_annotation){annotation->level, arena_slice(arena, buf_slice(&text))};
     }
     *out_count = count;
     return taken;

@@ -1,6 +1,6 @@
 /*
- * Warnings and infos of an evaluation: what the reference says beside the answer. Equal texts are one
- * annotation; the place in the query is added at the end: "PromQL info: ... (1:6)".
+ * Warnings and infos of an evaluation: what the reference says beside the answer. Equal texts are
+ * one annotation; the place in the query is added at the end: "PromQL info: ... (1:6)".
  *
  * Ownership: embedded in the evaluation; texts are copied. Thread-safety: one owner.
  */

@@ -35,7 +35,7 @@ static void answer_sort(struct evaluation *ev, void *items, size_t count, size_t
 }
 
 /* Rows into the result's arena. */
-static bool answer_gather(struct evaluation *ev, struct operator *op, struct row_store *store)
+static bool answer_gather(struct evaluation *ev, struct operator* op, struct row_store *store)
 {
     struct row row;
     while (operator_next(op, &row)) {
@@ -47,7 +47,7 @@ static bool answer_gather(struct evaluation *ev, struct operator *op, struct row
     return ev->error == ERR_NONE;
 }
 
-static bool answer_rows(struct evaluation *ev, struct operator *op, struct promql_result *result)
+static bool answer_rows(struct evaluation *ev, struct operator* op, struct promql_result *result)
 {
     struct row_store CLEANUP(row_store_release) store;
     row_store_init(&store, ev, ev->result);
@@ -182,7 +182,7 @@ bool answer_make(struct evaluation *ev, const struct node *root, struct promql_r
     }
     if (root->type == PROMQL_MATRIX)
         return answer_points(ev, root, result);
-    struct operator *op = plan_make(ev, root);
+    struct operator* op = plan_make(ev, root);
     if (op == NULL)
         return false;
     if (ev->delayed_name_removal)
@@ -194,8 +194,7 @@ bool answer_make(struct evaluation *ev, const struct node *root, struct promql_r
     ev->statistics.evaluate_ns = clock_monotonic_ns(ev->clock) - start_ns;
     if (query->step_ms > 0) {
         result->type = PROMQL_MATRIX;
-        answer_sort(ev, result->rows, result->row_count, sizeof(*result->rows),
-                    compare_row_labels);
+        answer_sort(ev, result->rows, result->row_count, sizeof(*result->rows), compare_row_labels);
     }
     return true;
 }

@@ -7,6 +7,6 @@
 
 #include <stdbool.h>
 
-/* Makes the plan of the expression, runs it and fills rows, points or text of the result, whose arena
- * is ev->result. */
+/* Makes the plan of the expression, runs it and fills rows, points or text of the result, whose
+ * arena is ev->result. */
 bool answer_make(struct evaluation *ev, const struct node *root, struct promql_result *result);

@@ -1,11 +1,12 @@
 /*
- * Arithmetic and comparison between two vectors: a hash join. The one side is gathered by match group,
- * the many side streams past it (one-to-one is the case where both are ones: the left streams).
+ * Arithmetic and comparison between two vectors: a hash join. The one side is gathered by match
+ * group, the many side streams past it (one-to-one is the case where both are ones: the left
+ * streams).
  *
- * For a row of the many side, the rows of its group are its partners: as they may take turns over the
- * steps, each partner gives an output row of its own. Where a fill value is given, the steps without a
- * partner make one more; and when the many side has passed, so does every row of the one side that was
- * not met.
+ * For a row of the many side, the rows of its group are its partners: as they may take turns over
+ * the steps, each partner gives an output row of its own. Where a fill value is given, the steps
+ * without a partner make one more; and when the many side has passed, so does every row of the one
+ * side that was not met.
  */
 #include "promql/binary_match.h"
 
@@ -42,7 +43,7 @@ struct binary_match {
 
     size_t column_steps;
     struct row row;
-    uint64_t *met;     /* steps at which the present pair meets */
+    uint64_t *met; /* steps at which the present pair meets */
     double *fill_values;
 };
 
@@ -54,7 +55,7 @@ struct match_output {
     uint64_t *kept;
 };
 
-static bool match_start(struct operator *op)
+static bool match_start(struct operator* op)
 {
     struct binary_match *match = (struct binary_match *)op;
     size_t steps = op->steps.count;
@@ -73,12 +74,12 @@ static bool match_start(struct operator *op)
     return operator_start_children(op);
 }
 
-static struct operator *match_many(const struct binary_match *match)
+static struct operator* match_many(const struct binary_match *match)
 {
     return match->op.children[match->one_is_left ? 1 : 0];
 }
 
-static struct operator *match_one(const struct binary_match *match)
+static struct operator* match_one(const struct binary_match *match)
 {
     return match->op.children[match->one_is_left ? 0 : 1];
 }
@@ -257,7 +258,7 @@ static bool match_next_many(struct binary_match *match)
     return match_side_check(&match->one, match->many.present, match_one_name(match));
 }
 
-static bool match_next(struct operator *op, struct row *out)
+static bool match_next(struct operator* op, struct row *out)
 {
     struct binary_match *match = (struct binary_match *)op;
     struct evaluation *ev = op->ev;
@@ -278,7 +279,7 @@ static bool match_next(struct operator *op, struct row *out)
     return true;
 }
 
-static void match_release(struct operator *op)
+static void match_release(struct operator* op)
 {
     struct binary_match *match = (struct binary_match *)op;
     match_side_release(&match->one);
@@ -301,8 +302,8 @@ static bool names_have_reserved(const struct evaluation *ev, const struct label_
     return false;
 }
 
-struct operator *binary_match_new(struct evaluation *ev, const struct node *node,
-                                  struct operator *left, struct operator *right)
+struct operator* binary_match_new(struct evaluation *ev, const struct node *node,
+                                  struct operator* left, struct operator* right)
 {
     ASSERT(node->binary.cardinality != MATCH_MANY_TO_MANY);
     struct binary_match *match = operator_new(ev, sizeof(*match), &match_methods, node, 2);

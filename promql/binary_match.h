@@ -47,6 +47,6 @@ bool match_side_add(struct match_side *side, const struct row *row);
 struct match_group *match_side_find(struct match_side *side, const struct labels *labels);
 /* Made without rows when there is none; NULL on failure. */
 struct match_group *match_side_group(struct match_side *side, const struct labels *labels);
-/* false with "found duplicate series for the match group ..." when a conflict is at one of the steps;
- * `present` NULL = at any step. */
+/* false with "found duplicate series for the match group ..." when a conflict is at one of the
+ * steps; `present` NULL = at any step. */
 bool match_side_check(struct match_side *side, const uint64_t *present, const char *side_name);

@@ -35,14 +35,14 @@ static void bits_to_values(const uint64_t *bits, double *values, size_t count)
         values[i] = (double)((bits[i / 64] >> (i % 64)) & 1);
 }
 
-static bool scalars_start(struct operator *op)
+static bool scalars_start(struct operator* op)
 {
     struct binary_scalar *binary = (struct binary_scalar *)op;
     binary->is_done = false;
     return binary_scalar_reserve(binary) && operator_start(op->children[0], &op->steps);
 }
 
-static bool scalars_next(struct operator *op, struct row *out)
+static bool scalars_next(struct operator* op, struct row *out)
 {
     struct binary_scalar *binary = (struct binary_scalar *)op;
     if (binary->is_done || !operator_next(op->children[0], out))
@@ -62,7 +62,7 @@ static bool scalars_next(struct operator *op, struct row *out)
     return true;
 }
 
-static bool vector_start(struct operator *op)
+static bool vector_start(struct operator* op)
 {
     struct binary_scalar *binary = (struct binary_scalar *)op;
     label_guard_clear(&binary->guard, op->steps.count);
@@ -85,11 +85,11 @@ static void vector_compare(struct binary_scalar *binary, const double *left, con
         bitmap_and(row->present, binary->matching, steps);
 }
 
-static bool vector_next(struct operator *op, struct row *out)
+static bool vector_next(struct operator* op, struct row *out)
 {
     struct binary_scalar *binary = (struct binary_scalar *)op;
     struct evaluation *ev = op->ev;
-    struct operator *vector = op->children[binary->scalar_is_left ? 1 : 0];
+    struct operator* vector = op->children[binary->scalar_is_left ? 1 : 0];
     size_t steps = op->steps.count;
     do {
         if (!operator_next(vector, out))
@@ -112,7 +112,7 @@ static bool vector_next(struct operator *op, struct row *out)
            label_guard_add(&binary->guard, out->labels, out->present, LABEL_GUARD_STEPS);
 }
 
-static void binary_scalar_release(struct operator *op)
+static void binary_scalar_release(struct operator* op)
 {
     label_guard_release(&((struct binary_scalar *)op)->guard);
 }
@@ -132,7 +132,7 @@ static const struct operator_methods vector_methods = {
 
 static struct binary_scalar *binary_scalar_make(struct evaluation *ev, const struct node *node,
                                                 const struct operator_methods *methods,
-                                                struct operator *left, struct operator *right)
+                                                struct operator* left, struct operator* right)
 {
     ASSERT(node->kind == NODE_BINARY);
     struct binary_scalar *binary = operator_new(ev, sizeof(*binary), methods, node, 2);
@@ -145,20 +145,20 @@ static struct binary_scalar *binary_scalar_make(struct evaluation *ev, const str
     return binary;
 }
 
-struct operator *binary_scalars_new(struct evaluation *ev, const struct node *node,
-                                    struct operator *left, struct operator *right)
+struct operator* binary_scalars_new(struct evaluation *ev, const struct node *node,
+                                    struct operator* left, struct operator* right)
 {
     struct binary_scalar *binary = binary_scalar_make(ev, node, &scalars_methods, left, right);
     binary->op.unique = binary->op.nameless = binary->op.name_unique = true;
     return &binary->op;
 }
 
-struct operator *binary_vector_scalar_new(struct evaluation *ev, const struct node *node,
-                                          struct operator *left, struct operator *right)
+struct operator* binary_vector_scalar_new(struct evaluation *ev, const struct node *node,
+                                          struct operator* left, struct operator* right)
 {
     struct binary_scalar *binary = binary_scalar_make(ev, node, &vector_methods, left, right);
     binary->scalar_is_left = node->children[0]->type == PROMQL_SCALAR;
-    const struct operator *vector = binary->scalar_is_left ? right : left;
+    const struct operator* vector = binary->scalar_is_left ? right : left;
     bool drops_now = binary->changes_metric && !ev->delayed_name_removal;
     binary->guarded = drops_now && !vector->name_unique;
     binary->op.unique = vector->unique && (vector->name_unique || !drops_now);

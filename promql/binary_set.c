@@ -1,6 +1,6 @@
 /*
- * and, or, unless: rows pass or not by whether their match group is present on the other side at the
- * step. One bitmap a group is all that is kept of a side.
+ * and, or, unless: rows pass or not by whether their match group is present on the other side at
+ * the step. One bitmap a group is all that is kept of a side.
  */
 #include "base/assert.h"
 #include "promql/label_groups.h"
@@ -11,11 +11,11 @@ struct binary_set {
     enum operator_kind kind;
     struct label_groups groups;
     VEC(uint64_t *) presence; /* by group: of the side that was seen first */
-    bool is_gathered; /* and, unless: the right side has been seen */
-    bool left_done;   /* or */
+    bool is_gathered;         /* and, unless: the right side has been seen */
+    bool left_done;           /* or */
 };
 
-static bool binary_set_start(struct operator *op)
+static bool binary_set_start(struct operator* op)
 {
     struct binary_set *set = (struct binary_set *)op;
     label_groups_clear(&set->groups);
@@ -63,7 +63,7 @@ static bool binary_set_gather_right(struct binary_set *set)
     return set->op.ev->error == ERR_NONE;
 }
 
-static bool filter_next(struct operator *op, struct row *out)
+static bool filter_next(struct operator* op, struct row *out)
 {
     struct binary_set *set = (struct binary_set *)op;
     if (!set->is_gathered && !binary_set_gather_right(set))
@@ -75,7 +75,7 @@ static bool filter_next(struct operator *op, struct row *out)
     return false;
 }
 
-static bool or_next(struct operator *op, struct row *out)
+static bool or_next(struct operator* op, struct row *out)
 {
     struct binary_set *set = (struct binary_set *)op;
     if (!set->left_done) {
@@ -90,7 +90,7 @@ static bool or_next(struct operator *op, struct row *out)
     return false;
 }
 
-static void binary_set_release(struct operator *op)
+static void binary_set_release(struct operator* op)
 {
     struct binary_set *set = (struct binary_set *)op;
     label_groups_release(&set->groups);
@@ -110,8 +110,8 @@ static const struct operator_methods or_methods = {
     .release = binary_set_release,
 };
 
-struct operator *binary_set_new(struct evaluation *ev, const struct node *node,
-                                struct operator *left, struct operator *right)
+struct operator* binary_set_new(struct evaluation *ev, const struct node *node,
+                                struct operator* left, struct operator* right)
 {
     enum operator_kind kind = node->binary.op;
     ASSERT(operator_is_set(kind));

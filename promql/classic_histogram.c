@@ -121,8 +121,8 @@ static double classic_rank(double value, const struct classic_bucket *buckets, s
         if (upper_bound > value) {
             if (lower_bound == -INFINITY)
                 return buckets[i].count;
-            return rank + (buckets[i].count - rank) * (value - lower_bound) /
-                              (upper_bound - lower_bound);
+            return rank +
+                   (buckets[i].count - rank) * (value - lower_bound) / (upper_bound - lower_bound);
         }
         rank = buckets[i].count;
     }

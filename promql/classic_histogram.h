@@ -1,6 +1,6 @@
 /*
- * Quantiles and fractions of a classic histogram: cumulative counts by upper bound, as the series with
- * an le label have them. Thread-safety: no state.
+ * Quantiles and fractions of a classic histogram: cumulative counts by upper bound, as the series
+ * with an le label have them. Thread-safety: no state.
  */
 #pragma once
 
@@ -20,7 +20,8 @@ struct classic_repair {
     double difference_max;
 };
 
-/* Buckets sorted by bound, at least one; equal bounds are put together and counts repaired in place. */
+/* Buckets sorted by bound, at least one; equal bounds are put together and counts repaired in
+ * place. */
 double classic_quantile(double q, struct classic_bucket *buckets, size_t count,
                         struct classic_repair *out_repair);
 double classic_fraction(double lower, double upper, struct classic_bucket *buckets, size_t count);

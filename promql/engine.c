@@ -1,6 +1,7 @@
 /*
- * The engine: who may run when, for how long and with how much. A query waits at the gate until fewer
- * than the maximum run, is evaluated on the thread of its caller, and leaves its figures behind.
+ * The engine: who may run when, for how long and with how much. A query waits at the gate until
+ * fewer than the maximum run, is evaluated on the thread of its caller, and leaves its figures
+ * behind.
  */
 #include <stdatomic.h>
 
@@ -84,8 +85,7 @@ void promql_engine_set_subquery_step(struct promql_engine *engine, int64_t step_
 }
 
 /* Waits for a place among those that run. */
-static enum err engine_enter(struct promql_engine *engine, int64_t deadline_ns,
-                             struct errbuf *err)
+static enum err engine_enter(struct promql_engine *engine, int64_t deadline_ns, struct errbuf *err)
 {
     MUTEX_GUARD(&engine->lock);
     while (engine->running >= engine->options.concurrency_max) {
@@ -132,8 +132,8 @@ static void evaluation_init(struct evaluation *ev, struct promql_engine *engine,
         .query = query,
         .text = query->expression->text,
         .delayed_name_removal = (options->features & PROMQL_DELAYED_NAME_REMOVAL) != 0,
-        .lookback_ms = query->lookback_delta_ms > 0 ? query->lookback_delta_ms
-                                                    : options->lookback_delta_ms,
+        .lookback_ms =
+            query->lookback_delta_ms > 0 ? query->lookback_delta_ms : options->lookback_delta_ms,
         .default_subquery_step_ms =
             atomic_load_explicit(&engine->subquery_step_ms, memory_order_relaxed),
         .clock = options->clock,
@@ -186,8 +186,8 @@ static enum err evaluation_run(struct evaluation *ev, struct promql_result *resu
                                  ev->statistics.prepare_ns - ev->statistics.sort_ns;
     if (!good)
         return ev->error;
-    result->annotations = annotations_take(&ev->annotations, ev->text, ev->result,
-                                           &result->annotation_count);
+    result->annotations =
+        annotations_take(&ev->annotations, ev->text, ev->result, &result->annotation_count);
     return ERR_NONE;
 }
 
@@ -200,8 +200,9 @@ static enum err query_steps(const struct promql_query *query, struct promql_step
         return ERR_NONE;
     }
     if (query->step_ms < 0 || query->end_ms < query->start_ms)
-        return errbuf_set(err, ERR_INVALID, "a range query needs a positive step and an end that "
-                                            "is not before its start");
+        return errbuf_set(err, ERR_INVALID,
+                          "a range query needs a positive step and an end that "
+                          "is not before its start");
     enum promql_type type = promql_expression_type(query->expression);
     if (type != PROMQL_VECTOR && type != PROMQL_SCALAR)
         return errbuf_set(err, ERR_INVALID,
@@ -216,8 +217,8 @@ static enum err query_steps(const struct promql_query *query, struct promql_step
 }
 
 static enum err engine_run(struct promql_engine *engine, const struct promql_query *query,
-                           const struct promql_steps *steps, int64_t deadline_ns,
-                           int64_t queue_ns, struct promql_result **out, struct errbuf *err)
+                           const struct promql_steps *steps, int64_t deadline_ns, int64_t queue_ns,
+                           struct promql_result **out, struct errbuf *err)
 {
     struct promql_result *result = mem_zalloc(sizeof(*result));
     arena_init(&result->arena, SIZE_MAX);

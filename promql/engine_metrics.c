@@ -30,9 +30,8 @@ void engine_metrics_init(struct engine_metrics *metrics, size_t concurrency_max)
         metrics->durations[i] = counters_get(durations, &slice);
         metrics->histograms[i] = counters_get(histograms, &slice);
     }
-    metrics->queries =
-        counters_gauge("prometheus_engine_queries",
-                       "The current number of queries being executed or waiting.");
+    metrics->queries = counters_gauge("prometheus_engine_queries",
+                                      "The current number of queries being executed or waiting.");
     metrics->samples = counters_counter(
         "prometheus_engine_query_samples_total",
         "The total number of samples loaded by all queries (full window per step for "
@@ -44,8 +43,8 @@ void engine_metrics_init(struct engine_metrics *metrics, size_t concurrency_max)
     counter_set(counters_gauge("prometheus_engine_queries_concurrent_max",
                                "The max number of concurrent queries."),
                 (double)concurrency_max);
-    counter_set(
-        counters_gauge("prometheus_engine_query_log_enabled", "State of the query log."), 0);
+    counter_set(counters_gauge("prometheus_engine_query_log_enabled", "State of the query log."),
+                0);
     counters_counter("prometheus_engine_query_log_failures_total",
                      "The number of query log failures.");
 }

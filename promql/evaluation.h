@@ -1,16 +1,18 @@
 /*
- * What all operators of one evaluation share: the query, its limits, its memory and what went wrong.
+ * What all operators of one evaluation share: the query, its limits, its memory and what went
+ * wrong.
  *
  * Memory comes from two arenas: `result` lives as long as the answer (label sets, rows), `scratch`
- * ends with the evaluation (columns in flight, tables). Both count against one limit of bytes. Large
- * things are asked for by evaluation_column and friends, which fail; small things (a label set) are
- * taken directly and the limit is looked at when the row is handed on, so that it is exceeded by one
- * row at most.
+ * ends with the evaluation (columns in flight, tables). Both count against one limit of bytes.
+ * Large things are asked for by evaluation_column and friends, which fail; small things (a label
+ * set) are taken directly and the limit is looked at when the row is handed on, so that it is
+ * exceeded by one row at most.
  *
  * The first failure stays: evaluation_fail records it, every loop looks at the answer of
  * evaluation_check or operator_next and ends.
  *
- * Thread-safety: one thread. (Where rows will be made by several threads, each gets an own scratch.)
+ * Thread-safety: one thread. (Where rows will be made by several threads, each gets an own
+ * scratch.)
  */
 #pragma once
 
@@ -60,7 +62,7 @@ struct evaluation {
     VEC(uint32_t) symbols; /* interned for this query: references to give back with the result */
     uint64_t symbol_bytes; /* of their text; counts against the limit */
     VEC(struct label_pair) pairs; /* where label sets are put together */
-    struct operator *operators;   /* all of the plan, for their end */
+    struct operator* operators;   /* all of the plan, for their end */
 
     /* limits: */
     uint64_t samples_current; /* cells that the reference would hold at this moment */
@@ -70,7 +72,8 @@ struct evaluation {
     struct errbuf *err;
 };
 
-/* Work after which the clock and the flag of cancellation are looked at: well below a millisecond. */
+/* Work after which the clock and the flag of cancellation are looked at: well below a millisecond.
+ */
 #define EVALUATION_WORK_SLICE ((uint64_t)1 << 16)
 
 bool evaluation_check_now(struct evaluation *ev);

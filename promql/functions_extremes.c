@@ -1,9 +1,9 @@
 /*
  * Smallest, largest, quantile and median deviation over time.
  *
- * Where windows overlap much, min and max keep a queue of candidates: an index whose sample was beaten
- * by a later one can never win again, so every sample enters and leaves once whatever the overlap.
- * Where they hardly overlap, scanning each window is cheaper.
+ * Where windows overlap much, min and max keep a queue of candidates: an index whose sample was
+ * beaten by a later one can never win again, so every sample enters and leaves once whatever the
+ * overlap. Where they hardly overlap, scanning each window is cheaper.
  */
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /*
- * histogram_quantile, histogram_quantiles and histogram_fraction over classic histograms: the rows of
- * all buckets are gathered, grouped by their labels without le, and sorted by bound once; then every
- * step puts its buckets together.
+ * histogram_quantile, histogram_quantiles and histogram_fraction over classic histograms: the rows
+ * of all buckets are gathered, grouped by their labels without le, and sorted by bound once; then
+ * every step puts its buckets together.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -84,8 +84,7 @@ static void histogram_check_quantile(struct histogram_function *function, size_t
     char text[ANNOTATION_NUMBER_SIZE];
     annotations_add(&function->op.ev->annotations, PROMQL_WARNING,
                     histogram_argument(function, scalar)->start,
-                    "quantile value should be between 0 and 1, got %s",
-                    annotation_number(q, text));
+                    "quantile value should be between 0 and 1, got %s", annotation_number(q, text));
 }
 
 /* The pass of a value of q, made when it is new. */
@@ -141,7 +140,7 @@ static bool histogram_plan_passes(struct histogram_function *function)
     return true;
 }
 
-static bool histogram_start(struct operator *op)
+static bool histogram_start(struct operator* op)
 {
     struct histogram_function *function = (struct histogram_function *)op;
     size_t steps = op->steps.count;
@@ -172,8 +171,7 @@ static void histogram_warn_bound(struct histogram_function *function, const stru
     struct buf CLEANUP(buf_release) text;
     buf_init(&text, 4096);
     quote_go(bound, &text);
-    struct slice name =
-        ev->delayed_name_removal ? labels_metric_name(row->labels) : SLICE_EMPTY;
+    struct slice name = ev->delayed_name_removal ? labels_metric_name(row->labels) : SLICE_EMPTY;
     if (name.len > 0) {
         buf_append_str(&text, " for metric name ");
         quote_go(name, &text);
@@ -291,8 +289,7 @@ static bool histogram_compute(struct histogram_function *function,
 }
 
 static bool histogram_label(struct histogram_function *function,
-                            const struct histogram_group *group,
-                            const struct histogram_pass *pass)
+                            const struct histogram_group *group, const struct histogram_pass *pass)
 {
     struct evaluation *ev = function->op.ev;
     struct row *row = &function->row;
@@ -306,7 +303,7 @@ static bool histogram_label(struct histogram_function *function,
            label_guard_add(&function->guard, row->labels, row->present, LABEL_GUARD_STEPS);
 }
 
-static bool histogram_next(struct operator *op, struct row *out)
+static bool histogram_next(struct operator* op, struct row *out)
 {
     struct histogram_function *function = (struct histogram_function *)op;
     if (!function->is_gathered && !histogram_gather(function))
@@ -319,8 +316,7 @@ static bool histogram_next(struct operator *op, struct row *out)
         }
         const struct histogram_group *group = &function->by_index.items[function->group];
         const struct histogram_pass *pass = &function->passes.items[function->pass];
-        if (!histogram_compute(function, group, pass) ||
-            !histogram_label(function, group, pass))
+        if (!histogram_compute(function, group, pass) || !histogram_label(function, group, pass))
             return false;
         function->group++;
         if (!bitmap_any(function->row.present, op->steps.count))
@@ -331,7 +327,7 @@ static bool histogram_next(struct operator *op, struct row *out)
     return false;
 }
 
-static void histogram_release(struct operator *op)
+static void histogram_release(struct operator* op)
 {
     struct histogram_function *function = (struct histogram_function *)op;
     histogram_clear_groups(function);
@@ -350,8 +346,8 @@ static const struct operator_methods histogram_methods = {
     .release = histogram_release,
 };
 
-struct operator *histogram_new(struct evaluation *ev, const struct node *call,
-                               struct operator *child, struct operator **scalars,
+struct operator* histogram_new(struct evaluation *ev, const struct node *call,
+                               struct operator* child, struct operator** scalars,
                                size_t scalar_count)
 {
     ASSERT(scalar_count <= HISTOGRAM_SCALARS_MAX);
@@ -364,8 +360,7 @@ struct operator *histogram_new(struct evaluation *ev, const struct node *call,
     function->id = call->call.function->id;
     function->le = evaluation_symbol(ev, SLICE("le"));
     if (function->id == FUNCTION_HISTOGRAM_QUANTILES)
-        function->quantile_label =
-            evaluation_symbol(ev, node_unwrap(call->children[1])->string);
+        function->quantile_label = evaluation_symbol(ev, node_unwrap(call->children[1])->string);
     struct slice le = SLICE("le");
     struct label_grouping grouping = {.names = label_names_make(ev, &le, 1), .without = true};
     label_groups_init(&function->groups, ev, &grouping);

@@ -1,6 +1,6 @@
 /*
- * Mathematical functions of one value. Every slot of a column is computed, present or not, so that the
- * loops have no branches; what lies in slots that are not present is never looked at.
+ * Mathematical functions of one value. Every slot of a column is computed, present or not, so that
+ * the loops have no branches; what lies in slots that are not present is never looked at.
  */
 #include <math.h>
 
@@ -156,20 +156,34 @@ static void map_min_of(struct row *row, const struct map_input *input)
 }
 
 static const map_kernel kernels[FUNCTION_COUNT_ALL] = {
-    [FUNCTION_ABS] = map_abs,           [FUNCTION_CEIL] = map_ceil,
-    [FUNCTION_FLOOR] = map_floor,       [FUNCTION_SQRT] = map_sqrt,
-    [FUNCTION_EXP] = map_exp,           [FUNCTION_LN] = map_ln,
-    [FUNCTION_LOG2] = map_log2,         [FUNCTION_LOG10] = map_log10,
-    [FUNCTION_SGN] = map_sgn,           [FUNCTION_RAD] = map_rad,
-    [FUNCTION_DEG] = map_deg,           [FUNCTION_SIN] = map_sin,
-    [FUNCTION_COS] = map_cos,           [FUNCTION_TAN] = map_tan,
-    [FUNCTION_ASIN] = map_asin,         [FUNCTION_ACOS] = map_acos,
-    [FUNCTION_ATAN] = map_atan,         [FUNCTION_SINH] = map_sinh,
-    [FUNCTION_COSH] = map_cosh,         [FUNCTION_TANH] = map_tanh,
-    [FUNCTION_ASINH] = map_asinh,       [FUNCTION_ACOSH] = map_acosh,
-    [FUNCTION_ATANH] = map_atanh,       [FUNCTION_ROUND] = map_round,
-    [FUNCTION_CLAMP] = map_clamp,       [FUNCTION_CLAMP_MIN] = map_clamp_min,
-    [FUNCTION_CLAMP_MAX] = map_clamp_max, [FUNCTION_MAX_OF] = map_max_of,
+    [FUNCTION_ABS] = map_abs,
+    [FUNCTION_CEIL] = map_ceil,
+    [FUNCTION_FLOOR] = map_floor,
+    [FUNCTION_SQRT] = map_sqrt,
+    [FUNCTION_EXP] = map_exp,
+    [FUNCTION_LN] = map_ln,
+    [FUNCTION_LOG2] = map_log2,
+    [FUNCTION_LOG10] = map_log10,
+    [FUNCTION_SGN] = map_sgn,
+    [FUNCTION_RAD] = map_rad,
+    [FUNCTION_DEG] = map_deg,
+    [FUNCTION_SIN] = map_sin,
+    [FUNCTION_COS] = map_cos,
+    [FUNCTION_TAN] = map_tan,
+    [FUNCTION_ASIN] = map_asin,
+    [FUNCTION_ACOS] = map_acos,
+    [FUNCTION_ATAN] = map_atan,
+    [FUNCTION_SINH] = map_sinh,
+    [FUNCTION_COSH] = map_cosh,
+    [FUNCTION_TANH] = map_tanh,
+    [FUNCTION_ASINH] = map_asinh,
+    [FUNCTION_ACOSH] = map_acosh,
+    [FUNCTION_ATANH] = map_atanh,
+    [FUNCTION_ROUND] = map_round,
+    [FUNCTION_CLAMP] = map_clamp,
+    [FUNCTION_CLAMP_MIN] = map_clamp_min,
+    [FUNCTION_CLAMP_MAX] = map_clamp_max,
+    [FUNCTION_MAX_OF] = map_max_of,
     [FUNCTION_MIN_OF] = map_min_of,
 };
 

@@ -1,6 +1,7 @@
 /*
- * Sums, averages, counts and deviations over time. Compensated sums have a defined order within each
- * window, so every window is added up anew: the price of agreeing with the reference to the last bit.
+ * Sums, averages, counts and deviations over time. Compensated sums have a defined order within
+ * each window, so every window is added up anew: the price of agreeing with the reference to the
+ * last bit.
  */
 #include <math.h>
 
@@ -123,8 +124,7 @@ bool range_time_of_first(struct range_input *in)
     return window_column(in, window_time_of_first);
 }
 
-static inline double window_time_of_last(const struct range_input *in, uint32_t low,
-                                         uint32_t count)
+static inline double window_time_of_last(const struct range_input *in, uint32_t low, uint32_t count)
 {
     return (double)in->samples.timestamps_ms[low + count - 1] / 1000;
 }

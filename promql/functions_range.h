@@ -1,6 +1,6 @@
 /*
- * Functions over range vectors. A kernel gets the samples of one series and the windows of all steps
- * and computes the whole column; it is asked once a series.
+ * Functions over range vectors. A kernel gets the samples of one series and the windows of all
+ * steps and computes the whole column; it is asked once a series.
  *
  * Thread-safety: kernels touch nothing but what they are given.
  */

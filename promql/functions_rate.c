@@ -2,7 +2,8 @@
  * rate, increase and delta with extrapolation to the edges of the window; irate and idelta from the
  * last two samples; resets and changes by running counts.
  *
- * Counter resets are rare, so their places are listed once a series; a window adds what it contains.
+ * Counter resets are rare, so their places are listed once a series; a window adds what it
+ * contains.
  */
 #include <math.h>
 
@@ -27,9 +28,9 @@ static double rate_range_seconds(int64_t range_ms)
 }
 
 /*
- * How far the line through the first and the last sample of a window is drawn out: to an edge when the
- * sample next to it is near; else by half the average distance, as the series is taken to begin or end
- * there. This depends on times alone and is kept for the series of the same times.
+ * How far the line through the first and the last sample of a window is drawn out: to an edge when
+ * the sample next to it is near; else by half the average distance, as the series is taken to begin
+ * or end there. This depends on times alone and is kept for the series of the same times.
  */
 static void rate_find_times(struct range_input *in)
 {

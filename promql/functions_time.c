@@ -1,7 +1,7 @@
 /*
  * Parts of a date in UTC. Values are seconds since 1970 and may be anything, so the calendar is
- * computed as Go does it: in unsigned seconds since a year far in the past, where a day count beyond
- * all sense wraps instead of being undefined.
+ * computed as Go does it: in unsigned seconds since a year far in the past, where a day count
+ * beyond all sense wraps instead of being undefined.
  */
 #include <math.h>
 #include <stdint.h>
@@ -15,9 +15,9 @@
 #define SECONDS_BEFORE_1970 (UINT64_C(9223371966579724800) + UINT64_C(62135596800))
 
 struct date {
-    uint64_t year; /* since ABSOLUTE_YEAR */
+    uint64_t year;     /* since ABSOLUTE_YEAR */
     uint32_t year_day; /* 0-based */
-    uint32_t month; /* 1-based */
+    uint32_t month;    /* 1-based */
     uint32_t day;
     uint32_t month_days;
 };
@@ -37,7 +37,8 @@ static uint64_t absolute_seconds(double value)
     return (uint64_t)whole_seconds(value) + SECONDS_BEFORE_1970;
 }
 
-/* The absolute year is 1 modulo 400, so cycles of 400, 100, 4 and 1 years are counted off from it. */
+/* The absolute year is 1 modulo 400, so cycles of 400, 100, 4 and 1 years are counted off from it.
+ */
 static struct date date_of(uint64_t seconds)
 {
     uint64_t days = seconds / SECONDS_PER_DAY;

@@ -9,7 +9,8 @@ struct line {
     double intercept;
 };
 
-/* Least squares; the intercept is at `intercept_ms`, which is near the samples to save precision. */
+/* Least squares; the intercept is at `intercept_ms`, which is near the samples to save precision.
+ */
 static struct line line_fit(const struct range_input *in, uint32_t low, uint32_t count,
                             int64_t intercept_ms)
 {
@@ -102,8 +103,7 @@ bool range_smooth(struct range_input *in)
                                    smoothing);
         if (trending <= 0 || trending >= 1)
             return evaluation_fail(in->ev, ERR_EXECUTION,
-                                   "invalid trend factor. Expected: 0 < tf < 1, got: %f",
-                                   trending);
+                                   "invalid trend factor. Expected: 0 < tf < 1, got: %f", trending);
         if (count < 2)
             continue;
         in->values[i] = smooth_window(in->samples.values + low, count, smoothing, trending);

@@ -8,7 +8,7 @@ struct invariant {
     struct row row;
 };
 
-static bool invariant_start(struct operator *op)
+static bool invariant_start(struct operator* op)
 {
     struct invariant *invariant = (struct invariant *)op;
     if (invariant->column_steps < op->steps.count) {
@@ -21,7 +21,7 @@ static bool invariant_start(struct operator *op)
     return operator_start(op->children[0], &first);
 }
 
-static bool invariant_next(struct operator *op, struct row *out)
+static bool invariant_next(struct operator* op, struct row *out)
 {
     struct invariant *invariant = (struct invariant *)op;
     struct row row;
@@ -44,12 +44,11 @@ static const struct operator_methods invariant_methods = {
     .next = invariant_next,
 };
 
-struct operator *invariant_new(struct evaluation *ev, const struct node *node,
-                               struct operator *child)
+struct operator*
+    invariant_new(struct evaluation *ev, const struct node *node, struct operator* child)
 {
     ASSERT(child != NULL);
-    struct invariant *invariant =
-        operator_new(ev, sizeof(*invariant), &invariant_methods, node, 1);
+    struct invariant *invariant = operator_new(ev, sizeof(*invariant), &invariant_methods, node, 1);
     invariant->op.children[0] = child;
     invariant->op.unique = child->unique;
     invariant->op.nameless = child->nameless;

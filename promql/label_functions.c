@@ -1,6 +1,6 @@
 /*
- * label_replace and label_join: only label sets change. A pattern is matched once for every value of
- * the source label, as symbols tell equal values without looking at them.
+ * label_replace and label_join: only label sets change. A pattern is matched once for every value
+ * of the source label, as symbols tell equal values without looking at them.
  */
 #include "base/assert.h"
 #include "base/buf.h"
@@ -35,7 +35,7 @@ struct replaced_value {
     bool matches;
 };
 
-static bool label_function_start(struct operator *op)
+static bool label_function_start(struct operator* op)
 {
     struct label_function *function = (struct label_function *)op;
     label_guard_clear(&function->guard, op->steps.count);
@@ -83,7 +83,7 @@ static bool label_function_set(struct label_function *function, struct row *row,
     return true;
 }
 
-static bool label_replace_next(struct operator *op, struct row *out)
+static bool label_replace_next(struct operator* op, struct row *out)
 {
     struct label_function *function = (struct label_function *)op;
     if (!operator_next(op->children[0], out))
@@ -97,7 +97,7 @@ static bool label_replace_next(struct operator *op, struct row *out)
     return label_guard_add(&function->guard, out->labels, out->present, LABEL_GUARD_STEPS);
 }
 
-static bool label_join_next(struct operator *op, struct row *out)
+static bool label_join_next(struct operator* op, struct row *out)
 {
     struct label_function *function = (struct label_function *)op;
     if (!operator_next(op->children[0], out))
@@ -115,7 +115,7 @@ static bool label_join_next(struct operator *op, struct row *out)
     return label_guard_add(&function->guard, out->labels, out->present, LABEL_GUARD_STEPS);
 }
 
-static void label_function_release(struct operator *op)
+static void label_function_release(struct operator* op)
 {
     struct label_function *function = (struct label_function *)op;
     regex_free(function->regex);
@@ -146,7 +146,7 @@ static struct slice string_argument(const struct node *call, size_t index)
 
 static struct label_function *label_function_make(struct evaluation *ev, const struct node *call,
                                                   const struct operator_methods *methods,
-                                                  struct operator *child)
+                                                  struct operator* child)
 {
     struct label_function *function = operator_new(ev, sizeof(*function), methods, call, 1);
     function->op.children[0] = child;
@@ -161,8 +161,8 @@ static struct label_function *label_function_make(struct evaluation *ev, const s
     return function;
 }
 
-struct operator *label_replace_new(struct evaluation *ev, const struct node *call,
-                                   struct operator *child)
+struct operator*
+    label_replace_new(struct evaluation *ev, const struct node *call, struct operator* child)
 {
     struct label_function *function = label_function_make(ev, call, &replace_methods, child);
     struct slice target = string_argument(call, 1);
@@ -170,8 +170,8 @@ struct operator *label_replace_new(struct evaluation *ev, const struct node *cal
     function->replacement = string_argument(call, 2);
     function->source = evaluation_symbol(ev, string_argument(call, 3));
     if (regex_new(pattern, &function->regex, NULL) != ERR_NONE) {
-        evaluation_fail(ev, ERR_EXECUTION,
-                        "invalid regular expression in label_replace(): %.*s", SLICE_ARG(pattern));
+        evaluation_fail(ev, ERR_EXECUTION, "invalid regular expression in label_replace(): %.*s",
+                        SLICE_ARG(pattern));
         return NULL;
     }
     if (!labels_name_valid_utf8(target)) {
@@ -183,8 +183,8 @@ struct operator *label_replace_new(struct evaluation *ev, const struct node *cal
     return &function->op;
 }
 
-struct operator *label_join_new(struct evaluation *ev, const struct node *call,
-                                struct operator *child)
+struct operator*
+    label_join_new(struct evaluation *ev, const struct node *call, struct operator* child)
 {
     struct label_function *function = label_function_make(ev, call, &join_methods, child);
     function->separator = string_argument(call, 2);
@@ -202,8 +202,7 @@ struct operator *label_join_new(struct evaluation *ev, const struct node *call,
     }
     struct slice target = string_argument(call, 1);
     if (!labels_name_valid_utf8(target)) {
-        evaluation_fail(ev, ERR_EXECUTION,
-                        "invalid destination label name in label_join(): %.*s",
+        evaluation_fail(ev, ERR_EXECUTION, "invalid destination label name in label_join(): %.*s",
                         SLICE_ARG(target));
         return NULL;
     }

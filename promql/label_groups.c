@@ -65,9 +65,8 @@ size_t label_groups_add(struct label_groups *groups, const struct labels *labels
         return group->index;
     group = arena_alloc(&ev->scratch, sizeof(*group));
     *group = (struct label_group){
-        .labels = ev->pairs.len == 0
-                      ? labels_empty()
-                      : labels_borrow(ev->result, ev->pairs.items, ev->pairs.len),
+        .labels = ev->pairs.len == 0 ? labels_empty()
+                                     : labels_borrow(ev->result, ev->pairs.items, ev->pairs.len),
         .index = groups->items.len,
     };
     table_add(&groups->table, hash, group);
@@ -107,7 +106,8 @@ bool label_guard_add(struct label_guard *guard, const struct labels *labels,
 {
     ASSERT(guard->step_count > 0);
     struct evaluation *ev = guard->ev;
-    struct guarded_set *set = table_get(&guard->table, labels->hash, guarded_set_has_labels, labels);
+    struct guarded_set *set =
+        table_get(&guard->table, labels->hash, guarded_set_has_labels, labels);
     if (set == NULL) {
         size_t words = promql_bitmap_words(guard->step_count);
         set = evaluation_alloc(ev, 1, sizeof(*set) + words * sizeof(*present));

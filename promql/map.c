@@ -11,7 +11,7 @@ struct map {
     struct label_guard guard;
 };
 
-static bool map_start(struct operator *op)
+static bool map_start(struct operator* op)
 {
     struct map *map = (struct map *)op;
     map->input.steps = &op->steps;
@@ -24,7 +24,7 @@ static bool map_start(struct operator *op)
     return operator_start(op->children[0], &op->steps);
 }
 
-static bool map_next(struct operator *op, struct row *out)
+static bool map_next(struct operator* op, struct row *out)
 {
     struct map *map = (struct map *)op;
     struct evaluation *ev = op->ev;
@@ -40,7 +40,7 @@ static bool map_next(struct operator *op, struct row *out)
            label_guard_add(&map->guard, out->labels, out->present, LABEL_GUARD_STEPS);
 }
 
-static void map_release(struct operator *op)
+static void map_release(struct operator* op)
 {
     label_guard_release(&((struct map *)op)->guard);
 }
@@ -52,8 +52,8 @@ static const struct operator_methods map_methods = {
     .release = map_release,
 };
 
-struct operator *map_new(struct evaluation *ev, const struct node *node, map_kernel kernel,
-                         struct operator *child, struct operator **scalars, size_t scalar_count)
+struct operator* map_new(struct evaluation *ev, const struct node *node, map_kernel kernel,
+                         struct operator* child, struct operator** scalars, size_t scalar_count)
 {
     ASSERT(kernel != NULL);
     ASSERT(scalar_count <= MAP_ARGUMENTS_MAX);

@@ -11,7 +11,7 @@ struct merge {
     size_t at;
 };
 
-static bool merge_start(struct operator *op)
+static bool merge_start(struct operator* op)
 {
     struct merge *merge = (struct merge *)op;
     row_store_clear(&merge->store, op->steps.count);
@@ -34,7 +34,7 @@ static bool merge_gather(struct merge *merge)
     return ev->error == ERR_NONE;
 }
 
-static bool merge_next(struct operator *op, struct row *out)
+static bool merge_next(struct operator* op, struct row *out)
 {
     struct merge *merge = (struct merge *)op;
     if (!merge->is_gathered && !merge_gather(merge))
@@ -45,7 +45,7 @@ static bool merge_next(struct operator *op, struct row *out)
     return true;
 }
 
-static void merge_release(struct operator *op)
+static void merge_release(struct operator* op)
 {
     row_store_release(&((struct merge *)op)->store);
 }
@@ -57,7 +57,7 @@ static const struct operator_methods merge_methods = {
     .release = merge_release,
 };
 
-struct operator *merge_new(struct operator *child, bool drop_names)
+struct operator* merge_new(struct operator* child, bool drop_names)
 {
     struct evaluation *ev = child->ev;
     struct merge *merge = operator_new(ev, sizeof(*merge), &merge_methods, child->node, 1);

@@ -6,11 +6,11 @@ void *operator_new(struct evaluation *ev, size_t size, const struct operator_met
                    const struct node *node, size_t child_count)
 {
     ASSERT(size >= sizeof(struct operator));
-    struct operator *op = arena_zalloc(&ev->scratch, size);
+    struct operator* op = arena_zalloc(&ev->scratch, size);
     op->methods = methods;
     op->ev = ev;
     op->node = node;
-    op->children = arena_zalloc_array(&ev->scratch, child_count, sizeof(struct operator *));
+    op->children = arena_zalloc_array(&ev->scratch, child_count, sizeof(struct operator*));
     op->child_count = child_count;
     op->next_of_plan = ev->operators;
     ev->operators = op;
@@ -19,14 +19,14 @@ void *operator_new(struct evaluation *ev, size_t size, const struct operator_met
 
 void operators_release(struct evaluation *ev)
 {
-    for (struct operator *op = ev->operators; op != NULL; op = op->next_of_plan) {
+    for (struct operator* op = ev->operators; op != NULL; op = op->next_of_plan) {
         if (op->methods->release != NULL)
             op->methods->release(op);
     }
     ev->operators = NULL;
 }
 
-bool operator_start(struct operator *op, const struct promql_steps *steps)
+bool operator_start(struct operator* op, const struct promql_steps *steps)
 {
     ASSERT(steps->count > 0);
     struct evaluation *ev = op->ev;
@@ -39,7 +39,7 @@ bool operator_start(struct operator *op, const struct promql_steps *steps)
     return op->methods->start(op);
 }
 
-bool operator_start_children(struct operator *op)
+bool operator_start_children(struct operator* op)
 {
     for (size_t i = 0; i < op->child_count; i++) {
         if (op->children[i] != NULL && !operator_start(op->children[i], &op->steps))
@@ -49,10 +49,10 @@ bool operator_start_children(struct operator *op)
 }
 
 /* What the children gave is not held any longer. */
-static void operator_drop_children(struct operator *op)
+static void operator_drop_children(struct operator* op)
 {
     for (size_t i = 0; i < op->child_count; i++) {
-        struct operator *child = op->children[i];
+        struct operator* child = op->children[i];
         if (child == NULL)
             continue;
         evaluation_drop(op->ev, child->cells);
@@ -60,7 +60,7 @@ static void operator_drop_children(struct operator *op)
     }
 }
 
-bool operator_next(struct operator *op, struct row *out)
+bool operator_next(struct operator* op, struct row *out)
 {
     struct evaluation *ev = op->ev;
     if (op->at_end)
@@ -80,7 +80,7 @@ bool operator_next(struct operator *op, struct row *out)
            evaluation_check(ev, op->steps.count);
 }
 
-const double *operator_scalar(struct operator *op, const struct promql_steps *steps)
+const double *operator_scalar(struct operator* op, const struct promql_steps *steps)
 {
     struct row row;
     if (!operator_start(op, steps) || !operator_next(op, &row))

@@ -1,11 +1,11 @@
 /*
  * The plan is a tree of operators. Each yields rows, one after the other; a parent pulls from its
- * children, so what can stream does, and what needs all rows first (the one side of a join, quantile)
- * gathers them.
+ * children, so what can stream does, and what needs all rows first (the one side of a join,
+ * quantile) gathers them.
  *
- * An operator is started with the steps for which it is to give values and may be started again with
- * others: subqueries start their child with their own grid, and operators that gather can go through
- * the steps in tiles.
+ * An operator is started with the steps for which it is to give values and may be started again
+ * with others: subqueries start their child with their own grid, and operators that gather can go
+ * through the steps in tiles.
  *
  * Failure: start and next answer false; next also answers false at the end. ev->error tells.
  * Ownership: operators live in the evaluation's scratch arena; what they hold on the heap goes with
@@ -32,16 +32,17 @@ static inline const struct node *node_unwrap(const struct node *node)
 struct operator_methods {
     const char *name;
     /* op->steps is set; the children are not started yet. */
-    bool (*start)(struct operator *op);
-    bool (*next)(struct operator *op, struct row *out);
-    void (*release)(struct operator *op); /* may be NULL */
+    bool (*start)(struct operator* op);
+    bool (*next)(struct operator* op, struct row *out);
+    void (*release)(struct operator* op); /* may be NULL */
 };
 
-struct operator {
+struct operator
+{
     const struct operator_methods *methods;
     struct evaluation *ev;
     const struct node *node;
-    struct operator **children;
+    struct operator** children;
     size_t child_count;
     struct promql_steps steps;
 
@@ -56,7 +57,7 @@ struct operator {
     uint64_t cell_count;
     bool at_end;
 
-    struct operator *next_of_plan;
+    struct operator* next_of_plan;
 };
 
 /* Allocates an operator of `size` bytes, whose first member is struct operator, cleared. */
@@ -64,10 +65,10 @@ void *operator_new(struct evaluation *ev, size_t size, const struct operator_met
                    const struct node *node, size_t child_count);
 void operators_release(struct evaluation *ev);
 
-bool operator_start(struct operator *op, const struct promql_steps *steps);
+bool operator_start(struct operator* op, const struct promql_steps *steps);
 /* Starts all children with the operator's own steps. */
-bool operator_start_children(struct operator *op);
-bool operator_next(struct operator *op, struct row *out);
+bool operator_start_children(struct operator* op);
+bool operator_next(struct operator* op, struct row *out);
 
 /* Starts a scalar operator and takes its column, which stays the operator's. NULL on failure. */
-const double *operator_scalar(struct operator *op, const struct promql_steps *steps);
+const double *operator_scalar(struct operator* op, const struct promql_steps *steps);

@@ -7,27 +7,28 @@
 #include "promql/plan_call.h"
 #include "promql/plan_shift.h"
 
-static struct operator *plan_node(struct plan *plan, const struct node *node);
+static struct operator* plan_node(struct plan *plan, const struct node *node);
 
-struct operator *plan_unsupported(struct plan *plan, const struct node *node, const char *what)
+struct operator* plan_unsupported(struct plan *plan, const struct node *node, const char *what)
 {
-    evaluation_fail(plan->ev, ERR_UNSUPPORTED, "%s is not supported by this version of the query "
-                                               "engine (at byte %u of the query)",
+    evaluation_fail(plan->ev, ERR_UNSUPPORTED,
+                    "%s is not supported by this version of the query "
+                    "engine (at byte %u of the query)",
                     what, node->start);
     return NULL;
 }
 
-struct operator *plan_child(struct plan *plan, const struct node *node, bool ordered)
+struct operator* plan_child(struct plan *plan, const struct node *node, bool ordered)
 {
     bool before = plan->ordered;
     plan->ordered = ordered;
-    struct operator *op = plan_node(plan, node_unwrap(node));
+    struct operator* op = plan_node(plan, node_unwrap(node));
     plan->ordered = before;
     return op;
 }
 
-struct operator *plan_selector(struct plan *plan, const struct node *node,
-                               enum selector_yield yield)
+struct operator*
+    plan_selector(struct plan *plan, const struct node *node, enum selector_yield yield)
 {
     struct time_shift shift;
     if (node->selector.extension != SELECTOR_PLAIN)
@@ -38,11 +39,11 @@ struct operator *plan_selector(struct plan *plan, const struct node *node,
 }
 
 /* The inside of a subquery has steps of its own: what is the same at each of them is so anew. */
-static struct operator *plan_inner(struct plan *plan, const struct node *subquery)
+static struct operator* plan_inner(struct plan *plan, const struct node *subquery)
 {
     bool before = plan->is_invariant;
     plan->is_invariant = false;
-    struct operator *inner = plan_child(plan, subquery->children[0], plan->ordered);
+    struct operator* inner = plan_child(plan, subquery->children[0], plan->ordered);
     plan->is_invariant = before;
     if (inner == NULL || inner->unique)
         return inner;
@@ -71,15 +72,15 @@ bool plan_source(struct plan *plan, const struct node *node, struct range_source
     return out->inner != NULL;
 }
 
-static struct operator *plan_unary(struct plan *plan, const struct node *node)
+static struct operator* plan_unary(struct plan *plan, const struct node *node)
 {
-    struct operator *child = plan_node(plan, node->children[0]);
+    struct operator* child = plan_node(plan, node->children[0]);
     if (child == NULL || node->unary.op == OPERATOR_ADD)
         return child;
     return map_new(plan->ev, node, map_kernel_negate, child, NULL, 0);
 }
 
-static struct operator *plan_binary(struct plan *plan, const struct node *node)
+static struct operator* plan_binary(struct plan *plan, const struct node *node)
 {
     enum operator_kind kind = node->binary.op;
     const struct node *left = node->children[0], *right = node->children[1];
@@ -88,9 +89,8 @@ static struct operator *plan_binary(struct plan *plan, const struct node *node)
     bool one_is_right = vectors && !one_is_left && kind != OPERATOR_OR;
     if (kind == OPERATOR_TRIM_LOWER || kind == OPERATOR_TRIM_UPPER)
         return plan_unsupported(plan, node, "trimming of native histograms");
-    struct operator *l = plan_child(plan, left, plan->ordered && !one_is_left);
-    struct operator *r =
-        l == NULL ? NULL : plan_child(plan, right, plan->ordered && !one_is_right);
+    struct operator* l = plan_child(plan, left, plan->ordered && !one_is_left);
+    struct operator* r = l == NULL ? NULL : plan_child(plan, right, plan->ordered && !one_is_right);
     if (r == NULL)
         return NULL;
     if (left->type == PROMQL_SCALAR && right->type == PROMQL_SCALAR)
@@ -116,19 +116,17 @@ static bool aggregate_needs_order(const struct plan *plan, const struct node *no
     }
 }
 
-static struct operator *plan_aggregate(struct plan *plan, const struct node *node)
+static struct operator* plan_aggregate(struct plan *plan, const struct node *node)
 {
-    struct operator *child =
-        plan_child(plan, node->children[0], aggregate_needs_order(plan, node));
+    struct operator* child = plan_child(plan, node->children[0], aggregate_needs_order(plan, node));
     if (child == NULL)
         return NULL;
     enum aggregate_kind kind = node->aggregate.op;
     if (kind == AGGREGATE_COUNT_VALUES)
-        return aggregate_values_new(plan->ev, node, child,
-                                    node_unwrap(node->children[1])->string);
+        return aggregate_values_new(plan->ev, node, child, node_unwrap(node->children[1])->string);
     if (!aggregate_has_parameter(kind))
         return aggregate_new(plan->ev, node, child);
-    struct operator *parameter = plan_child(plan, node->children[1], false);
+    struct operator* parameter = plan_child(plan, node->children[1], false);
     if (parameter == NULL)
         return NULL;
     if (kind == AGGREGATE_QUANTILE)
@@ -136,7 +134,7 @@ static struct operator *plan_aggregate(struct plan *plan, const struct node *nod
     return aggregate_select_new(plan->ev, node, child, parameter);
 }
 
-static struct operator *plan_any(struct plan *plan, const struct node *node)
+static struct operator* plan_any(struct plan *plan, const struct node *node)
 {
     switch (node->kind) {
     case NODE_NUMBER:
@@ -164,7 +162,7 @@ static struct operator *plan_any(struct plan *plan, const struct node *node)
 }
 
 /* The largest parts that are the same at every step are computed once. */
-static struct operator *plan_node(struct plan *plan, const struct node *node)
+static struct operator* plan_node(struct plan *plan, const struct node *node)
 {
     if (!plan->has_at || plan->is_invariant)
         return plan_any(plan, node);
@@ -172,12 +170,12 @@ static struct operator *plan_node(struct plan *plan, const struct node *node)
     if (!invariance.is_invariant || !invariance.should_wrap)
         return plan_any(plan, node);
     plan->is_invariant = true;
-    struct operator *child = plan_any(plan, node);
+    struct operator* child = plan_any(plan, node);
     plan->is_invariant = false;
     return child == NULL ? NULL : invariant_new(plan->ev, node, child);
 }
 
-struct operator *plan_make(struct evaluation *ev, const struct node *root)
+struct operator* plan_make(struct evaluation *ev, const struct node *root)
 {
     struct plan plan = {
         .ev = ev,

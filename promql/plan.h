@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* An instant vector or a scalar. NULL on failure. */
-struct operator *plan_make(struct evaluation *ev, const struct node *root);
+struct operator* plan_make(struct evaluation *ev, const struct node *root);
 /* The range vector of an instant query: its source, with `inner` made for a subquery. */
 bool plan_make_source(struct evaluation *ev, const struct node *matrix, struct range_source *out);
 

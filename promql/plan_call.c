@@ -10,7 +10,7 @@
 #define CALL_SCALARS_MAX 10
 
 struct call_scalars {
-    struct operator *items[CALL_SCALARS_MAX];
+    struct operator* items[CALL_SCALARS_MAX];
     size_t count;
 };
 
@@ -28,7 +28,7 @@ static bool plan_scalars(struct plan *plan, const struct node *call, size_t from
         if (call->children[i]->type != PROMQL_SCALAR)
             continue;
         ASSERT(out->count < CALL_SCALARS_MAX);
-        struct operator *scalar = plan_child(plan, call->children[i], false);
+        struct operator* scalar = plan_child(plan, call->children[i], false);
         if (scalar == NULL)
             return false;
         out->items[out->count++] = scalar;
@@ -36,7 +36,7 @@ static bool plan_scalars(struct plan *plan, const struct node *call, size_t from
     return true;
 }
 
-static struct operator *plan_range_function(struct plan *plan, const struct node *call)
+static struct operator* plan_range_function(struct plan *plan, const struct node *call)
 {
     struct call_scalars scalars;
     struct range_source source;
@@ -55,32 +55,31 @@ static struct operator *plan_range_function(struct plan *plan, const struct node
     return NULL;
 }
 
-static struct operator *plan_map(struct plan *plan, const struct node *call, map_kernel kernel)
+static struct operator* plan_map(struct plan *plan, const struct node *call, map_kernel kernel)
 {
     struct call_scalars scalars;
-    struct operator *child = plan_child(plan, call->children[0], plan->ordered);
+    struct operator* child = plan_child(plan, call->children[0], plan->ordered);
     if (child == NULL || !plan_scalars(plan, call, 1, &scalars))
         return NULL;
     return map_new(plan->ev, call, kernel, child, scalars.items, scalars.count);
 }
 
 /* hour() is hour(vector(time())). */
-static struct operator *plan_time_map(struct plan *plan, const struct node *call,
-                                      map_kernel kernel)
+static struct operator* plan_time_map(struct plan *plan, const struct node *call, map_kernel kernel)
 {
     if (call->child_count == 0)
         return map_new(plan->ev, call, kernel, time_new(plan->ev, call), NULL, 0);
     const struct node *argument = node_unwrap(call->children[0]);
-    bool of_samples = call->call.function->id == FUNCTION_TIMESTAMP &&
-                      argument->kind == NODE_VECTOR_SELECTOR;
+    bool of_samples =
+        call->call.function->id == FUNCTION_TIMESTAMP && argument->kind == NODE_VECTOR_SELECTOR;
     if (!of_samples)
         return plan_map(plan, call, kernel);
-    struct operator *times = plan_selector(plan, argument, SELECTOR_TIMES);
+    struct operator* times = plan_selector(plan, argument, SELECTOR_TIMES);
     return times == NULL ? NULL : map_new(plan->ev, call, map_kernel_keep, times, NULL, 0);
 }
 
 /* Values that depend on the query alone. */
-static struct operator *plan_query_value(struct plan *plan, const struct node *call)
+static struct operator* plan_query_value(struct plan *plan, const struct node *call)
 {
     const struct promql_query *query = plan->ev->query;
     int64_t span_ms = query->end_ms - query->start_ms;
@@ -101,25 +100,25 @@ static struct operator *plan_query_value(struct plan *plan, const struct node *c
     }
 }
 
-static struct operator *plan_histogram(struct plan *plan, const struct node *call)
+static struct operator* plan_histogram(struct plan *plan, const struct node *call)
 {
     struct call_scalars scalars;
     if (!plan_scalars(plan, call, 0, &scalars))
         return NULL;
     bool first = call->call.function->id == FUNCTION_HISTOGRAM_QUANTILES;
     size_t index = first ? 0 : call->child_count - 1;
-    struct operator *child = plan_child(plan, call->children[index], plan->ordered);
+    struct operator* child = plan_child(plan, call->children[index], plan->ordered);
     if (child == NULL)
         return NULL;
     return histogram_new(plan->ev, call, child, scalars.items, scalars.count);
 }
 
 /* Functions of one vector that are operators of their own. */
-static struct operator *plan_vector_function(struct plan *plan, const struct node *call)
+static struct operator* plan_vector_function(struct plan *plan, const struct node *call)
 {
     enum function_id id = call->call.function->id;
     bool ordered = plan->ordered && id != FUNCTION_SCALAR && id != FUNCTION_ABSENT;
-    struct operator *child = plan_child(plan, call->children[0], ordered);
+    struct operator* child = plan_child(plan, call->children[0], ordered);
     if (child == NULL)
         return NULL;
     switch (id) {
@@ -143,7 +142,7 @@ static struct operator *plan_vector_function(struct plan *plan, const struct nod
     }
 }
 
-struct operator *plan_call(struct plan *plan, const struct node *call)
+struct operator* plan_call(struct plan *plan, const struct node *call)
 {
     enum function_id id = call->call.function->id;
     if (range_kernel_of(id) != NULL || id == FUNCTION_ABSENT_OVER_TIME)

@@ -11,10 +11,10 @@ struct plan {
 };
 
 /* A child; parentheses around it do not count. NULL on failure. */
-struct operator *plan_child(struct plan *plan, const struct node *node, bool ordered);
-struct operator *plan_selector(struct plan *plan, const struct node *node,
-                               enum selector_yield yield);
+struct operator* plan_child(struct plan *plan, const struct node *node, bool ordered);
+struct operator*
+    plan_selector(struct plan *plan, const struct node *node, enum selector_yield yield);
 bool plan_source(struct plan *plan, const struct node *node, struct range_source *out);
-struct operator *plan_call(struct plan *plan, const struct node *node);
+struct operator* plan_call(struct plan *plan, const struct node *node);
 /* NULL, with "... is not supported". */
-struct operator *plan_unsupported(struct plan *plan, const struct node *node, const char *what);
+struct operator* plan_unsupported(struct plan *plan, const struct node *node, const char *what);

@@ -94,8 +94,8 @@ static struct plan_invariance call_invariance(const struct node *node)
         invariant = invariant && same;
         selectors = selectors && same && argument->kind == NODE_VECTOR_SELECTOR;
     }
-    bool is_number = id == FUNCTION_START || id == FUNCTION_END || id == FUNCTION_RANGE ||
-                     id == FUNCTION_STEP;
+    bool is_number =
+        id == FUNCTION_START || id == FUNCTION_END || id == FUNCTION_RANGE || id == FUNCTION_STEP;
     invariant = invariant || selectors;
     return (struct plan_invariance){invariant, invariant && !is_number};
 }

@@ -1,7 +1,7 @@
 /*
  * Functions over range vectors: series by series the samples are read, the windows of all steps are
- * found, and a kernel computes the column. Samples come from storage or from the rows of a subquery,
- * which are series with one sample a step.
+ * found, and a kernel computes the column. Samples come from storage or from the rows of a
+ * subquery, which are series with one sample a step.
  */
 #include <string.h>
 
@@ -121,7 +121,7 @@ static bool range_function_start_inner(struct range_function *function, int64_t 
     return operator_start(function->source.inner, &inner);
 }
 
-static bool range_function_start(struct operator *op)
+static bool range_function_start(struct operator* op)
 {
     struct range_function *function = (struct range_function *)op;
     const struct range_source *source = &function->source;
@@ -147,7 +147,7 @@ static bool range_function_start(struct operator *op)
 /* The next row of a subquery as a series of samples. */
 static bool range_function_next_inner(struct range_function *function, struct samples *out)
 {
-    struct operator *inner = function->source.inner;
+    struct operator* inner = function->source.inner;
     struct row row;
     if (!operator_next(inner, &row))
         return false;
@@ -229,7 +229,8 @@ static void range_function_check_counter(struct range_function *function)
     struct slice name = symbols_text(symbol);
     if (is_counter_name(name))
         return;
-    annotations_add(&ev->annotations, PROMQL_INFO, node_unwrap(function->op.node->children[0])->start,
+    annotations_add(&ev->annotations, PROMQL_INFO,
+                    node_unwrap(function->op.node->children[0])->start,
                     "metric might not be a counter, name does not end in "
                     "_total/_sum/_count/_bucket: \"%.*s\"",
                     SLICE_ARG(name));
@@ -301,7 +302,7 @@ static bool range_function_finish(struct range_function *function)
            label_guard_add(&function->guard, row->labels, row->present, LABEL_GUARD_ROWS);
 }
 
-static bool range_function_next(struct operator *op, struct row *out)
+static bool range_function_next(struct operator* op, struct row *out)
 {
     struct range_function *function = (struct range_function *)op;
     struct samples samples;
@@ -321,7 +322,7 @@ static bool range_function_next(struct operator *op, struct row *out)
     return false;
 }
 
-static void range_function_release(struct operator *op)
+static void range_function_release(struct operator* op)
 {
     struct range_function *function = (struct range_function *)op;
     selection_release(&function->selection);
@@ -339,8 +340,8 @@ static const struct operator_methods range_function_methods = {
     .release = range_function_release,
 };
 
-struct operator *range_function_new(struct evaluation *ev, const struct node *call,
-                                    const struct range_source *source, struct operator **scalars,
+struct operator* range_function_new(struct evaluation *ev, const struct node *call,
+                                    const struct range_source *source, struct operator** scalars,
                                     size_t scalar_count)
 {
     ASSERT(scalar_count <= RANGE_ARGUMENTS_MAX);
@@ -362,7 +363,7 @@ struct operator *range_function_new(struct evaluation *ev, const struct node *ca
                                            .shift = &function->source.shift,
                                            .range_ms = source->range_ms,
                                            .scratch = &function->scratch};
-    const struct operator *inner = source->inner;
+    const struct operator* inner = source->inner;
     bool name_unique =
         inner != NULL ? inner->name_unique : selection_has_one_name(ev, source->selector);
     bool drops_now = !function->keeps_name && !ev->delayed_name_removal;
@@ -373,10 +374,10 @@ struct operator *range_function_new(struct evaluation *ev, const struct node *ca
     return &function->op;
 }
 
-struct operator *range_presence_new(struct evaluation *ev, const struct node *call,
+struct operator* range_presence_new(struct evaluation *ev, const struct node *call,
                                     const struct range_source *source)
 {
-    struct operator *op = range_function_new(ev, call, source, NULL, 0);
+    struct operator* op = range_function_new(ev, call, source, NULL, 0);
     struct range_function *function = (struct range_function *)op;
     function->kernel = range_present;
     function->guarded = false;

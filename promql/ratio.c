@@ -52,8 +52,8 @@ static uint64_t xx_hash(const unsigned char *at, size_t len)
             for (size_t i = 0; i < 4; i++)
                 lanes[i] = xx_round(lanes[i], load64(at + 8 * i));
         }
-        hash = rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) +
-               rotate(lanes[3], 18);
+        hash =
+            rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) + rotate(lanes[3], 18);
         for (size_t i = 0; i < 4; i++)
             hash = xx_merge(hash, lanes[i]);
     }

@@ -1,13 +1,14 @@
 /*
  * Rows: what operators hand to each other. A row is one label set with a column of values for all
- * steps of the evaluation and a bitmap that says at which steps there is a value. Loops compute every
- * slot, the bitmap is combined apart; slots whose bit is clear hold anything.
+ * steps of the evaluation and a bitmap that says at which steps there is a value. Loops compute
+ * every slot, the bitmap is combined apart; slots whose bit is clear hold anything.
  *
  * Invariants of what an operator hands out:
  * 1. Bits at and above the number of steps are clear.
- * 2. At any one step, the rows that are present have distinct label sets. Two rows may have the same
- *    set at different steps (the sides of `or`, joins): whoever needs whole series merges them.
- * 3. values and present belong to the receiver until it asks for the next row: it may overwrite them.
+ * 2. At any one step, the rows that are present have distinct label sets. Two rows may have the
+ * same set at different steps (the sides of `or`, joins): whoever needs whole series merges them.
+ * 3. values and present belong to the receiver until it asks for the next row: it may overwrite
+ * them.
  */
 #pragma once
 

@@ -47,8 +47,7 @@ static bool row_has_labels(const void *value, const void *key)
 
 bool row_store_merge(struct row_store *store, const struct row *row)
 {
-    struct row *kept =
-        table_get(&store->by_labels, row->labels->hash, row_has_labels, row->labels);
+    struct row *kept = table_get(&store->by_labels, row->labels->hash, row_has_labels, row->labels);
     if (kept == NULL) {
         kept = row_store_add(store, row);
         if (kept == NULL)

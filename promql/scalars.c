@@ -12,7 +12,7 @@ struct scalar {
     bool done;
 };
 
-static bool scalar_start(struct operator *op)
+static bool scalar_start(struct operator* op)
 {
     struct scalar *scalar = (struct scalar *)op;
     if (scalar->column_steps < op->steps.count) {
@@ -35,7 +35,7 @@ static bool scalar_once(struct scalar *scalar, struct row *out)
     return true;
 }
 
-static bool constant_next(struct operator *op, struct row *out)
+static bool constant_next(struct operator* op, struct row *out)
 {
     struct scalar *scalar = (struct scalar *)op;
     for (size_t i = 0; i < op->steps.count; i++)
@@ -43,7 +43,7 @@ static bool constant_next(struct operator *op, struct row *out)
     return scalar_once(scalar, out);
 }
 
-static bool time_next(struct operator *op, struct row *out)
+static bool time_next(struct operator* op, struct row *out)
 {
     struct scalar *scalar = (struct scalar *)op;
     for (size_t i = 0; i < op->steps.count; i++)
@@ -52,7 +52,7 @@ static bool time_next(struct operator *op, struct row *out)
 }
 
 /* A step with one value takes it; one with none or several is NaN. `once` and `again` tell. */
-static bool scalar_of_next(struct operator *op, struct row *out)
+static bool scalar_of_next(struct operator* op, struct row *out)
 {
     struct scalar *scalar = (struct scalar *)op;
     size_t steps = op->steps.count;
@@ -82,7 +82,7 @@ static bool scalar_of_next(struct operator *op, struct row *out)
     return op->ev->error == ERR_NONE && scalar_once(scalar, out);
 }
 
-static bool empty_next(struct operator *op, struct row *out)
+static bool empty_next(struct operator* op, struct row *out)
 {
     return false;
 }
@@ -116,19 +116,19 @@ static struct scalar *scalar_make(struct evaluation *ev, const struct node *node
     return scalar;
 }
 
-struct operator *constant_new(struct evaluation *ev, const struct node *node, double value)
+struct operator* constant_new(struct evaluation *ev, const struct node *node, double value)
 {
     struct scalar *scalar = scalar_make(ev, node, &constant_methods, 0);
     scalar->constant = value;
     return &scalar->op;
 }
 
-struct operator *time_new(struct evaluation *ev, const struct node *node)
+struct operator* time_new(struct evaluation *ev, const struct node *node)
 {
     return &scalar_make(ev, node, &time_methods, 0)->op;
 }
 
-struct operator *scalar_new(struct evaluation *ev, const struct node *node, struct operator *child)
+struct operator* scalar_new(struct evaluation *ev, const struct node *node, struct operator* child)
 {
     ASSERT(child != NULL);
     struct scalar *scalar = scalar_make(ev, node, &scalar_of_methods, 1);
@@ -136,7 +136,7 @@ struct operator *scalar_new(struct evaluation *ev, const struct node *node, stru
     return &scalar->op;
 }
 
-struct operator *empty_new(struct evaluation *ev, const struct node *node)
+struct operator* empty_new(struct evaluation *ev, const struct node *node)
 {
     return &scalar_make(ev, node, &empty_methods, 0)->op;
 }

@@ -1,6 +1,6 @@
 /*
- * Questions about whole arrays whose answer is nearly always no: asked of two values at once, in blocks
- * without branches. Thread-safety: no state.
+ * Questions about whole arrays whose answer is nearly always no: asked of two values at once, in
+ * blocks without branches. Thread-safety: no state.
  */
 #pragma once
 

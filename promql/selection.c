@@ -3,8 +3,8 @@
 #include "model/sample.h"
 #include "promql/scan.h"
 
-void selection_init(struct selection *selection, struct evaluation *ev,
-                    const struct node *selector, bool sorted)
+void selection_init(struct selection *selection, struct evaluation *ev, const struct node *selector,
+                    bool sorted)
 {
     *selection = (struct selection){.ev = ev, .selector = selector, .sorted = sorted};
     sample_columns_init(&selection->columns);
@@ -116,6 +116,6 @@ void selection_clean(struct selection *selection, struct samples *samples)
         selection->clean_values.items[len] = samples->values[i];
         len++;
     }
-    *samples = (struct samples){selection->clean_timestamps_ms.items,
-                                selection->clean_values.items, len};
+    *samples =
+        (struct samples){selection->clean_timestamps_ms.items, selection->clean_values.items, len};
 }

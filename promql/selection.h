@@ -1,8 +1,8 @@
 /*
  * The series of one selector and their samples, one series at a time.
  *
- * The list is asked for once, for the widest span that was needed so far; every start goes through it
- * again. Samples are borrowed until the next series is read.
+ * The list is asked for once, for the widest span that was needed so far; every start goes through
+ * it again. Samples are borrowed until the next series is read.
  */
 #pragma once
 
@@ -38,18 +38,19 @@ struct samples {
     size_t count;
 };
 
-void selection_init(struct selection *selection, struct evaluation *ev,
-                    const struct node *selector, bool sorted);
+void selection_init(struct selection *selection, struct evaluation *ev, const struct node *selector,
+                    bool sorted);
 void selection_release(struct selection *selection);
 
 /* Goes to the first series; samples of [min_ms, max_ms]. */
 bool selection_start(struct selection *selection, int64_t min_ms, int64_t max_ms);
-/* The next series that has samples; stale markers are among them. false at the end or on failure. */
+/* The next series that has samples; stale markers are among them. false at the end or on failure.
+ */
 bool selection_next(struct selection *selection, const struct labels **out_labels,
                     struct samples *out);
 /* Takes stale markers out; what is left may be none. */
 void selection_clean(struct selection *selection, struct samples *samples);
 
-/* Do all series of the selector have one metric name, and nothing else that goes with it? Then their
- * sets stay distinct without it. */
+/* Do all series of the selector have one metric name, and nothing else that goes with it? Then
+ * their sets stay distinct without it. */
 bool selection_has_one_name(const struct evaluation *ev, const struct node *selector);

@@ -13,7 +13,7 @@ struct selector {
     struct row row;
 };
 
-static bool selector_start(struct operator *op)
+static bool selector_start(struct operator* op)
 {
     struct selector *selector = (struct selector *)op;
     if (selector->column_steps < op->steps.count) {
@@ -39,8 +39,7 @@ static size_t selector_fill(struct selector *selector, const struct samples *sam
     bitmap_clear(present, steps->count);
     for (size_t i = 0; i < steps->count; i++) {
         int64_t time_ms = time_shift_apply(&selector->shift, steps_time(steps, i));
-        size_t until =
-            sample_cursor_move(&cursor, samples->timestamps_ms, samples->count, time_ms);
+        size_t until = sample_cursor_move(&cursor, samples->timestamps_ms, samples->count, time_ms);
         if (until == 0)
             continue;
         double value = samples->values[until - 1];
@@ -53,7 +52,7 @@ static size_t selector_fill(struct selector *selector, const struct samples *sam
     return found;
 }
 
-static bool selector_next(struct operator *op, struct row *out)
+static bool selector_next(struct operator* op, struct row *out)
 {
     struct selector *selector = (struct selector *)op;
     const struct labels *labels;
@@ -72,7 +71,7 @@ static bool selector_next(struct operator *op, struct row *out)
     return false;
 }
 
-static void selector_release(struct operator *op)
+static void selector_release(struct operator* op)
 {
     selection_release(&((struct selector *)op)->selection);
 }
@@ -84,7 +83,7 @@ static const struct operator_methods selector_methods = {
     .release = selector_release,
 };
 
-struct operator *selector_new(struct evaluation *ev, const struct node *node,
+struct operator* selector_new(struct evaluation *ev, const struct node *node,
                               const struct time_shift *shift, bool sorted,
                               enum selector_yield yield)
 {

@@ -21,7 +21,7 @@ struct sort {
     size_t at;
 };
 
-static bool sort_start(struct operator *op)
+static bool sort_start(struct operator* op)
 {
     struct sort *sort = (struct sort *)op;
     row_store_clear(&sort->store, op->steps.count);
@@ -69,8 +69,8 @@ static void merge_halves(const struct sort *sort, struct row **rows, struct row 
 {
     size_t left = 0, right = middle;
     for (size_t i = 0; i < count; i++) {
-        bool take_left = left < middle &&
-                         (right == count || compare_rows(sort, rows[left], rows[right]) <= 0);
+        bool take_left =
+            left < middle && (right == count || compare_rows(sort, rows[left], rows[right]) <= 0);
         scratch[i] = take_left ? rows[left++] : rows[right++];
     }
     memcpy(rows, scratch, count * sizeof(*rows));
@@ -104,7 +104,7 @@ static bool sort_gather(struct sort *sort)
     return true;
 }
 
-static bool sort_next(struct operator *op, struct row *out)
+static bool sort_next(struct operator* op, struct row *out)
 {
     struct sort *sort = (struct sort *)op;
     if (op->steps.count > 1)
@@ -117,7 +117,7 @@ static bool sort_next(struct operator *op, struct row *out)
     return true;
 }
 
-static void sort_release(struct operator *op)
+static void sort_release(struct operator* op)
 {
     row_store_release(&((struct sort *)op)->store);
 }
@@ -129,7 +129,7 @@ static const struct operator_methods sort_methods = {
     .release = sort_release,
 };
 
-struct operator *sort_new(struct evaluation *ev, const struct node *call, struct operator *child)
+struct operator* sort_new(struct evaluation *ev, const struct node *call, struct operator* child)
 {
     ASSERT(child != NULL);
     struct sort *sort = operator_new(ev, sizeof(*sort), &sort_methods, call, 1);

@@ -20,8 +20,7 @@ void windows_find(struct windows *windows, const int64_t *timestamps_ms, size_t 
     struct sample_cursor low = {0}, high = {0};
     for (size_t i = 0; i < step_count; i++) {
         int64_t end = time_shift_apply(shift, steps_time(steps, i));
-        windows->low[i] =
-            (uint32_t)sample_cursor_move(&low, timestamps_ms, count, end - range_ms);
+        windows->low[i] = (uint32_t)sample_cursor_move(&low, timestamps_ms, count, end - range_ms);
         windows->high[i] = (uint32_t)sample_cursor_move(&high, timestamps_ms, count, end);
     }
     if (shift->is_fixed)

@@ -1,7 +1,7 @@
 /*
- * A range query is an instant query at every step: whatever an operator does with whole columns, each
- * step has to be what the instant query answers. Random series with gaps, stale markers, NaN, resets
- * and irregular times; many expressions; many grids.
+ * A range query is an instant query at every step: whatever an operator does with whole columns,
+ * each step has to be what the instant query answers. Random series with gaps, stale markers, NaN,
+ * resets and irregular times; many expressions; many grids.
  */
 #include <check.h>
 #include <math.h>
@@ -210,8 +210,7 @@ START_TEST(every_step_of_a_range_query_is_the_instant_answer)
     const char *text = expressions[_i];
     struct promql_expression *expression;
     struct errbuf err = ERRBUF_INIT;
-    enum err code =
-        promql_parse(slice_str(text), PROMQL_EXPERIMENTAL_FUNCTIONS, &expression, &err);
+    enum err code = promql_parse(slice_str(text), PROMQL_EXPERIMENTAL_FUNCTIONS, &expression, &err);
     ck_assert_msg(code == ERR_NONE, "%s: %s", text, err.text);
     fake = fake_source_new();
     engine = promql_engine_new(&(struct promql_engine_options){0});

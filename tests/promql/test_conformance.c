@@ -1,6 +1,7 @@
 /*
- * The reference's own test scripts, where FERULA_SHARED has them. For every file the number of evals
- * that pass is pinned: fewer is a failure, and so is more, as then the number here is to be raised.
+ * The reference's own test scripts, where FERULA_SHARED has them. For every file the number of
+ * evals that pass is pinned: fewer is a failure, and so is more, as then the number here is to be
+ * raised.
  */
 #include <check.h>
 #include <stdio.h>
@@ -69,8 +70,7 @@ int main(void)
     Suite *suite = suite_create("promql/conformance");
     TCase *tests = tcase_create("files");
     tcase_set_timeout(tests, 300);
-    tcase_add_loop_test(tests, every_file_passes_as_many_evals_as_are_pinned, 0,
-                        ARRAY_SIZE(files));
+    tcase_add_loop_test(tests, every_file_passes_as_many_evals_as_are_pinned, 0, ARRAY_SIZE(files));
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

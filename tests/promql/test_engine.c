@@ -204,9 +204,9 @@ START_TEST(a_canceled_query_ends_within_a_range_function)
     cancel_after = 30;
     use_engine(&(struct promql_engine_options){.clock = &ticking_clock});
     struct promql_result *result = NULL;
-    ck_assert_int_eq(evaluate("stddev_over_time(x[20000s])", 0, 30000000, 30000, &cancel_flag,
-                              &result),
-                     ERR_CANCELED);
+    ck_assert_int_eq(
+        evaluate("stddev_over_time(x[20000s])", 0, 30000000, 30000, &cancel_flag, &result),
+        ERR_CANCELED);
     ck_assert_str_eq(err.text, "query was canceled in expression evaluation");
     ck_assert_int_lt(atomic_load(&ticks), 40);
 }
@@ -333,8 +333,8 @@ START_TEST(rows_are_ordered_by_labels)
     load("x{i=\"c\"} 2x9");
     load("x{i=\"a\"} 3x9");
     static const char *const order[] = {"a", "b", "c"};
-    const char *const texts[] = {"x", "x * 2", "rate(x[1m])", "sum by (i) (x)", "x or x",
-                                 "x and x", "-x", "x * on (i) x"};
+    const char *const texts[] = {"x",      "x * 2",   "rate(x[1m])", "sum by (i) (x)",
+                                 "x or x", "x and x", "-x",          "x * on (i) x"};
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         struct promql_result *result = instant(texts[i], 60000);
         ck_assert_uint_eq(result->row_count, 3);
@@ -367,7 +367,8 @@ END_TEST
 START_TEST(a_result_keeps_its_view_until_it_is_freed)
 {
     load("x{i=\"a\"} 1");
-    struct promql_result *result = instant("label_replace(x, \"fresh\", \"$1!\", \"i\", \"(.*)\")", 0);
+    struct promql_result *result =
+        instant("label_replace(x, \"fresh\", \"$1!\", \"i\", \"(.*)\")", 0);
     ck_assert_uint_eq(fake->open_views, 1);
     ck_assert(slice_eq_str(labels_get(result->rows[0].labels, SLICE("fresh")), "a!"));
     promql_result_free(result);

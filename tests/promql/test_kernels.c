@@ -129,16 +129,17 @@ END_TEST
 
 START_TEST(people_count_from_2_to_10)
 {
-    static const char *const ordered[] = {"",      "1",      "2",     "10",      "a",  "a1",
-                                          "a1b10", "a2",     "a2b1",  "a10",     "a10b2",
-                                          "b",     "b9z",    "b10a",  "b1000000000000000000000"};
+    static const char *const ordered[] = {
+        "",      "1",     "2",   "10",   "a",
+        "a1",    "a1b10", "a2",  "a2b1", "a10",
+        "a10b2", "b",     "b9z", "b10a", "b1000000000000000000000"};
     for (size_t i = 0; i + 1 < ARRAY_SIZE(ordered); i++) {
         if (i == 0)
             continue; /* an empty text has no first chunk to compare */
         ck_assert_msg(natural_less(slice_str(ordered[i]), slice_str(ordered[i + 1])), "%s < %s",
                       ordered[i], ordered[i + 1]);
-        ck_assert_msg(!natural_less(slice_str(ordered[i + 1]), slice_str(ordered[i])),
-                      "%s >= %s", ordered[i + 1], ordered[i]);
+        ck_assert_msg(!natural_less(slice_str(ordered[i + 1]), slice_str(ordered[i])), "%s >= %s",
+                      ordered[i + 1], ordered[i]);
     }
 }
 END_TEST

@@ -101,8 +101,7 @@ static enum err fake_select(struct series_view *view, const struct series_query 
                      (struct series_entry){fake->series.items[i]->labels, (uint64_t)i});
     }
     if (query->sorted && out->entries.len > 0)
-        qsort(out->entries.items, out->entries.len, sizeof(*out->entries.items),
-              compare_entries);
+        qsort(out->entries.items, out->entries.len, sizeof(*out->entries.items), compare_entries);
     return ERR_NONE;
 }
 
@@ -139,8 +138,7 @@ static enum err fake_read(struct series_view *view, const struct series_entry *e
     bool any = false;
     for (size_t i = from; i < until; i++) {
         any |= series->is_histogram.items[i];
-        vec_push(&out->histogram_memory,
-                 series->is_histogram.items[i] ? &some_histogram : NULL);
+        vec_push(&out->histogram_memory, series->is_histogram.items[i] ? &some_histogram : NULL);
     }
     if (any)
         out->histograms = out->histogram_memory.items;

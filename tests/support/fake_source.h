@@ -1,6 +1,6 @@
 /*
- * Series in memory behind model/series_source.h, for tests of the query engine. Series keep the order
- * in which they were made; selecting looks at all of them.
+ * Series in memory behind model/series_source.h, for tests of the query engine. Series keep the
+ * order in which they were made; selecting looks at all of them.
  *
  * Ownership: the fake owns its series; views borrow from it and must be closed before it is freed.
  * Thread-safety: many readers, or one writer.

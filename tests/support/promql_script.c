@@ -214,8 +214,8 @@ static bool eval_check_rows(struct script *script, const struct eval *eval,
         for (size_t step = 0; step < result->steps.count; step++) {
             const struct series_value *value =
                 step < line->values.len ? &line->values.items[step] : NULL;
-            if (!eval_is_expected(script, row->labels, value,
-                                  promql_bitmap_get(row->present, step), row->values[step]))
+            if (!eval_is_expected(script, row->labels, value, promql_bitmap_get(row->present, step),
+                                  row->values[step]))
                 return false;
         }
         seen++;
@@ -251,8 +251,8 @@ static bool eval_check_points(struct script *script, const struct eval *eval,
             at++;
         }
         if (at != points->count)
-            return script_miss(script, "a range vector has %zu points, expected %zu",
-                               points->count, at);
+            return script_miss(script, "a range vector has %zu points, expected %zu", points->count,
+                               at);
     }
     if (result->points_count != eval->series.len)
         return script_miss(script, "%zu range vectors, expected %zu", result->points_count,
@@ -283,8 +283,7 @@ static bool eval_check_middle(struct script *script, const struct eval *eval,
         found++;
     }
     if (found != eval->series.len)
-        return script_miss(script, "range mode: %zu series, expected %zu", found,
-                           eval->series.len);
+        return script_miss(script, "range mode: %zu series, expected %zu", found, eval->series.len);
     return true;
 }
 
@@ -304,9 +303,8 @@ static bool expect_matches(const struct expect *expect, struct slice text)
 
 /* Every expectation has an annotation, and every annotation an expectation where there is one. */
 static bool eval_check_level(struct script *script, const struct eval *eval,
-                             const struct promql_result *result,
-                             enum promql_annotation_level level, enum expect_kind kind,
-                             enum expect_kind no_kind)
+                             const struct promql_result *result, enum promql_annotation_level level,
+                             enum expect_kind kind, enum expect_kind no_kind)
 {
     size_t expected = 0;
     for (size_t i = 0; i < eval->expects.len; i++) {
@@ -426,11 +424,9 @@ static bool eval_run_expression(struct script *script, const struct eval *eval,
     struct errbuf err = ERRBUF_INIT;
     struct promql_result *result = NULL;
     int64_t at_ms = eval->is_points ? eval->end_ms : eval->start_ms;
-    enum err code =
-        eval->is_range
-            ? eval_query(script, expression, eval->start_ms, eval->end_ms, eval->step_ms, &result,
-                         &err)
-            : eval_query(script, expression, at_ms, at_ms, 0, &result, &err);
+    enum err code = eval->is_range ? eval_query(script, expression, eval->start_ms, eval->end_ms,
+                                                eval->step_ms, &result, &err)
+                                   : eval_query(script, expression, at_ms, at_ms, 0, &result, &err);
     if (code != ERR_NONE)
         return eval->fails ? eval_check_failure(script, eval, &err)
                            : script_miss(script, "%s", err.text);

@@ -129,8 +129,7 @@ static bool histogram_parse(struct slice *rest, struct series_line *line)
     while (until < rest->len && rest->ptr[until] != ' ' && rest->ptr[until] != '\t')
         until++;
     if (until > at &&
-        (rest->ptr[at] != 'x' ||
-         !repeat_parse(slice_sub(*rest, at + 1, until - at - 1), &times)))
+        (rest->ptr[at] != 'x' || !repeat_parse(slice_sub(*rest, at + 1, until - at - 1), &times)))
         return false;
     for (size_t i = 0; i <= times; i++)
         vec_push(&line->values, (struct series_value){.is_histogram = true});

@@ -2,8 +2,9 @@
  * Relabelling rules. They are compiled as soon as they are read, so that a bad expression is reported
  * together with everything else.
  */
-#include <stdlib.h>
+#include <string.h>
 
+#include "base/regex.h"
 #include "config/config_internal.h"
 
 /* Does the rule still have the default expression? By address: to write (.*) is to set it. */
@@ -80,6 +81,18 @@ static const char *key_of_error(const char *text)
     return strstr(text, "'replacement'") != NULL ? "replacement" : "action";
 }
 
+/* The expression of a rule that was refused for something else may be wrong as well. */
+static void check_regex(struct binding *binding, const struct yaml_tree_node *node,
+                        const struct relabel_rule *rule)
+{
+    struct errbuf err = ERRBUF_INIT;
+    struct regex *regex = NULL;
+    if (regex_new(rule->regex_text, &regex, &err) != ERR_NONE)
+        binding_problem(binding, binding_at(node, "regex"), "%s", err.text);
+    else
+        regex_free(regex);
+}
+
 static void check_rule(struct binding *binding, const struct yaml_tree_node *node, void *object)
 {
     struct relabel_rule *rule = object;
@@ -99,7 +112,10 @@ static void check_rule(struct binding *binding, const struct yaml_tree_node *nod
                             binding_quote(binding->arena, rule->source_labels[i]));
     }
     if (relabel_rule_compile(rule, &err) != ERR_NONE) {
-        binding_problem(binding, binding_at(node, key_of_error(err.text)), "%s", err.text);
+        const char *key = key_of_error(err.text);
+        binding_problem(binding, binding_at(node, key), "%s", err.text);
+        if (strcmp(key, "regex") != 0)
+            check_regex(binding, node, rule);
         return;
     }
     vec_push(&config_reading(binding)->config->compiled_rules, rule);

@@ -96,6 +96,7 @@ class RabbitServer(lab.Process):
                 "ERL_EPMD_ADDRESS": "127.0.0.1",
                 "RABBITMQ_LOGS": "-",
             },
+            self.folder,
         )
 
     def stop(self, kill=False, timeout_s=20):

@@ -34,7 +34,7 @@ PUBLIC_HEADERS = {
     'promql': {'promql.h', 'value.h'},
     'discovery': {'discovery.h'},
     'scrape': {'scrape.h'},
-    'rules': {'rules.h'},
+    'rules': {'rules.h', 'notifier.h'},
     'remote': {'remote.h'},
     'api': {'api.h'},
     'server': set(),

@@ -19,7 +19,7 @@
 #include "net/url.h"
 
 #define MS_NS ((int64_t)1000 * 1000)
-#define RECEIVE_BUFFER_SIZE (128L << 10)
+#define RECEIVE_BUFFER_SIZE (96L << 10)
 #define CONNECTIONS_KEPT_MAX 20000
 #define CONNECTION_AGE_MAX_S 300L
 /* Long enough for the addresses of one connection, short enough for a change of address. */
@@ -110,11 +110,19 @@ static int on_socket(CURL *easy, curl_socket_t descriptor, int what, void *conte
     return 0;
 }
 
+/* curl counts whole milliseconds, rounded down, and does not ask again when it is called too early. */
+static void set_timer(struct wire *wire, long timeout_ms)
+{
+    if (timeout_ms < 0)
+        wire->timer_ns = INT64_MAX;
+    else
+        wire->timer_ns = now_ns() + (timeout_ms == 0 ? 0 : (timeout_ms + 1) * MS_NS);
+}
+
 static int on_timer(CURLM *multi, long timeout_ms, void *context)
 {
-    struct wire *wire = context;
     (void)multi;
-    wire->timer_ns = timeout_ms < 0 ? INT64_MAX : now_ns() + timeout_ms * MS_NS;
+    set_timer(context, timeout_ms);
     return 0;
 }
 
@@ -425,10 +433,14 @@ static void collect(struct wire *wire)
 static void run_timer(struct wire *wire)
 {
     int running;
+    long left_ms = -1;
     if (wire->timer_ns > now_ns())
         return;
     wire->timer_ns = INT64_MAX;
     curl_multi_socket_action(wire->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    /* it says nothing when the next time is the one that it has told before */
+    if (wire->timer_ns == INT64_MAX && curl_multi_timeout(wire->multi, &left_ms) == CURLM_OK)
+        set_timer(wire, left_ms);
 }
 
 static int wait_time_ms(const struct wire *wire, int wait_ms)
@@ -461,7 +473,6 @@ static void run_event(struct wire *wire, const struct epoll_event *event)
 void wire_run(struct wire *wire, int wait_ms)
 {
     struct epoll_event events[EVENTS_MAX];
-    run_timer(wire);
     int count = epoll_wait(wire->epoll, events, EVENTS_MAX, wait_time_ms(wire, wait_ms));
     for (int i = 0; i < count; i++)
         run_event(wire, &events[i]);

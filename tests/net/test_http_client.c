@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "net/http_server.h"
 
@@ -27,11 +28,12 @@ enum fake_end {
 struct fake {
     int listener;
     uint16_t port;
-    const char *answer;
+    struct mutex lock;
+    const char *answer;      /* guarded by lock */
+    char last_request[8192]; /* guarded by lock */
     enum fake_end end;
     atomic_int connections;
     atomic_int requests;
-    char last_request[8192];
     int held[64];
     atomic_bool stopping;
     struct thread thread;
@@ -52,7 +54,10 @@ static bool fake_read(int descriptor, char *out, size_t size)
 
 static void fake_serve(struct fake *fake, int descriptor)
 {
-    while (fake_read(descriptor, fake->last_request, sizeof(fake->last_request))) {
+    char request[8192];
+    while (fake_read(descriptor, request, sizeof(request))) {
+        MUTEX_GUARD(&fake->lock);
+        memcpy(fake->last_request, request, sizeof(request));
         atomic_fetch_add(&fake->requests, 1);
         send(descriptor, fake->answer, strlen(fake->answer), MSG_NOSIGNAL);
         if (fake->end != FAKE_KEEP)
@@ -83,6 +88,7 @@ static void fake_run(void *context)
 static void fake_start(struct fake *fake, const char *answer, enum fake_end end)
 {
     *fake = (struct fake){.answer = answer, .end = end};
+    mutex_init(&fake->lock, LOCK_RANK_SYMBOLS);
     fake->listener = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
@@ -340,8 +346,9 @@ START_TEST(a_connection_is_used_again_and_replaced_when_it_is_gone)
 }
 END_TEST
 
-static bool sent(const struct fake *fake, const char *line)
+static bool sent(struct fake *fake, const char *line)
 {
+    MUTEX_GUARD(&fake->lock);
     return strstr(fake->last_request, line) != NULL;
 }
 
@@ -382,7 +389,9 @@ START_TEST(only_the_given_headers_are_sent)
              "X-Profile: p\r\nX-File: token\r\n"
              "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n",
              fake.port);
+    mutex_lock(&fake.lock);
     ck_assert_str_eq(fake.last_request, expected);
+    mutex_unlock(&fake.lock);
 
     profile = (struct http_client_profile){.credentials_file = slice_str(file)};
     fetch((struct http_client_request){.url = url, .profile = &profile}, &outcome);
@@ -454,9 +463,11 @@ static void fetch_redirected(struct fake *from, const char *location, const char
     static char answer[500];
     static const struct http_client_header secret = {.name = SLICE("X-Secret"), .value = SLICE("s")};
     static const struct http_client_header own = {.name = SLICE("X-Own"), .value = SLICE("o")};
+    mutex_lock(&from->lock);
     snprintf(answer, sizeof(answer), "HTTP/1.1 %s\r\nLocation: %s\r\nContent-Length: 3\r\n\r\nxyz",
              status_line, location);
     from->answer = answer;
+    mutex_unlock(&from->lock);
     struct http_client_profile profile = {
         .credentials = SLICE("token"),
         .headers = &secret,
@@ -600,6 +611,7 @@ START_TEST(a_unix_socket_is_used)
                      "Get \"http://docker/x\": dial unix /nowhere.sock: connect: no such file or "
                      "directory");
     struct fake fake = {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"};
+    mutex_init(&fake.lock, LOCK_RANK_SYMBOLS);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/test_http_client_%d.sock", getpid());
     fake.listener = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -637,6 +649,25 @@ START_TEST(a_transfer_can_be_canceled)
     /* one that runs when the client is freed */
     http_client_start(client, &request);
     http_client_run(client, 10);
+    fake_stop(&fake);
+}
+END_TEST
+
+START_TEST(an_answer_that_comes_at_once_is_not_waited_for)
+{
+    struct fake fake;
+    fake_start(&fake, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", FAKE_KEEP);
+    int64_t start_ns = clock_monotonic_ns(clock_system);
+    for (int i = 0; i < 200; i++) {
+        struct outcome outcome;
+        fetch_from(&fake, &outcome);
+        ck_assert_int_eq(outcome.error, ERR_NONE);
+        buf_release(&outcome.body);
+    }
+    /* the loop is willing to wait a second each time */
+    ck_assert_int_lt((clock_monotonic_ns(clock_system) - start_ns) / 1000000, 2000);
+    http_client_free(client);
+    client = http_client_new();
     fake_stop(&fake);
 }
 END_TEST
@@ -738,6 +769,7 @@ int main(void)
     tcase_add_test(tcase, a_proxy_is_used_only_when_asked_for);
     tcase_add_test(tcase, a_unix_socket_is_used);
     tcase_add_test(tcase, a_transfer_can_be_canceled);
+    tcase_add_test(tcase, an_answer_that_comes_at_once_is_not_waited_for);
     tcase_add_test(tcase, the_wait_can_be_ended_from_another_thread);
     tcase_add_test(tcase, many_transfers_run_at_once_against_our_own_server);
     suite_add_tcase(suite, tcase);

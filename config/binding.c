@@ -128,6 +128,16 @@ void binding_problem_type(struct binding *binding, const struct yaml_tree_node *
                     value, type, hint);
 }
 
+struct yaml_tree_node binding_hide(const struct yaml_tree_node *node)
+{
+    struct yaml_tree_node hidden = *node;
+    if (node->kind == YAML_TREE_SCALAR) {
+        hidden.text = SLICE("...");
+        hidden.quoted = true;
+    }
+    return hidden;
+}
+
 bool binding_read_text(struct binding *binding, const struct yaml_tree_node *node,
                        const char *hint, struct slice *out)
 {
@@ -294,6 +304,15 @@ static void report_keys(struct binding *binding, const struct binding_schema *sc
     }
 }
 
+static bool has_secrets(const struct binding_schema *schema)
+{
+    for (size_t i = 0; i < schema->field_count; i++) {
+        if (schema->fields[i].kind == BINDING_SECRET || schema->fields[i].kind == BINDING_SECRET_LIST)
+            return true;
+    }
+    return false;
+}
+
 static const char *first_key(const struct binding_schema *schema)
 {
     while (schema->fields[0].kind == BINDING_INLINE)
@@ -306,7 +325,8 @@ void binding_read(struct binding *binding, const struct binding_schema *schema,
 {
     run_inits(binding, schema, object);
     if (node->kind != YAML_TREE_MAPPING && node->kind != YAML_TREE_NULL) {
-        binding_problem_type(binding, node, schema->type,
+        struct yaml_tree_node hidden = binding_hide(node);
+        binding_problem_type(binding, has_secrets(schema) ? &hidden : node, schema->type,
                              arena_printf(binding->arena,
                                           "write lines of the form key: value, such as %s: ...",
                                           first_key(schema)));

@@ -150,6 +150,8 @@ void binding_warn(struct binding *binding, const struct yaml_tree_node *at, cons
 /* "cannot unmarshal !!str `abc` into int: ..." */
 void binding_problem_type(struct binding *binding, const struct yaml_tree_node *node,
                           const char *type, const char *hint);
+/* The node with its text replaced by dots, for messages about what may be a secret. */
+struct yaml_tree_node binding_hide(const struct yaml_tree_node *node);
 /* A scalar's text; false, with a problem, for a list or a mapping. Null is the empty text. */
 bool binding_read_text(struct binding *binding, const struct yaml_tree_node *node,
                        const char *hint, struct slice *out);

@@ -27,6 +27,9 @@ BINDING_READER(binding_read_text_list)
 {
     if (node->kind != YAML_TREE_SEQUENCE) {
         const char *hint = "write a list: each item on a line of its own that begins with \"- \"";
+        struct yaml_tree_node hidden = binding_hide(node);
+        if (field->kind == BINDING_SECRET_LIST)
+            node = &hidden;
         /* the text alone, without the list around it, is a frequent slip */
         if (node->kind == YAML_TREE_SCALAR)
             hint = arena_printf(binding->arena, "write a list: ['%s']",

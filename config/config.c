@@ -233,6 +233,17 @@ static const char *hint_for_byte(struct slice text, uint32_t line, uint32_t colu
     return "; a text that begins with this character needs quotes";
 }
 
+/* Messages go to logs, so what looks like the key of a secret is shown without its value. */
+static bool names_a_secret(struct slice key)
+{
+    static const char *const words[] = {"password", "secret", "token", "credential", "key", "auth"};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (slice_find(key, slice_str(words[i])) != SLICE_NONE)
+            return true;
+    }
+    return false;
+}
+
 /* The line of the text that an error is in, shortened. */
 static const char *line_of(struct arena *arena, struct slice text, uint32_t line)
 {
@@ -244,8 +255,13 @@ static const char *line_of(struct arena *arena, struct slice text, uint32_t line
     struct slice found = slice_trim(slice_sub(text, 0, end == SLICE_NONE ? text.len : end));
     if (found.len == 0)
         return slice_trim(text).len == 0 ? "the end of the file" : "an empty line";
-    return arena_printf(arena, "\"%.*s%s\"", (int)MIN(found.len, (size_t)60), found.ptr,
-                        found.len > 60 ? "..." : "");
+    size_t shown = MIN(found.len, (size_t)60);
+    size_t colon = slice_index(found, ':');
+    if (colon != SLICE_NONE && (names_a_secret(slice_sub(found, 0, colon)) ||
+                                slice_index(found, '@') != SLICE_NONE))
+        shown = MIN(shown, colon + 1);
+    return arena_printf(arena, "\"%.*s%s\"", (int)shown, found.ptr,
+                        found.len > shown ? "..." : "");
 }
 
 static void report_syntax(struct binding *binding, struct slice text, const struct errbuf *err)

@@ -8,7 +8,6 @@
 #include <strings.h>
 
 #include "config/config_internal.h"
-#include "net/url.h"
 
 #define NOT_SUPPORTED(name)                                                                        \
     {                                                                                              \
@@ -162,8 +161,6 @@ static void check_http_discovery(struct binding *binding, const struct yaml_tree
 {
     const struct config_http_discovery *discovery = object;
     const struct yaml_tree_node *at = binding_at(node, "url");
-    struct url url;
-    struct errbuf err = ERRBUF_INIT;
     size_t scheme = slice_find(discovery->url, SLICE("://"));
     struct slice name = slice_sub(discovery->url, 0, scheme == SLICE_NONE ? 0 : scheme);
     if (discovery->url.len == 0)
@@ -172,8 +169,8 @@ static void check_http_discovery(struct binding *binding, const struct yaml_tree
         binding_problem(binding, at, "URL scheme must be 'http' or 'https'");
     else if (scheme + 3 == discovery->url.len || discovery->url.ptr[scheme + 3] == '/')
         binding_problem(binding, at, "host is missing in URL");
-    else if (url_parse(discovery->url, &url, &err) != ERR_NONE)
-        binding_problem(binding, at, "%s", err.text);
+    else
+        config_check_url(binding, node, "url", discovery->url);
 }
 
 static const struct binding_field http_fields[] = {

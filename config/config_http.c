@@ -251,7 +251,8 @@ static void read_connect_header(struct binding *binding, const struct yaml_tree_
     if (node->kind == YAML_TREE_NULL)
         return;
     if (node->kind != YAML_TREE_SEQUENCE) {
-        binding_problem_type(binding, node, "[]config.Secret", "write a list of values");
+        struct yaml_tree_node hidden = binding_hide(node);
+        binding_problem_type(binding, &hidden, "[]config.Secret", "write a list of values");
         return;
     }
     out->secrets = arena_alloc_array(binding->arena, node->count, sizeof(*out->secrets));
@@ -300,21 +301,25 @@ static struct yaml_tree_node *print_connect_headers(const struct binding_printer
             .print = print_connect_headers                                                         \
     }
 
-static void check_url(struct binding *binding, const struct yaml_tree_node *node, const char *key,
+void config_check_url(struct binding *binding, const struct yaml_tree_node *node, const char *key,
                       struct slice text)
 {
     struct url url;
     struct errbuf err = ERRBUF_INIT;
-    if (text.len > 0 && url_parse(text, &url, &err) != ERR_NONE)
-        binding_problem(binding, binding_at(node, key), "%s; write a URL such as %s", err.text,
-                        "http://host:port/path");
+    if (text.len == 0 || url_parse(text, &url, NULL) == ERR_NONE)
+        return;
+    /* the message repeats the URL, so it is made from one without the password */
+    if (url_parse(binding_redact_url(binding->arena, text), &url, &err) == ERR_NONE)
+        errbuf_set(&err, ERR_INVALID, "the user or password in the URL is not valid");
+    binding_problem(binding, binding_at(node, key), "%s; write %s: http://host:port/path", err.text,
+                    key);
 }
 
 static void check_proxy(struct binding *binding, const struct yaml_tree_node *node,
                         struct slice url, struct slice no_proxy, bool from_environment,
                         size_t header_count)
 {
-    check_url(binding, node, "proxy_url", url);
+    config_check_url(binding, node, "proxy_url", url);
     if (header_count > 0 && !from_environment && url.len == 0)
         binding_problem(binding, binding_at(node, "proxy_connect_header"),
                         "if proxy_connect_header is configured, proxy_url or "

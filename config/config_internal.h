@@ -81,6 +81,9 @@ void config_read_labels(struct binding *binding, const struct binding_field *fie
                         const struct yaml_tree_node *node, void *object);
 struct yaml_tree_node *config_print_labels(const struct binding_printer *printer,
                                            const struct binding_field *field, const void *object);
+/* Reports a URL that is none, without the password in it. An empty one is fine. */
+void config_check_url(struct binding *binding, const struct yaml_tree_node *node, const char *key,
+                      struct slice text);
 /* Reserved headers of a map of headers; `authorization` is the text for that one. */
 void config_check_headers(struct binding *binding, const struct yaml_tree_node *node,
                           const char *key, const struct config_label *headers, size_t count,

@@ -2,7 +2,6 @@
  * remote_write and remote_read: other storages that samples go to and come from.
  */
 #include "config/config_internal.h"
-#include "net/url.h"
 
 #define NOT_SUPPORTED(name)                                                                        \
     {                                                                                              \
@@ -16,14 +15,10 @@
 static void check_url(struct binding *binding, const struct yaml_tree_node *node,
                       struct slice text, const char *section)
 {
-    struct url url;
-    struct errbuf err = ERRBUF_INIT;
     if (text.len == 0)
         binding_problem(binding, binding_at(node, "url"),
                         "url for %s is empty; write url: http://host:port/path", section);
-    else if (url_parse(text, &url, &err) != ERR_NONE)
-        binding_problem(binding, binding_at(node, "url"), "%s; write url: http://host:port/path",
-                        err.text);
+    config_check_url(binding, node, "url", text);
 }
 
 static void init_queue(struct binding *binding, void *object)

@@ -35,6 +35,7 @@ static void check_case(const char *name)
     struct slice wanted = slice_trim(buf_slice(&expected));
     ck_assert_msg(slice_eq(wanted, buf_slice(&found)), "%s says:\n%s\nexpected:\n%.*s", name,
                   buf_cstr(&found), SLICE_ARG(wanted));
+    ck_assert_msg(strstr(buf_cstr(&found), "hunter") == NULL, "a secret: %s", buf_cstr(&found));
     /* every line is FILE:LINE:COLUMN: text, in the order of the lines */
     unsigned line_before = 0;
     unsigned count = 0;

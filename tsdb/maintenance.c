@@ -122,9 +122,22 @@ static void log_truncate(struct tsdb *db, int64_t cutoff_ms)
     counter_observe(db->metrics.wal_truncate_duration, seconds_since(db, start_ns));
 }
 
+static void maintenance_recover(struct tsdb *db)
+{
+    if (!wal_has_failed(db->wal))
+        return;
+    struct errbuf err = ERRBUF_INIT;
+    mutex_lock(&db->commit_lock);
+    enum err result = wal_recover(db->wal, &err);
+    mutex_unlock(&db->commit_lock);
+    if (result == ERR_NONE)
+        log_info("Storage writes its log again");
+}
+
 enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
 {
     MUTEX_GUARD(&db->maintenance_lock);
+    maintenance_recover(db);
     int64_t cutoff_ms = retention_cutoff_ms(db);
     uint64_t bytes_max = retention_bytes(db);
     if (bytes_max > 0) {
@@ -143,18 +156,6 @@ enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
     if (removed > 0)
         log_debug("Series without samples left the head", log_uint("series", removed));
     return ERR_NONE;
-}
-
-static void maintenance_recover(struct tsdb *db)
-{
-    if (!wal_has_failed(db->wal))
-        return;
-    struct errbuf err = ERRBUF_INIT;
-    mutex_lock(&db->commit_lock);
-    enum err result = wal_recover(db->wal, &err);
-    mutex_unlock(&db->commit_lock);
-    if (result == ERR_NONE)
-        log_info("Storage writes its log again");
 }
 
 static void maintenance_sync(struct tsdb *db)

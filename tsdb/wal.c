@@ -14,6 +14,7 @@
 
 /* A new segment after a failure must be able to take this much, or the log would fail again at once. */
 #define WAL_PROBE_BYTES ((size_t)256 << 10)
+#define WAL_CREATE_TRIES 1000
 
 struct wal *wal_new(const struct fs *fs, const char *directory, uint64_t segment_bytes,
                     uint64_t run)
@@ -143,18 +144,33 @@ static enum err sync_locked(struct wal *wal, struct errbuf *err)
     return ERR_NONE;
 }
 
-/* Opens the next segment and writes its header. */
-static enum err begin_segment_locked(struct wal *wal, bool probe, struct errbuf *err)
+/* Creates the file of the next segment. A number may be taken by what an earlier failure left. */
+static enum err create_segment_locked(struct wal *wal, uint64_t *out_number, char **out_path,
+                                      int *out_fd, struct errbuf *err)
 {
     uint64_t number = wal->segments.len == 0 ? 1 : segment_last(wal)->number + 1;
-    char *path = wal_segment_path(wal, number);
-    int fd = wal->fs->open(wal->fs, path, FS_CREATE);
-    if (fd < 0) {
-        errbuf_set_errno(err, -fd, "creating %s", path);
+    for (unsigned tries = 0; tries < WAL_CREATE_TRIES; tries++, number++) {
+        char *path = wal_segment_path(wal, number);
+        int fd = wal->fs->open(wal->fs, path, FS_CREATE);
+        if (fd >= 0) {
+            *out_number = number;
+            *out_path = path;
+            *out_fd = fd;
+            return ERR_NONE;
+        }
+        enum err result = errbuf_set_errno(err, -fd, "creating %s", path);
         mem_free(path);
-        return fd == -ENOSPC || fd == -EDQUOT ? ERR_NO_SPACE : ERR_IO;
+        if (fd != -EEXIST)
+            return result;
     }
-    struct buf header;
+    return errbuf_set(err, ERR_EXISTS, "%s is full of segments that are not ours", wal->directory);
+}
+
+/* Writes the header; with `probe` makes sure that there is room for more. */
+static enum err write_header(struct wal *wal, int fd, const char *path, bool probe,
+                             struct errbuf *err)
+{
+    struct buf header CLEANUP(buf_release);
     buf_init(&header, 2 * WAL_PROBE_BYTES);
     wal_segment_header(wal->run, &header);
     if (probe) {
@@ -163,12 +179,22 @@ static enum err begin_segment_locked(struct wal *wal, bool probe, struct errbuf 
         buf_commit(&header, WAL_PROBE_BYTES);
     }
     enum err result = fs_write_all(wal->fs, fd, header.data, header.len, 0, path, err);
-    if (result == ERR_NONE && probe) {
-        int failed = wal->fs->truncate(wal->fs, fd, WAL_SEGMENT_HEADER_SIZE);
-        if (failed < 0)
-            result = errbuf_set_errno(err, -failed, "truncating %s", path);
-    }
-    buf_release(&header);
+    if (result != ERR_NONE || !probe)
+        return result;
+    int failed = wal->fs->truncate(wal->fs, fd, WAL_SEGMENT_HEADER_SIZE);
+    return failed < 0 ? errbuf_set_errno(err, -failed, "truncating %s", path) : ERR_NONE;
+}
+
+/* Opens the next segment and lets go of the one before. */
+static enum err begin_segment_locked(struct wal *wal, bool probe, struct errbuf *err)
+{
+    uint64_t number;
+    char *path;
+    int fd;
+    enum err result = create_segment_locked(wal, &number, &path, &fd, err);
+    if (result != ERR_NONE)
+        return result;
+    result = write_header(wal, fd, path, probe, err);
     if (result == ERR_NONE) {
         int failed = wal->fs->sync_directory(wal->fs, wal->directory);
         if (failed < 0)

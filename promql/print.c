@@ -38,15 +38,14 @@ static void print_float(double value, struct buf *out)
     buf_append(out, text, float_text_f(value, text));
 }
 
-/* Seconds as a duration. The reference cuts here, where 1.001 * 1e9 may be a little less than it
- * should be. */
+/* Seconds as a duration, to the nearest millisecond: what is printed has the value that was read. (The
+ * reference cuts here and prints 1.001 s, a little less than that as a double, as 1s.) */
 static void print_seconds(double seconds, struct buf *out)
 {
     if (seconds < 0)
         buf_append_byte(out, '-');
-    double duration_ns = (seconds < 0 ? -seconds : seconds) * 1e9;
-    duration_print(duration_ns < 0x1p63 ? (int64_t)duration_ns / 1000000 : INT64_MAX / 1000000,
-                   out);
+    double duration_ms = (seconds < 0 ? -seconds : seconds) * 1e3;
+    duration_print(duration_ms * 1e6 < 0x1p63 ? llround(duration_ms) : INT64_MAX / 1000000, out);
 }
 
 static void print_number(double value, bool is_duration, struct buf *out)

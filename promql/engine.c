@@ -22,6 +22,8 @@
 #define DEFAULT_SUBQUERY_STEP_MS (60 * 1000)
 #define DEFAULT_QUERY_BYTES_MAX ((uint64_t)1 << 30)
 #define NS_PER_MS INT64_C(1000000)
+/* How long a query in the queue may be canceled without noticing. */
+#define GATE_LOOK_NS (50 * NS_PER_MS)
 /* A step at least this long keeps step counts within what memory limits can refuse. */
 #define STEPS_MAX ((int64_t)1 << 31)
 
@@ -84,14 +86,20 @@ void promql_engine_set_subquery_step(struct promql_engine *engine, int64_t step_
     atomic_store_explicit(&engine->subquery_step_ms, step_ms, memory_order_relaxed);
 }
 
-/* Waits for a place among those that run. */
-static enum err engine_enter(struct promql_engine *engine, int64_t deadline_ns, struct errbuf *err)
+/* Waits for a place among those that run. The flag of cancellation wakes nobody, so it is looked at
+ * now and then. */
+static enum err engine_enter(struct promql_engine *engine, const struct promql_query *query,
+                             int64_t deadline_ns, struct errbuf *err)
 {
     MUTEX_GUARD(&engine->lock);
     while (engine->running >= engine->options.concurrency_max) {
-        if (!condition_wait_until(&engine->leave, &engine->lock, deadline_ns) &&
-            engine->running >= engine->options.concurrency_max)
+        int64_t now_ns = clock_monotonic_ns(engine->options.clock);
+        if (now_ns >= deadline_ns)
             return errbuf_set(err, ERR_TIMEOUT, "query timed out in query queue");
+        if (query->canceled != NULL && atomic_load(query->canceled))
+            return errbuf_set(err, ERR_CANCELED, "query was canceled in query queue");
+        int64_t wake_ns = MIN(deadline_ns, now_ns + GATE_LOOK_NS);
+        (void)condition_wait_until(&engine->leave, &engine->lock, wake_ns);
     }
     engine->running++;
     return ERR_NONE;
@@ -255,7 +263,7 @@ enum err promql_evaluate(struct promql_engine *engine, const struct promql_query
     int64_t start_ns = clock_monotonic_ns(options->clock);
     int64_t deadline_ns = start_ns + timeout_ms * NS_PER_MS;
     engine_metrics_begin(&engine->metrics);
-    code = engine_enter(engine, deadline_ns, err);
+    code = engine_enter(engine, query, deadline_ns, err);
     if (code == ERR_NONE) {
         int64_t queue_ns = clock_monotonic_ns(options->clock) - start_ns;
         code = engine_run(engine, query, &steps, deadline_ns, queue_ns, out, err);

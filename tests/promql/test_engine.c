@@ -266,6 +266,9 @@ START_TEST(queries_beyond_the_limit_wait_until_their_deadline)
         condition_wait(&gate_moved, &gate_lock);
     mutex_unlock(&gate_lock);
     expect_failure("1", 0, 0, ERR_TIMEOUT, "query timed out in query queue");
+    atomic_bool canceled = true;
+    struct promql_result *none = NULL;
+    ck_assert_int_eq(evaluate("1", 0, 0, 0, &canceled, &none), ERR_CANCELED);
     mutex_lock(&gate_lock);
     gate_is_open = true;
     condition_broadcast(&gate_moved);

@@ -649,6 +649,8 @@ START_TEST(a_transfer_can_be_canceled)
     /* one that runs when the client is freed */
     http_client_start(client, &request);
     http_client_run(client, 10);
+    http_client_free(client);
+    client = http_client_new();
     fake_stop(&fake);
 }
 END_TEST

@@ -8,14 +8,10 @@
  */
 #include "net/http_server.h"
 
-#include <arpa/inet.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -24,6 +20,7 @@
 #include "base/clock.h"
 #include "base/queue.h"
 #include "base/regex.h"
+#include "net/http_answer.h"
 #include "net/http_request.h"
 #include "net/http_response.h"
 #include "net/http_router.h"
@@ -40,15 +37,12 @@
 /* So much of a body nobody wants is read for the sake of keeping the connection. */
 #define BODY_DISCARD_MAX ((size_t)256 << 10)
 #define STACK_SIZE ((size_t)512 << 10)
-#define ADDRESS_TEXT_SIZE (INET6_ADDRSTRLEN + 8)
-/* Answers under it may be read by scripts of other sites. */
-#define CORS_PATH_PREFIX "/api/"
 
 struct http_connection {
     struct http_watched watched; /* first */
     struct http_server *server;
     struct http_exchange *exchange; /* of the request that is in work; set while SUSPENDED is on */
-    char address[ADDRESS_TEXT_SIZE];
+    char address[LISTENER_PEER_SIZE];
 };
 
 enum exchange_phase {
@@ -82,7 +76,7 @@ struct http_server {
     /* immutable */
     struct http_server_options options;
     struct http_router router;
-    struct regex *cors_origin; /* NULL = any */
+    struct regex *cors_origins; /* NULL = any */
     size_t daemon_count;
     struct MHD_Daemon **daemons;
     uint16_t *ports;
@@ -112,75 +106,11 @@ static void exchange_unref(struct http_exchange *exchange)
     mem_free(exchange);
 }
 
-/* -- what is answered without a route -- */
-
-static void answer_plain(struct http_exchange *exchange, unsigned status, const char *text)
-{
-    http_response_header(&exchange->response, "X-Content-Type-Options", "nosniff");
-    http_response_text(&exchange->response, status, "text/plain; charset=utf-8", slice_str(text));
-    exchange->answered_early = true;
-}
-
-static void answer_redirect(struct http_exchange *exchange, unsigned status, struct buf *location)
-{
-    if (exchange->request.query.len > 0) {
-        buf_append_byte(location, '?');
-        buf_append_slice(location, exchange->request.query);
-    }
-    http_response_redirect(&exchange->response, status, buf_cstr(location));
-    exchange->answered_early = true;
-}
-
-static void answer_not_allowed(struct http_exchange *exchange, unsigned methods)
-{
-    struct buf allow CLEANUP(buf_release);
-    buf_init(&allow, 256);
-    http_router_allow_text(methods, &allow);
-    http_response_header(&exchange->response, "Allow", buf_cstr(&allow));
-    answer_plain(exchange, 405, "Method Not Allowed\n");
-}
-
-static bool is_cors_path(const struct http_exchange *exchange)
-{
-    return slice_has_prefix(exchange->request.path, slice_str(CORS_PATH_PREFIX));
-}
-
-/* OPTIONS: what a browser asks before it lets a script send something. */
-static void answer_options(struct http_exchange *exchange, unsigned methods)
-{
-    if (!is_cors_path(exchange)) {
-        struct buf allow CLEANUP(buf_release);
-        buf_init(&allow, 256);
-        http_router_allow_text(methods, &allow);
-        http_response_header(&exchange->response, "Allow", buf_cstr(&allow));
-    }
-    http_response_status(&exchange->response, 204);
-    exchange->answered_early = true;
-}
-
-/* Headers that do not depend on the route. */
 static void on_headers_complete(void *context)
 {
     struct http_exchange *exchange = context;
-    const struct http_server *server = exchange->server;
-    struct http_response *response = &exchange->response;
-    bool api = is_cors_path(exchange);
-    if (api)
-        http_response_header(response, "Vary", "Accept-Encoding, Origin");
-    else if (response->encoding != HTTP_ENCODING_IDENTITY)
-        http_response_header(response, "Vary", "Accept-Encoding");
-    struct slice origin = http_request_header(&exchange->request, "Origin");
-    if (!api || origin.len == 0)
-        return;
-    http_response_header(response, "Access-Control-Allow-Headers",
-                         "Accept, Authorization, Content-Type, Origin");
-    http_response_header(response, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-    http_response_header(response, "Access-Control-Expose-Headers", "Date");
-    if (server->cors_origin == NULL)
-        http_response_header(response, "Access-Control-Allow-Origin", "*");
-    else if (regex_match(server->cors_origin, origin))
-        http_response_header(response, "Access-Control-Allow-Origin",
-                             arena_slice(&exchange->arena, origin).ptr);
+    http_answer_add_headers(&exchange->request, &exchange->response,
+                            exchange->server->cors_origins);
 }
 
 static struct http_exchange *exchange_new(struct http_server *server,
@@ -294,6 +224,7 @@ static void route(struct http_exchange *exchange)
 {
     struct http_server *server = exchange->server;
     struct http_request *request = &exchange->request;
+    struct http_response *response = &exchange->response;
     struct http_router_match match;
     struct buf location CLEANUP(buf_release);
     buf_init(&location, BUF_SIZE_ANY);
@@ -301,38 +232,30 @@ static void route(struct http_exchange *exchange)
         &server->router, exchange->path_whole, request->method, &match, &location);
     request->path = match.path;
     request->route_tail = match.tail;
-    exchange->response.encoding_accepted =
+    response->encoding_accepted =
         http_response_accepted(http_request_header(request, "Accept-Encoding"));
     if (server->options.admit != NULL &&
-        !server->options.admit(request, &exchange->response, server->options.admit_context)) {
+        !server->options.admit(request, response, server->options.admit_context)) {
         exchange->answered_early = true;
         return;
     }
     bool is_get = request->method == HTTP_GET || request->method == HTTP_HEAD;
-    switch (verdict) {
-    case HTTP_ROUTER_FOUND:
+    bool is_options = request->method == HTTP_OPTIONS;
+    exchange->answered_early = verdict != HTTP_ROUTER_FOUND;
+    if (verdict == HTTP_ROUTER_FOUND)
         exchange->route = match.route;
-        break;
-    case HTTP_ROUTER_REDIRECT:
+    else if (verdict == HTTP_ROUTER_REDIRECT)
         /* 308 keeps the method */
-        answer_redirect(exchange, is_get ? 301 : 308, &location);
-        break;
-    case HTTP_ROUTER_TO_PREFIX:
-        answer_redirect(exchange, 302, &location);
-        break;
-    case HTTP_ROUTER_METHOD_NOT_ALLOWED:
-        if (request->method == HTTP_OPTIONS)
-            answer_options(exchange, match.methods_allowed);
-        else
-            answer_not_allowed(exchange, match.methods_allowed);
-        break;
-    case HTTP_ROUTER_NOT_FOUND:
-        if (request->method == HTTP_OPTIONS && match.inside && is_cors_path(exchange))
-            answer_options(exchange, 0);
-        else
-            answer_plain(exchange, 404, "404 page not found\n");
-        break;
-    }
+        http_answer_redirect(request, response, is_get ? 301 : 308, buf_slice(&location));
+    else if (verdict == HTTP_ROUTER_TO_PREFIX)
+        http_answer_redirect(request, response, 302, buf_slice(&location));
+    else if (is_options && (verdict == HTTP_ROUTER_METHOD_NOT_ALLOWED ||
+                            (match.inside && http_answer_is_cors_path(request))))
+        http_answer_options(request, response, match.methods_allowed);
+    else if (verdict == HTTP_ROUTER_METHOD_NOT_ALLOWED)
+        http_answer_not_allowed(response, match.methods_allowed);
+    else
+        http_answer_plain(response, 404, "404 page not found\n");
 }
 
 /* The size that the client announces; 0 when there is none or it comes in chunks. */
@@ -343,6 +266,12 @@ static uint64_t announced_bytes(const struct http_exchange *exchange)
 }
 
 /* -- answering -- */
+
+static void answer_early(struct http_exchange *exchange, unsigned status, const char *text)
+{
+    http_answer_plain(&exchange->response, status, text);
+    exchange->answered_early = true;
+}
 
 /* Gives the reader what the handler wrote; runs on the connection's thread. */
 static ssize_t on_read(void *context, uint64_t position, char *out, size_t size)
@@ -470,11 +399,11 @@ static enum MHD_Result dispatch(struct http_exchange *exchange, struct MHD_Conne
     exchange->connection->exchange = exchange;
     http_watcher_set(server->watcher, &exchange->connection->watched, HTTP_WATCHED_BUSY);
     if (!exchange->answered_early && atomic_load(&server->stopping))
-        answer_plain(exchange, 503, "Service Unavailable\n");
+        answer_early(exchange, 503, "Service Unavailable\n");
     if (!exchange->answered_early && exchange->route->slow) {
         if (start_worker(exchange, mhd))
             return MHD_YES;
-        answer_plain(exchange, 503, "Service Unavailable\n");
+        answer_early(exchange, 503, "Service Unavailable\n");
     }
     if (exchange->answered_early)
         finish(exchange);
@@ -510,10 +439,10 @@ static enum MHD_Result on_header(struct http_exchange *exchange, struct MHD_Conn
     if (split_uri(exchange))
         route(exchange);
     else
-        answer_plain(exchange, 400, "400 Bad Request");
+        answer_early(exchange, 400, "400 Bad Request");
     uint64_t announced = announced_bytes(exchange);
     if (!exchange->answered_early && announced > exchange->server->options.body_bytes_max)
-        answer_plain(exchange, 413, "Request Entity Too Large\n");
+        answer_early(exchange, 413, "Request Entity Too Large\n");
     if (!exchange->answered_early || announced <= BODY_DISCARD_MAX)
         return MHD_YES;
     /* answered before the body came: libmicrohttpd closes the connection behind the answer */
@@ -529,10 +458,10 @@ static enum MHD_Result on_body(struct http_exchange *exchange, struct slice data
         size_t before = atomic_fetch_add(&server->bodies_bytes, data.len);
         if (before + data.len > BODIES_BYTES_MAX) {
             atomic_fetch_sub(&server->bodies_bytes, data.len);
-            answer_plain(exchange, 503, "Service Unavailable\n");
+            answer_early(exchange, 503, "Service Unavailable\n");
         } else if (!buf_append_slice(&exchange->body, data)) {
             atomic_fetch_sub(&server->bodies_bytes, data.len);
-            answer_plain(exchange, 413, "Request Entity Too Large\n");
+            answer_early(exchange, 413, "Request Entity Too Large\n");
         } else {
             return MHD_YES;
         }
@@ -603,23 +532,6 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
     exchange_unref(exchange);
 }
 
-/* "127.0.0.1:4711", "[::1]:4711"; IPv4 on a socket of both families reads as IPv4. */
-static void address_print(const struct sockaddr *address, char *out, size_t size)
-{
-    char host[INET6_ADDRSTRLEN] = "";
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-        snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
-    } else if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-        bool mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-        inet_ntop(mapped ? AF_INET : AF_INET6,
-                  (const char *)&in6->sin6_addr + (mapped ? 12 : 0), host, sizeof(host));
-        snprintf(out, size, mapped ? "%s:%u" : "[%s]:%u", host, ntohs(in6->sin6_port));
-    }
-}
-
 static void on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -632,7 +544,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
     }
     struct http_connection *connection = mem_zalloc(sizeof(*connection));
     connection->server = server;
-    address_print(
+    listener_print_peer(
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
         connection->address, sizeof(connection->address));
     *socket_context = connection;
@@ -719,7 +631,7 @@ static enum err compile_cors(struct http_server *server, struct errbuf *err)
     const char *pattern = server->options.cors_origin_regex;
     if (pattern == NULL || strcmp(pattern, ".*") == 0)
         return ERR_NONE;
-    return regex_new(slice_str(pattern), &server->cors_origin, err);
+    return regex_new(slice_str(pattern), &server->cors_origins, err);
 }
 
 enum err http_server_start(const struct http_server_options *options,
@@ -797,7 +709,7 @@ void http_server_stop(struct http_server *server, int64_t grace_ms)
         MHD_stop_daemon(server->daemons[i]);
     worker_pool_free(server->workers);
     http_watcher_free(server->watcher);
-    regex_free(server->cors_origin);
+    regex_free(server->cors_origins);
     mem_free(server->daemons);
     mem_free(server->ports);
     mem_free(server);

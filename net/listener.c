@@ -1,6 +1,7 @@
 /* Names are resolved by the system; the first address that can be bound is taken. */
 #include "net/listener.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
@@ -163,4 +164,20 @@ enum err listener_open(const char *address, int *out_descriptor, uint16_t *out_p
             break;
     }
     return failed;
+}
+
+void listener_print_peer(const struct sockaddr *address, char *out, size_t size)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+        inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+        snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
+    } else if (address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+        bool mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+        inet_ntop(mapped ? AF_INET : AF_INET6,
+                  (const char *)&in6->sin6_addr + (mapped ? 12 : 0), host, sizeof(host));
+        snprintf(out, size, mapped ? "%s:%u" : "[%s]:%u", host, ntohs(in6->sin6_port));
+    }
 }

@@ -9,8 +9,15 @@
 #include "base/compiler.h"
 #include "base/err.h"
 
+#include <netinet/in.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 /* "listen tcp 0.0.0.0:9090: bind: address already in use" */
 enum err listener_open(const char *address, int *out_descriptor, uint16_t *out_port,
                        struct errbuf *err) MUST_CHECK;
+
+#define LISTENER_PEER_SIZE (INET6_ADDRSTRLEN + 8)
+/* "127.0.0.1:4711", "[::1]:4711"; IPv4 on a socket of both families reads as IPv4. */
+void listener_print_peer(const struct sockaddr *address, char *out, size_t size);

@@ -330,9 +330,18 @@ static bool ends_in_open_offset(const struct node *node)
                               offset->duration.op == DURATION_PAREN);
 }
 
+/* +Inf ^ 2 would be +(Inf ^ 2). */
+static bool is_infinite_base(const struct node *node)
+{
+    const struct node *base = node->children[0];
+    return node->binary.op == OPERATOR_POW && base->kind == NODE_NUMBER &&
+           isinf(base->number.value);
+}
+
 const struct node *print_left_operand(const struct node *node, struct node *paren)
 {
-    if (node->binary.op > OPERATOR_POW || !ends_in_open_offset(node->children[0]))
+    bool swallows = node->binary.op <= OPERATOR_POW && ends_in_open_offset(node->children[0]);
+    if (!swallows && !is_infinite_base(node))
         return node->children[0];
     *paren = (struct node){.kind = NODE_PAREN, .children = node->children, .child_count = 1};
     return paren;
@@ -341,12 +350,7 @@ const struct node *print_left_operand(const struct node *node, struct node *pare
 static void print_binary(const struct node *node, struct buf *out)
 {
     struct node paren;
-    const struct node *lhs = print_left_operand(node, &paren);
-    bool power = node->binary.op == OPERATOR_POW;
-    if (power && lhs->kind == NODE_NUMBER && isinf(lhs->number.value))
-        buf_append_str(out, "Inf"); /* +Inf ^ 2 would be +(Inf ^ 2) */
-    else
-        print_node(lhs, out);
+    print_node(print_left_operand(node, &paren), out);
     buf_append_byte(out, ' ');
     print_operator(node, out);
     buf_append_byte(out, ' ');

@@ -151,7 +151,7 @@ START_TEST(print_writes_operators_and_their_modifiers)
         {"a + fill_right(1) fill_left(1) b", "a + fill (1) b"},
         {"a + on(x) fill_right(1e21) b", "a + on (x) fill_right (1e+21) b"},
         {"-a ^ -2", NULL},
-        {"Inf ^ 2", NULL},
+        {"Inf ^ 2", "(+Inf) ^ 2"},
         {"- - a", "--a"},
         {"-(1)", NULL},
         {"a </ 5 >/ 1", NULL},

@@ -16,6 +16,7 @@ TICKS = os.sysconf('SC_CLK_TCK')
 CONFIG = '''global:
   scrape_interval: {interval}s
   scrape_timeout: {interval}s
+  evaluation_interval: {interval}s
 '''
 
 SCRAPE_CONFIG = '''scrape_configs:
@@ -56,11 +57,13 @@ class Server:
     def clear(self):
         shutil.rmtree(self.data, ignore_errors=True)
 
-    def start(self, targets=(), interval=5):
+    def start(self, targets=(), interval=5, rules=None):
         """Starts it on what its folder holds and waits until it says that it is ready."""
         config = os.path.join(self.folder, self.name + '.yml')
         with open(config, 'w', encoding='utf-8') as file:
             file.write(CONFIG.format(interval=interval))
+            if rules is not None:
+                file.write(f"rule_files: ['{rules}']\n")
             if targets:
                 file.write(SCRAPE_CONFIG.format(targets=', '.join(f"'{target}'" for target in targets)))
         os.makedirs(self.data, exist_ok=True)

@@ -27,16 +27,19 @@ TSBS_SERIES_PER_HOST = 29
 TSBS_STEP_MS = 10000
 TSBS_OFFSET_MS = 3000  # so that no sample lies on the edge of a window or of a look-back
 LIVE_TARGETS = 19
+RULE_GROUPS = 200
+RULES_PER_GROUP = 100
+RULE_TARGETS = 20
 
-STAGES = ('start', 'scrape', 'gzip', 'write', 'queries', 'disk')
+STAGES = ('start', 'scrape', 'gzip', 'write', 'queries', 'rules', 'disk')
 
 QUICK = {
     'starts': 3, 'idle_s': 3, 'scrape_s': 22, 'window_s': 15, 'rounds': 12, 'hosts': 50, 'hours': 6,
-    'runs': 7, 'mix_s': 8, 'stages': ('start', 'scrape', 'write', 'queries'),
+    'runs': 7, 'mix_s': 8, 'rules_s': 30, 'stages': ('start', 'scrape', 'write', 'queries'),
 }
 FULL = {
     'starts': 7, 'idle_s': 15, 'scrape_s': 180, 'window_s': 150, 'rounds': 40, 'hosts': 400, 'hours': 6,
-    'runs': 9, 'mix_s': 40, 'stages': STAGES,
+    'runs': 9, 'mix_s': 40, 'rules_s': 90, 'stages': STAGES,
 }
 
 BUCKETS = 'histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))'
@@ -334,6 +337,47 @@ def dashboard(run, server, end_s):
     run.put('dashboard mix: CPU ms a query', server, cpu / max(result['queries'], 1) * 1000)
 
 
+def write_rules(path, port):
+    """20,000 rules in 200 groups: half of them record one series each, half of them alert."""
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write('groups:\n')
+        for group in range(RULE_GROUPS):
+            instance = f'127.0.0.{group % RULE_TARGETS + 1}:{port}'
+            file.write(f'  - name: group-{group}\n    rules:\n')
+            for rule in range(RULES_PER_GROUP // 2):
+                file.write(f"      - record: instance:cpu_{group}_{rule}:rate1m\n"
+                           f"        expr: sum by (instance) (rate(node_cpu_seconds_total"
+                           f'{{instance="{instance}",cpu="{rule % 20}"}}[1m]))\n'
+                           f"      - alert: Load_{group}_{rule}\n"
+                           f'        expr: node_load1{{instance="{instance}"}} > {4 + rule}\n'
+                           f"        for: 5m\n        labels: {{severity: page}}\n")
+
+
+def stage_rules(run, server):
+    """What 20,000 rules every 15 s cost."""
+    if server.name == 'victoria-metrics':
+        return  # its rules are another program's
+    rules = os.path.join(run.folder, 'rules.yml')
+    port = run.options.port + 9
+    write_rules(rules, port)
+    run.spawn(run.tool('bench_targets'), str(port), str(RULE_TARGETS), '15', 'plain')
+    time.sleep(0.5)
+    server.clear()
+    server.start([f'127.0.0.{number + 1}:{port}' for number in range(RULE_TARGETS)], interval=15, rules=rules)
+    time.sleep(40)
+    before = server.cpu_s()
+    time.sleep(run.settings['rules_s'])
+    cpu = server.cpu_s() - before
+    _, body = server.get('/api/v1/query', query='count({__name__=~"instance:cpu_.*"})')
+    result = json.loads(body)['data']['result']
+    wanted = RULE_GROUPS * RULES_PER_GROUP // 2
+    recorded = int(float(result[0]['value'][1])) if result else 0
+    run.put('20,000 rules at 15 s, % of a core', server,
+            cpu / run.settings['rules_s'] * 100 if recorded == wanted else None)
+    server.stop()
+    run.end_load()
+
+
 def block_figures(folder):
     """Bytes and samples of all blocks, by their meta.json."""
     total = samples = 0
@@ -368,7 +412,7 @@ def stage_disk(run, server):
 
 
 RUNNERS = {'start': stage_start, 'scrape': stage_scrape, 'gzip': stage_gzip, 'write': stage_write,
-           'queries': stage_queries, 'disk': stage_disk}
+           'queries': stage_queries, 'rules': stage_rules, 'disk': stage_disk}
 
 
 def number(value):

@@ -1,7 +1,7 @@
 # ferula: a thin door to meson. `make run` and `make test` install what is missing first.
 
 BUILD_PACKAGES = gcc g++ meson ninja-build pkg-config libmicrohttpd-dev libcurl4-gnutls-dev \
-	liblz4-dev libyaml-dev libre2-dev libsnappy-dev libjansson-dev zlib1g-dev libdeflate-dev \
+	liblz4-dev libyaml-dev libre2-dev libsnappy-dev zlib1g-dev libdeflate-dev \
 	libxxhash-dev
 TEST_PACKAGES = $(BUILD_PACKAGES) check python3-minimal
 PEER_PACKAGES = $(TEST_PACKAGES) prometheus prometheus-node-exporter prometheus-alertmanager \

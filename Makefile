@@ -2,8 +2,8 @@
 
 BUILD_PACKAGES = gcc g++ meson ninja-build pkg-config libmicrohttpd-dev libcurl4-gnutls-dev \
 	liblz4-dev libyaml-dev libre2-dev libsnappy-dev zlib1g-dev libdeflate-dev \
-	libxxhash-dev
-TEST_PACKAGES = $(BUILD_PACKAGES) check python3-minimal
+	libxxhash-dev python3
+TEST_PACKAGES = $(BUILD_PACKAGES) check
 PEER_PACKAGES = $(TEST_PACKAGES) prometheus prometheus-node-exporter prometheus-alertmanager \
 	rabbitmq-server python3-prometheus-client
 BENCH_PACKAGES = $(PEER_PACKAGES) victoria-metrics

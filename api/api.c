@@ -22,7 +22,21 @@ struct api_route {
 };
 
 static const struct api_route api_route_table[] = {
-    {"/", GET, ALWAYS, health_home},
+    {"/", GET, ALWAYS, page_redirect},
+    {"/graph", GET, ALWAYS, page_redirect},
+    {"/query", GET, ALWAYS, page_show},
+    {"/alerts", GET, ALWAYS, page_show},
+    {"/targets", GET, ALWAYS, page_show},
+    {"/rules", GET, ALWAYS, page_show},
+    {"/service-discovery", GET, ALWAYS, page_show},
+    {"/alertmanager-discovery", GET, ALWAYS, page_show},
+    {"/status", GET, ALWAYS, page_show},
+    {"/tsdb-status", GET, ALWAYS, page_show},
+    {"/flags", GET, ALWAYS, page_show},
+    {"/config", GET, ALWAYS, page_show},
+    {"/assets/*", GET, ALWAYS, page_asset_file},
+    {"/favicon.svg", GET, ALWAYS, page_favicon},
+    {"/favicon.ico", GET, ALWAYS, page_favicon},
     {"/-/healthy", GET, ALWAYS, health_healthy},
     {"/-/ready", GET, QUICK, health_ready},
     {"/-/reload", GET_POST | HTTP_PUT, SLOW | ALWAYS, health_lifecycle},
@@ -117,6 +131,8 @@ const struct http_route *api_routes(struct api *api, size_t *out_count)
 
 static bool api_route_is_open(struct slice path)
 {
+    if (slice_has_prefix(path, SLICE("/assets/")))
+        return true;
     for (size_t i = 0; i < ARRAY_SIZE(api_route_table); i++) {
         if (slice_eq_str(path, api_route_table[i].path))
             return (api_route_table[i].flags & ALWAYS) != 0;

@@ -51,6 +51,7 @@ struct api_options {
     struct scrape_manager *scrape;
     const char *external_url;     /* http://host:9090/ */
     const char *listen_port;      /* "9090" */
+    const char *page_title;       /* of the web pages */
     bool enable_remote_write_receiver;
     bool enable_admin_api;
     bool enable_lifecycle;

@@ -129,10 +129,14 @@ API_HANDLER(alerting_notifications);
 API_HANDLER(health_healthy);
 API_HANDLER(health_ready);
 API_HANDLER(health_metrics);
-API_HANDLER(health_home);
 API_HANDLER(health_lifecycle);
 
 API_HANDLER(write_remote);
+
+API_HANDLER(page_show);
+API_HANDLER(page_asset_file);
+API_HANDLER(page_favicon);
+API_HANDLER(page_redirect);
 
 /* Self metrics of HTTP. */
 struct api_http_metrics;

@@ -34,14 +34,6 @@ void health_metrics(struct http_request *request, struct http_response *response
     http_response_text(response, 200, type, buf_slice(&body));
 }
 
-void health_home(struct http_request *request, struct http_response *response, void *context)
-{
-    struct api *api = context;
-    char *location = arena_printf(request->arena, "%s/api/v1/targets",
-                                  buf_cstr(&api->external_path));
-    http_response_redirect(response, 302, location);
-}
-
 void health_lifecycle(struct http_request *request, struct http_response *response, void *context)
 {
     struct api *api = context;

@@ -228,6 +228,7 @@ static struct api *server_make_api(struct server *server)
         .engine = server->engine,
         .external_url = buf_cstr(&server->external_url),
         .listen_port = external_url_listen_port(options->listen_addresses[0]),
+        .page_title = options->web_page_title,
         .enable_remote_write_receiver = options->enable_remote_write_receiver,
         .enable_admin_api = options->enable_admin_api,
         .enable_lifecycle = options->enable_lifecycle,

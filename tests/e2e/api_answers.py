@@ -238,6 +238,21 @@ def check_http(server):
     CHECKS.equal((status, body), (405, b"Only POST or PUT requests allowed"), "GET of reload")
 
 
+def check_pages(server):
+    for page in ("query", "alerts", "targets", "rules", "service-discovery", "alertmanager-discovery",
+                 "status", "tsdb-status", "flags", "config"):
+        status, headers, body = server.get("/" + page)
+        CHECKS.check(status == 200 and b'<script src="assets/main.js">' in body, f"page {page}", status)
+        CHECKS.check("text/html" in headers["Content-Type"], f"type of page {page}")
+    for name, kind in (("main.js", "text/javascript"), ("style.css", "text/css")):
+        status, headers, _ = server.get("/assets/" + name)
+        CHECKS.check(status == 200 and kind in headers["Content-Type"], f"asset {name}", status)
+    CHECKS.equal(server.get("/assets/none")[0], 404, "an asset that is not there")
+    for path, location in (("/", "/query"), ("/graph?g0.expr=up&g0.tab=1", "/query?g0.expr=up&g0.tab=1")):
+        answer = lab.raw_request(server.port, "GET " + path)
+        CHECKS.check(f"Location: {location}\r\n" in answer and " 302 " in answer, f"{path} leads on", answer[:200])
+
+
 def check_metrics(server):
     text = server.get("/metrics")[2].decode()
     for name in (
@@ -288,6 +303,7 @@ def main():
     check_status(server)
     check_http(server)
     check_metrics(server)
+    check_pages(server)
     CHECKS.equal(server.stop(), 0, "a clean stop")
     check_limits_of_queries()
     CHECKS.finish()

@@ -246,6 +246,16 @@ class MonitoringServer(Process):
         return status, text.decode("utf-8", "replace")
 
 
+def raw_request(port, request_line):
+    """The whole answer to a request without redirects or any other help."""
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(f"{request_line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    return answer.decode("utf-8", "replace")
+
+
 def varint(value):
     out = bytearray()
     value &= (1 << 64) - 1

@@ -205,8 +205,11 @@ static void print_matchers(const struct node *node, struct buf *out)
         matcher_print(matcher, &text);
         texts[count++] = arena_slice(&arena, buf_slice(&text));
     }
-    if (count == 0)
+    if (count == 0) {
+        if (node->selector.name.len == 0)
+            buf_append_str(out, "{}"); /* as the second argument of info may be */
         return;
+    }
     qsort(texts, count, sizeof(*texts), compare_texts);
     for (size_t i = 0; i < count; i++) {
         buf_append_byte(out, i == 0 ? '{' : ',');

@@ -165,6 +165,7 @@ START_TEST(print_writes_calls_and_aggregations)
 {
     static const struct printed cases[] = {
         {"time( )", "time()"},
+        {"info(a,{})", "info(a, {})"},
         {"round(a,5)", "round(a, 5)"},
         {"label_replace(a,'b',\"$1\",`c`,'(.*)')",
          "label_replace(a, \"b\", \"$1\", \"c\", \"(.*)\")"},

@@ -2,6 +2,7 @@
 #include "net/url.h"
 
 #include <stdint.h>
+#include <string.h>
 
 static const char hex_digits[] = "0123456789ABCDEF";
 
@@ -32,7 +33,8 @@ static bool is_unreserved(char c)
     return is_letter(c) || is_digit(c) || c == '-' || c == '_' || c == '.' || c == '~';
 }
 
-/* The escape at `at` (its '%'), cut to what is there, for the error text; empty when it is sound. */
+/* The escape at `at` (its '%'), cut to what is there, for the error text; empty when it is sound.
+ */
 static struct slice escape_broken(struct slice text, size_t at)
 {
     if (at + 2 < text.len && hex_value(text.ptr[at + 1]) >= 0 && hex_value(text.ptr[at + 2]) >= 0)
@@ -75,7 +77,8 @@ static bool scheme_split(struct slice text, struct slice *out_scheme, struct sli
     return true;
 }
 
-/* The colon before a port, SLICE_NONE if there is none. Looks behind the brackets of an IPv6 host. */
+/* The colon before a port, SLICE_NONE if there is none. Looks behind the brackets of an IPv6 host.
+ */
 static size_t port_colon(struct slice host)
 {
     size_t start = 0;
@@ -138,7 +141,8 @@ static enum err authority_split(struct slice text, struct slice authority, struc
         if (strcmp(problem, "invalid port") == 0)
             return errbuf_set(err, ERR_INVALID, "parse \"%.*s\": invalid port \"%.*s\" after host",
                               SLICE_ARG(text), SLICE_ARG(at));
-        return errbuf_set(err, ERR_INVALID, "parse \"%.*s\": invalid character \"%.*s\" in host name",
+        return errbuf_set(err, ERR_INVALID,
+                          "parse \"%.*s\": invalid character \"%.*s\" in host name",
                           SLICE_ARG(text), SLICE_ARG(at));
     }
     out->host = colon == SLICE_NONE ? host : slice_sub(host, 0, colon);
@@ -221,6 +225,33 @@ void url_query_escape(struct slice text, struct buf *out)
             buf_append(out, escape, sizeof(escape));
         }
     }
+}
+
+/* `kept`: bytes beside letters and digits that stay as they are. */
+static void escape_except(struct slice text, const char *kept, struct buf *out)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char byte = (unsigned char)text.ptr[i];
+        if (is_unreserved((char)byte) || (byte != '\0' && strchr(kept, byte) != NULL)) {
+            buf_append_byte(out, (char)byte);
+        } else {
+            char escape[3] = {'%', hex_digits[byte >> 4], hex_digits[byte & 15]};
+            buf_append(out, escape, sizeof(escape));
+        }
+    }
+}
+
+void url_print(struct slice scheme, struct slice host, struct slice path, struct buf *out)
+{
+    if (scheme.len > 0) {
+        buf_append_slice(out, scheme);
+        buf_append_byte(out, ':');
+    }
+    buf_append_str(out, "//");
+    escape_except(host, "!$&'()*+,;=:[]<>\"", out);
+    if (path.len > 0 && path.ptr[0] != '/')
+        buf_append_byte(out, '/');
+    escape_except(path, "$&+,/:;=@", out);
 }
 
 /* Decodes into `out`, which has room for text.len bytes, and returns the length; SLICE_NONE for a

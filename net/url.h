@@ -32,6 +32,9 @@ enum err url_parse(struct slice text, struct url *out, struct errbuf *err) MUST_
 
 /* As Go's url.QueryEscape: space is +, unreserved stay. */
 void url_query_escape(struct slice text, struct buf *out);
+/* scheme://host/path of decoded parts, as Go's URL.String() escapes them. An empty scheme is left out; a
+ * path without a slash in front gets one. */
+void url_print(struct slice scheme, struct slice host, struct slice path, struct buf *out);
 /* %XX and + decoded; false for a broken escape. */
 bool url_query_unescape(struct slice text, struct buf *out);
 /* %XX decoded, + stays. */

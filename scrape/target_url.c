@@ -9,36 +9,11 @@
 
 #define PARAMETER_PREFIX "__param_"
 
-/* Bytes beside letters and digits that stay as they are. */
-#define URL_KEPT_IN_PATH "-_.~$&+,/:;=@"
-#define URL_KEPT_IN_HOST "-_.~!$&'()*+,;=:[]<>\""
-
 struct url_pair {
     struct slice name;
     struct slice value;
     size_t order; /* of the values of one name */
 };
-
-static bool url_byte_kept(unsigned char byte, const char *kept)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9') || (byte != '\0' && strchr(kept, byte) != NULL);
-}
-
-static void url_escape(struct slice text, const char *kept, struct buf *out)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char byte = (unsigned char)text.ptr[i];
-        if (url_byte_kept(byte, kept)) {
-            buf_append_byte(out, (char)byte);
-        } else {
-            buf_append_byte(out, '%');
-            buf_append_byte(out, hex[byte >> 4]);
-            buf_append_byte(out, hex[byte & 15]);
-        }
-    }
-}
 
 static int url_pair_compare(const void *a, const void *b)
 {
@@ -96,14 +71,6 @@ void target_url_print(const struct labels *labels, const struct config_scrape *s
     struct slice path = labels_get(labels, SLICE("__metrics_path__"));
     if (host.len == 0 && labels_get(labels, SLICE("__unix_socket__")).len > 0)
         host = SLICE("localhost");
-    if (scheme.len > 0) {
-        buf_append_slice(out, scheme);
-        buf_append_byte(out, ':');
-    }
-    buf_append_str(out, "//");
-    url_escape(host, URL_KEPT_IN_HOST, out);
-    if (path.len > 0 && path.ptr[0] != '/')
-        buf_append_byte(out, '/');
-    url_escape(path, URL_KEPT_IN_PATH, out);
+    url_print(scheme, host, path, out);
     url_print_query(labels, scrape, out);
 }

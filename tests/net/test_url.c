@@ -50,7 +50,8 @@ START_TEST(wrong_urls_are_refused_in_the_words_of_go)
         {"", "parse \"\": empty url"},
         {":foo", "parse \":foo\": missing protocol scheme"},
         {"localhost:9090/x:y", NULL}, /* scheme "localhost" */
-        {"127.0.0.1:9090", "parse \"127.0.0.1:9090\": first path segment in URL cannot contain colon"},
+        {"127.0.0.1:9090",
+         "parse \"127.0.0.1:9090\": first path segment in URL cannot contain colon"},
         {"http://h:port/", "parse \"http://h:port/\": invalid port \":port\" after host"},
         {"http://[::1/", "parse \"http://[::1/\": missing ']' in host"},
         {"http://[::1]x/", "parse \"http://[::1]x/\": invalid port \"x\" after host"},
@@ -78,6 +79,25 @@ START_TEST(query_escape_keeps_only_unreserved_bytes)
     url_query_escape(SLICE("aZ09-_.~ {a=\"b\"}/+&\xc3\xa9"), &out);
     ck_assert_str_eq(buf_cstr(&out), "aZ09-_.~+%7Ba%3D%22b%22%7D%2F%2B%26%C3%A9");
     buf_release(&out);
+}
+END_TEST
+
+static void assert_printed(const char *scheme, const char *host, const char *path,
+                           const char *expected)
+{
+    struct buf out;
+    buf_init(&out, 1000);
+    url_print(slice_str(scheme), slice_str(host), slice_str(path), &out);
+    ck_assert_str_eq(buf_cstr(&out), expected);
+    buf_release(&out);
+}
+
+START_TEST(a_printed_url_escapes_each_part_by_its_own_rules)
+{
+    assert_printed("http", "a:80", "/x y/api", "http://a:80/x%20y/api");
+    assert_printed("https", "[::1]:9", "v2?", "https://[::1]:9/v2%3F");
+    assert_printed("", "a b", "", "//a%20b");
+    assert_printed("http", "a!(", "/!(:;=@", "http://a!(/%21%28:;=@");
 }
 END_TEST
 
@@ -181,6 +201,7 @@ int main(void)
     tcase_add_test(tcase, url_is_split_into_its_parts);
     tcase_add_test(tcase, wrong_urls_are_refused_in_the_words_of_go);
     tcase_add_test(tcase, query_escape_keeps_only_unreserved_bytes);
+    tcase_add_test(tcase, a_printed_url_escapes_each_part_by_its_own_rules);
     tcase_add_test(tcase, plus_is_a_space_in_queries_and_a_plus_in_paths);
     tcase_add_test(tcase, text_that_does_not_fit_is_not_unescaped);
     tcase_add_test(tcase, broken_parameters_are_left_out_and_told);

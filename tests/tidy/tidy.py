@@ -32,7 +32,7 @@ PUBLIC_HEADERS = {
     'exposition': {'exposition.h'},
     'tsdb': {'tsdb.h', 'appender.h', 'querier.h', 'wal_tail.h'},
     'promql': {'promql.h', 'value.h'},
-    'discovery': {'discovery.h'},
+    'discovery': {'discovery.h', 'client_profile.h'},
     'scrape': {'scrape.h'},
     'rules': {'rules.h', 'notifier.h'},
     'remote': {'remote.h'},

@@ -1,4 +1,4 @@
-#include "scrape/client_profile.h"
+#include "discovery/client_profile.h"
 
 #include "base/alloc.h"
 

@@ -1,8 +1,9 @@
 /*
- * How a job talks HTTP: its part of the configuration in the terms of net/http_client.h. Transfers
- * that run keep the profile with which they began, and it keeps its configuration.
+ * How a part of the configuration talks HTTP (a job, an Alertmanager, a discovery), in the terms of
+ * net/http_client.h. Transfers that run keep the profile with which they began, and it keeps its
+ * configuration.
  *
- * Ownership: counted. Thread-safety: the scraping thread.
+ * Ownership: counted. Thread-safety: immutable but for the count, which is atomic.
  */
 #pragma once
 
@@ -15,7 +16,7 @@
 struct client_profile {
     struct http_client_profile http;
     /* private */
-    uint32_t reference_count;
+    _Atomic uint32_t reference_count;
     struct config *config;
     struct http_client_header *headers;
     struct http_client_header *proxy_headers;

@@ -1,0 +1,95 @@
+/*
+ * WAL segments from hostile bytes. The first byte chooses: a whole segment (header, frames with their
+ * checksums), or the payload of a frame, so that the fuzzer need not find a CRC. What is decoded is
+ * read on: histograms too.
+ */
+#include "base/arena.h"
+#include "base/codec.h"
+#include "tsdb/histogram_codec.h"
+#include "tsdb/wal_decoder.h"
+#include "tsdb/wal_frame.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define ARENA_BYTES_MAX ((size_t)64 << 20)
+
+static size_t series_count;
+
+static void see_series(void *context, uint32_t id, const struct labels *labels)
+{
+    if (id != series_count || labels == NULL)
+        abort();
+    series_count++;
+}
+
+static void see_row(void *context, struct wal_group *group, int64_t t_ms)
+{
+    for (uint32_t i = 0; i < group->count; i++) {
+        if ((group->present[i / 64] >> (i % 64) & 1) && group->series[i] >= series_count)
+            abort();
+    }
+}
+
+static void see_sample(void *context, uint32_t id, int64_t t_ms, uint64_t bits, bool out_of_order)
+{
+    if (id >= series_count)
+        abort();
+}
+
+static void see_histogram(void *context, uint32_t id, int64_t t_ms, struct slice encoded,
+                          bool out_of_order)
+{
+    struct arena arena;
+    arena_init(&arena, ARENA_BYTES_MAX);
+    struct codec_reader reader = codec_reader(encoded.ptr, encoded.len);
+    const struct histogram *histogram = histogram_decode(&reader, &arena);
+    if (histogram != NULL && !histogram_encodable(histogram))
+        abort();
+    arena_release(&arena);
+}
+
+static const struct wal_visitor visitor = {
+    .series = see_series,
+    .row = see_row,
+    .sample = see_sample,
+    .histogram = see_histogram,
+};
+
+static void read_segment(struct wal_decoder *decoder, struct slice segment)
+{
+    uint64_t run;
+    struct errbuf err;
+    if (wal_segment_header_read(segment, &run, &err) != ERR_NONE)
+        return;
+    struct buf unpacked;
+    buf_init(&unpacked, ARENA_BYTES_MAX);
+    segment = slice_from_index(segment, WAL_SEGMENT_HEADER_SIZE);
+    struct wal_frame frame;
+    while (segment.len > 0 && wal_frame_read(segment, &unpacked, &frame, &err) == ERR_NONE &&
+           wal_decoder_read(decoder, frame.payload, &err) == ERR_NONE)
+        segment = slice_from_index(segment, frame.size);
+    buf_release(&unpacked);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    struct wal_decoder decoder;
+    wal_decoder_init(&decoder, &visitor, NULL);
+    series_count = 0;
+    struct slice rest = slice_from((const char *)data + 1, size - 1);
+    struct errbuf err;
+    /* a payload twice: its records build on themselves */
+    if (data[0] == 0)
+        read_segment(&decoder, rest);
+    else if (wal_decoder_read(&decoder, rest, &err) == ERR_NONE &&
+             wal_decoder_read(&decoder, rest, &err) != ERR_NONE && err.text[0] == '\0')
+        abort();
+    wal_decoder_release(&decoder);
+    return 0;
+}

@@ -16,7 +16,6 @@ TICKS = os.sysconf('SC_CLK_TCK')
 CONFIG = '''global:
   scrape_interval: {interval}s
   scrape_timeout: {interval}s
-  evaluation_interval: {interval}s
 '''
 
 SCRAPE_CONFIG = '''scrape_configs:
@@ -63,7 +62,7 @@ class Server:
         with open(config, 'w', encoding='utf-8') as file:
             file.write(CONFIG.format(interval=interval))
             if rules is not None:
-                file.write(f"rule_files: ['{rules}']\n")
+                file.write(f"  evaluation_interval: {interval}s\nrule_files: ['{rules}']\n")
             if targets:
                 file.write(SCRAPE_CONFIG.format(targets=', '.join(f"'{target}'" for target in targets)))
         os.makedirs(self.data, exist_ok=True)

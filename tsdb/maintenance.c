@@ -8,10 +8,8 @@
 #include "tsdb/out_of_order.h"
 #include "tsdb/tsdb_internal.h"
 
-#include "base/alloc.h"
-
-#define MAINTENANCE_INTERVAL_MS 60000
-#define RECOVER_INTERVAL_MS 1000
+#define MAINTENANCE_INTERVAL_NS INT64_C(60000000000)
+#define RECOVER_INTERVAL_NS INT64_C(1000000000)
 /* Series between two breaths of the commit lock. */
 #define DROP_BATCH 4096
 
@@ -191,12 +189,12 @@ static void maintenance_run(void *context)
 {
     struct tsdb *db = context;
     int64_t interval_ns = db->options.fsync_interval_ms * 1000000;
-    int64_t maintain_ns = clock_monotonic_ns(clock_system) + MAINTENANCE_INTERVAL_MS * INT64_C(1000000);
+    int64_t maintain_ns = clock_monotonic_ns(clock_system) + MAINTENANCE_INTERVAL_NS;
     bool was_failed = false;
     mutex_lock(&db->stop_lock);
     while (!db->stop) {
         int64_t wait_ns = wal_has_failed(db->wal)
-                              ? MIN(interval_ns, RECOVER_INTERVAL_MS * INT64_C(1000000))
+                              ? MIN(interval_ns, RECOVER_INTERVAL_NS)
                               : interval_ns;
         condition_wait_until(&db->stop_condition, &db->stop_lock,
                              clock_monotonic_ns(clock_system) + wait_ns);
@@ -207,8 +205,10 @@ static void maintenance_run(void *context)
         maintenance_report(db, &was_failed);
         maintenance_recover(db);
         if (clock_monotonic_ns(clock_system) >= maintain_ns) {
-            (void)tsdb_maintain(db, NULL);
-            maintain_ns = clock_monotonic_ns(clock_system) + MAINTENANCE_INTERVAL_MS * INT64_C(1000000);
+            struct errbuf err = ERRBUF_INIT;
+            if (tsdb_maintain(db, &err) != ERR_NONE)
+                log_error("Maintenance of the storage failed", log_err(&err));
+            maintain_ns = clock_monotonic_ns(clock_system) + MAINTENANCE_INTERVAL_NS;
         }
         mutex_lock(&db->stop_lock);
     }

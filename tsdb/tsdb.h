@@ -69,8 +69,8 @@ void tsdb_set_retention(struct tsdb *db, int64_t retention_ms, uint64_t retentio
 void tsdb_set_out_of_order_window(struct tsdb *db, int64_t window_ms);
 
 /* One round of maintenance, as the maintenance thread does every minute: head GC, WAL truncation,
- * retention. For tests and shutdown. */
-enum err tsdb_maintain(struct tsdb *db, struct errbuf *err);
+ * retention, and a try to leave the failed state. For tests and shutdown. */
+enum err tsdb_maintain(struct tsdb *db, struct errbuf *err) MUST_CHECK;
 
 /* The head's figures, for status/tsdb and /metrics. */
 struct tsdb_head_stats {

@@ -16,8 +16,9 @@
 
 const char *kit_directory(void)
 {
-    static char path[64];
-    strcpy(path, "/tmp/ferula-tsdb-XXXXXX");
+    static const char template[] = "/tmp/ferula-tsdb-XXXXXX";
+    static char path[sizeof(template)];
+    memcpy(path, template, sizeof(template));
     ck_assert_ptr_nonnull(mkdtemp(path));
     return path;
 }

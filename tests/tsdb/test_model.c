@@ -246,84 +246,114 @@ static int64_t random_time(struct model *model)
     }
 }
 
+/* What one transaction has staged so far. */
+struct attempt {
+    struct appender *appender;
+    size_t group; /* GROUP_COUNT = none */
+    int64_t t_ms;
+    int64_t valid_min_ms; /* INT64_MIN until the first sample */
+    bool row;
+    struct staged loose[STAGED_MAX];
+    size_t loose_count;
+    struct staged rows[STAGED_MAX];
+    size_t row_count;
+    int ways[SERIES_COUNT]; /* 0, or 1 + loosely */
+    bool staged_in_row[SERIES_COUNT];
+    struct model_sample in_row[SERIES_COUNT];
+};
+
+/* The first sample fixes what may come, and gives an empty head its time. */
+static void attempt_bounds(struct model *model, struct attempt *attempt, int64_t t_ms)
+{
+    if (model->max_ms == INT64_MIN)
+        model->max_ms = t_ms;
+    if (attempt->valid_min_ms != INT64_MIN)
+        return;
+    attempt->valid_min_ms = model->max_ms - HOUR_MS;
+    attempt->row = attempt->row && attempt->t_ms >= attempt->valid_min_ms;
+}
+
+static void attempt_keep(struct attempt *attempt, size_t number, struct model_sample sample,
+                         bool loosely, bool into_row)
+{
+    if (!loosely) {
+        attempt->staged_in_row[number] = true;
+        attempt->in_row[number] = sample;
+    }
+    if (into_row)
+        attempt->rows[attempt->row_count++] = (struct staged){number, sample};
+    else
+        attempt->loose[attempt->loose_count++] = (struct staged){number, sample};
+}
+
+static void attempt_append(struct model *model, struct attempt *attempt, size_t number)
+{
+    bool loosely = attempt->group == GROUP_COUNT || below(model, 20) == 0;
+    /* the order within a commit of samples that came both ways is nobody's business */
+    if (attempt->ways[number] != 0 && attempt->ways[number] != 1 + loosely)
+        return;
+    attempt->ways[number] = 1 + loosely;
+    struct model_series *series = &model->series[number];
+    struct model_sample sample = {loosely ? random_time(model) : attempt->t_ms,
+                                  random_bits(model, number)};
+    attempt_bounds(model, attempt, sample.t_ms);
+    enum append_result expected =
+        judge(model, series, sample, attempt->valid_min_ms, model->max_ms);
+    bool newest = !series->any || sample.t_ms > series->last.t_ms;
+    bool into_row = !loosely && attempt->row && expected == APPEND_OK && newest;
+    series_ref ref = appender_series(attempt->appender, model->labels[number]);
+    double value = codec_bits_double(sample.bits);
+    enum append_result result = loosely ? append_at(attempt->appender, ref, sample.t_ms, value)
+                                        : append(attempt->appender, ref, value);
+    /* whether a second sample of the row is told at once depends on whether there is a row */
+    enum append_result again_result = attempt->in_row[number].bits == sample.bits
+                                          ? APPEND_DUPLICATE_SAME
+                                          : APPEND_DUPLICATE;
+    bool again = !loosely && attempt->staged_in_row[number] && expected == APPEND_OK &&
+                 result == again_result;
+    ck_assert_msg(again || result == expected, "seed %lu: append gave %d, not %d",
+                  (unsigned long)model->seed, result, expected);
+    if (result == APPEND_OK)
+        attempt_keep(attempt, number, sample, loosely, into_row);
+}
+
+static void attempt_finish(struct model *model, struct attempt *attempt)
+{
+    if (below(model, 10) == 0) {
+        appender_rollback(attempt->appender);
+        return;
+    }
+    int64_t head_max_ms = model->max_ms;
+    kit_commit(attempt->appender);
+    model_commit(model, attempt->loose, attempt->loose_count, attempt->valid_min_ms, head_max_ms);
+    model_commit(model, attempt->rows, attempt->row_count, attempt->valid_min_ms, head_max_ms);
+    if (attempt->group < GROUP_COUNT && attempt->row_count > 0)
+        model->group_last_ms[attempt->group] = attempt->t_ms;
+}
+
 static void transaction(struct model *model)
 {
-    static struct staged loose[STAGED_MAX];
-    static struct staged rows[STAGED_MAX];
-    size_t loose_count = 0;
-    size_t row_count = 0;
-    size_t group = below(model, GROUP_COUNT + 1);
+    static struct attempt attempt;
+    memset(&attempt, 0, sizeof(attempt));
+    size_t group = attempt.group = below(model, GROUP_COUNT + 1);
     bool grouped = group < GROUP_COUNT;
     model->now_ms += (int64_t)below(model, 3) * 1000;
     if (below(model, 200) == 0)
         model->now_ms += HOUR_MS;
-    int64_t t_ms = random_time(model);
+    attempt.t_ms = random_time(model);
+    attempt.valid_min_ms = INT64_MIN;
     if (grouped && model->groups[group] == NULL)
         model->groups[group] = sample_group_new(model->db);
-    struct appender *appender = kit_begin(model->db, grouped ? model->groups[group] : NULL, t_ms);
-    bool empty = model->max_ms == INT64_MIN;
-    int64_t valid_min_ms = INT64_MIN;
-    bool row = grouped && t_ms > model->group_last_ms[group];
-    bool staged_in_row[SERIES_COUNT] = {false};
-    int ways[SERIES_COUNT] = {0};
-    struct model_sample in_row[SERIES_COUNT];
+    attempt.row = grouped && attempt.t_ms > model->group_last_ms[group];
+    attempt.appender =
+        kit_begin(model->db, grouped ? model->groups[group] : NULL, attempt.t_ms);
     size_t operations = 1 + below(model, 2 * SERIES_COUNT);
     for (size_t i = 0; i < operations; i++) {
         size_t number = grouped && below(model, 8) ? i % SERIES_COUNT : below(model, SERIES_COUNT);
-        if (grouped && below(model, 10) == 0)
-            continue;
-        bool loosely = !grouped || below(model, 20) == 0;
-        /* the order within a commit of samples that came both ways is nobody's business */
-        if (ways[number] != 0 && ways[number] != 1 + loosely)
-            continue;
-        ways[number] = 1 + loosely;
-        struct model_sample sample = {loosely ? random_time(model) : t_ms,
-                                      random_bits(model, number)};
-        if (empty) {
-            model->max_ms = sample.t_ms;
-            empty = false;
-        }
-        if (valid_min_ms == INT64_MIN) {
-            valid_min_ms = model->max_ms - HOUR_MS;
-            row = row && t_ms >= valid_min_ms;
-        }
-        enum append_result expected =
-            judge(model, &model->series[number], sample, valid_min_ms, model->max_ms);
-        bool into_row = !loosely && row && expected == APPEND_OK &&
-                        (!model->series[number].any ||
-                         sample.t_ms > model->series[number].last.t_ms);
-        series_ref ref = appender_series(appender, model->labels[number]);
-        double value = codec_bits_double(sample.bits);
-        enum append_result result = loosely ? append_at(appender, ref, sample.t_ms, value)
-                                            : append(appender, ref, value);
-        /* whether a second sample of the row is told at once depends on whether there is a row */
-        bool again = !loosely && staged_in_row[number] && expected == APPEND_OK &&
-                     result == (in_row[number].bits == sample.bits ? APPEND_DUPLICATE_SAME
-                                                                   : APPEND_DUPLICATE);
-        ck_assert_msg(again || result == expected, "seed %lu: append gave %d, not %d",
-                      (unsigned long)model->seed, result, expected);
-        if (result != APPEND_OK)
-            continue;
-        if (!loosely) {
-            staged_in_row[number] = true;
-            in_row[number] = sample;
-        }
-        if (into_row) {
-            rows[row_count++] = (struct staged){number, sample};
-        } else {
-            loose[loose_count++] = (struct staged){number, sample};
-        }
+        if (!grouped || below(model, 10) != 0)
+            attempt_append(model, &attempt, number);
     }
-    if (below(model, 10) == 0) {
-        appender_rollback(appender);
-        return;
-    }
-    int64_t head_max_ms = model->max_ms;
-    kit_commit(appender);
-    model_commit(model, loose, loose_count, valid_min_ms, head_max_ms);
-    model_commit(model, rows, row_count, valid_min_ms, head_max_ms);
-    if (grouped && row_count > 0)
-        model->group_last_ms[group] = t_ms;
+    attempt_finish(model, &attempt);
 }
 
 static void groups_free(struct model *model)
@@ -359,7 +389,7 @@ static void step(struct model *model)
         check_all(model, "now");
         break;
     case 5:
-        (void)tsdb_maintain(model->db, NULL);
+        ck_assert(tsdb_maintain(model->db, NULL) == ERR_NONE);
         break;
     case 6:
         if (below(model, 8) != 0)
@@ -424,7 +454,7 @@ static uint64_t seed_base(void)
 static int round_count(int usual)
 {
     const char *text = getenv("FERULA_ROUNDS");
-    return text == NULL ? usual : atoi(text);
+    return text == NULL ? usual : (int)strtol(text, NULL, 10);
 }
 
 START_TEST(storage_agrees_with_the_model)

@@ -1,5 +1,5 @@
 /*
- * rules, alerts, alertmanagers and notifications. Rule groups are not evaluated yet, so the truth is
+ * rules, alerts and alertmanagers. Rule groups are not evaluated yet, so the truth is
  * empty lists; clients that ask for them at every page load need an answer of this shape.
  */
 #include "api/api_internal.h"
@@ -42,14 +42,4 @@ void alerting_alertmanagers(struct http_request *request, struct http_response *
                             void *context)
 {
     alerting_empty_list(response, "activeAlertmanagers", "droppedAlertmanagers");
-}
-
-void alerting_notifications(struct http_request *request, struct http_response *response,
-                            void *context)
-{
-    struct answer answer;
-    answer_begin(&answer, response);
-    json_array_begin(&answer.json);
-    json_array_end(&answer.json);
-    answer_end(&answer);
 }

@@ -58,7 +58,7 @@ static const struct api_route api_route_table[] = {
     {"/api/v1/rules", GET, QUICK, alerting_rules},
     {"/api/v1/alerts", GET, QUICK, alerting_alerts},
     {"/api/v1/alertmanagers", GET, QUICK, alerting_alertmanagers},
-    {"/api/v1/notifications", GET, ALWAYS, alerting_notifications},
+    {"/api/v1/notifications", GET, ALWAYS, notices_list},
     {"/api/v1/status/config", GET, QUICK, status_config},
     {"/api/v1/status/flags", GET, QUICK, status_flags},
     {"/api/v1/status/runtimeinfo", GET, QUICK, status_runtimeinfo},

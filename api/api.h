@@ -78,6 +78,8 @@ enum api_state {
 struct api *api_new(const struct api_options *options) MUST_CHECK;
 void api_free(struct api *api);
 void api_set_state(struct api *api, enum api_state state);
+/* How the last reload of the configuration went, for `notifications`. */
+void api_reload_ended(struct api *api, bool ok);
 /* Hands over what is there only after storage was opened. */
 void api_set_storage(struct api *api, struct tsdb *db, struct scrape_manager *scrape);
 

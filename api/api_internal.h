@@ -25,6 +25,7 @@ struct api {
     struct tsdb *_Atomic db;
     struct scrape_manager *_Atomic scrape;
     _Atomic int state; /* enum api_state */
+    _Atomic int64_t reload_failed_ms; /* since when the last reload counts as failed; 0 = it is good */
 };
 
 /* The reference's error types, with their status codes. */
@@ -124,7 +125,7 @@ API_HANDLER(status_walreplay);
 API_HANDLER(alerting_rules);
 API_HANDLER(alerting_alerts);
 API_HANDLER(alerting_alertmanagers);
-API_HANDLER(alerting_notifications);
+API_HANDLER(notices_list);
 
 API_HANDLER(health_healthy);
 API_HANDLER(health_ready);

@@ -12,7 +12,9 @@
 #include <stdint.h>
 
 enum lock_rank {
-    LOCK_RANK_SERVER = 10,         /* configuration in force, reload */
+    LOCK_RANK_AUTO_RELOAD = 6,
+    LOCK_RANK_RELOAD = 8,          /* one reload at a time; held for its whole length */
+    LOCK_RANK_SERVER = 10,         /* configuration in force */
     LOCK_RANK_SCRAPE_MANAGER = 20, /* pools and targets */
     LOCK_RANK_SCRAPE_TARGET = 22,  /* state of one target that the API reads */
     LOCK_RANK_SCRAPE_METADATA = 24,

@@ -11,6 +11,7 @@
 #include "net/http_server.h"
 #include "promql/promql.h"
 #include "scrape/scrape.h"
+#include "server/auto_reload.h"
 #include "server/external_url.h"
 #include "server/self_metrics.h"
 
@@ -40,6 +41,8 @@ struct server {
     struct http_server *http;
     atomic_bool config_ok;
     _Atomic int64_t config_loaded_ms;
+    struct auto_reload *auto_reload; /* NULL = off */
+    struct mutex reload_lock; /* one reload at a time */
     struct mutex lock;
     /* guarded by lock: */
     struct config *config;
@@ -156,6 +159,13 @@ static enum err server_apply_config(struct server *server, struct config *config
 
 bool server_reload(struct server *server, struct buf *out_text)
 {
+    struct config *in_force = server_config(server);
+    if (in_force == NULL) {
+        buf_append_str(out_text, "failed to reload config: the server is not ready yet\n");
+        return false;
+    }
+    config_unref(in_force);
+    MUTEX_GUARD(&server->reload_lock);
     log_info("Loading configuration file", log_str("filename", server->options->config_file));
     int64_t started_ns = clock_monotonic_ns(server->clock);
     struct errbuf err = ERRBUF_INIT;
@@ -172,8 +182,10 @@ bool server_reload(struct server *server, struct buf *out_text)
         log_info("Completed loading of configuration file",
                  log_str("filename", server->options->config_file),
                  log_duration_ns("totalDuration", clock_monotonic_ns(server->clock) - started_ns));
+        api_reload_ended(server->api, true);
         return true;
     }
+    api_reload_ended(server->api, false);
     server->config_ok = false;
     self_metrics_config_loaded(false, 0);
     const char *why = errors.len > 0 ? buf_cstr(&errors) : err.text;
@@ -187,6 +199,13 @@ bool server_reload(struct server *server, struct buf *out_text)
 static bool server_reload_request(void *context, struct buf *out_text)
 {
     return server_reload(context, out_text);
+}
+
+static void server_reload_by_itself(void *context)
+{
+    struct buf text CLEANUP(buf_release);
+    buf_init(&text, (size_t)1 << 20);
+    server_reload(context, &text);
 }
 
 static bool server_quit_request(void *context, struct buf *out_text)
@@ -366,6 +385,14 @@ static enum server_exit server_begin(struct server *server, struct config *confi
     api_set_state(server->api, API_READY);
     self_metrics_ready(true);
     log_info("Server is ready to receive web requests.");
+    if (options->config_auto_reload)
+        server->auto_reload = auto_reload_start(&(struct auto_reload_options){
+            .config_file = options->config_file,
+            .interval_ms = options->config_auto_reload_interval_ms,
+            .config = server_config,
+            .reload = server_reload_by_itself,
+            .context = server,
+        });
     return SERVER_EXIT_OK;
 }
 
@@ -375,6 +402,7 @@ enum server_exit server_start(const struct options *options, struct server **out
     server->options = options;
     server->clock = clock_system;
     server->start_ms = clock_now_ms(server->clock);
+    mutex_init(&server->reload_lock, LOCK_RANK_RELOAD);
     mutex_init(&server->lock, LOCK_RANK_SERVER);
     buf_init(&server->external_url, 4096);
     buf_init(&server->route_prefix, 4096);
@@ -397,6 +425,7 @@ void server_stop(struct server *server)
 {
     if (server == NULL)
         return;
+    auto_reload_stop(server->auto_reload);
     if (server->api != NULL)
         api_set_state(server->api, API_STOPPING);
     self_metrics_ready(false);
@@ -410,5 +439,6 @@ void server_stop(struct server *server)
     buf_release(&server->external_url);
     buf_release(&server->route_prefix);
     mutex_release(&server->lock);
+    mutex_release(&server->reload_lock);
     mem_free(server);
 }

@@ -477,6 +477,8 @@ def main():
     settings = FULL if options.full else QUICK
     stages = options.stages.split(',') if options.stages else settings['stages']
     os.sched_setaffinity(0, {0})
+    for number in (signal.SIGTERM, signal.SIGINT):  # so that no server outlives the run
+        signal.signal(number, lambda *_: sys.exit(1))
     run = Run(options, settings)
     binaries = {'ferula': os.path.join(options.build, 'server', 'ferula'), 'prometheus': 'prometheus',
                 'victoria-metrics': 'victoria-metrics'}

@@ -120,7 +120,7 @@ static bool log_needs_quotes(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char byte = (unsigned char)text.ptr[i];
-        if (byte <= ' ' || byte == '"' || byte == '=' || byte == '\\' || byte == 0x7f)
+        if (byte <= ' ' || byte == '"' || byte == '=')
             return true;
     }
     return text.len == 0 || !utf8_valid(text);

@@ -25,12 +25,12 @@ START_TEST(log_writes_logfmt_with_quotes_where_they_are_needed)
     buf_init(&line, 1 << 20);
     log_set_sink(keep, &line);
     log_write(LOG_WARN, "../scrape/loop.c", 7, "two words",
-              (const struct log_field[]){log_str("plain", "a/b:c"), log_str("empty", ""),
+              (const struct log_field[]){log_str("plain", "a/b:c\\d"), log_str("empty", ""),
                                          log_str("quoted", "a\"b\\\n\x01="), log_int("i", -3),
                                          log_uint("u", 3), log_double("d", 0.5),
                                          log_bool("b", true), {0}});
     ck_assert_str_eq(tail(&line, ' '),
-                     "level=WARN source=loop.c:7 msg=\"two words\" plain=a/b:c empty=\"\" "
+                     "level=WARN source=loop.c:7 msg=\"two words\" plain=a/b:c\\d empty=\"\" "
                      "quoted=\"a\\\"b\\\\\\n\\x01=\" i=-3 u=3 d=0.5 b=true\n");
     ck_assert_int_eq(strncmp(buf_cstr(&line), "time=20", 7), 0);
     ck_assert_int_eq(buf_cstr(&line)[strlen("time=2026-11-20T10:00:00.000")], 'Z');

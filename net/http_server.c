@@ -36,6 +36,8 @@
 #define BODIES_BYTES_MAX ((size_t)256 << 20)
 /* So much of a body nobody wants is read for the sake of keeping the connection. */
 #define BODY_DISCARD_MAX ((size_t)256 << 10)
+/* Between two connections when they come faster than old ones can be closed. */
+#define ACCEPT_PAUSE_US 1000
 #define STACK_SIZE ((size_t)512 << 10)
 
 struct http_connection {
@@ -77,8 +79,9 @@ struct http_server {
     struct http_server_options options;
     struct http_router router;
     struct regex *cors_origins; /* NULL = any */
-    size_t daemon_count;
+    atomic_size_t daemon_count; /* grows while the server starts */
     struct MHD_Daemon **daemons;
+    int *descriptors; /* the listening ones */
     uint16_t *ports;
     struct http_watcher *watcher;
     struct worker_pool *workers;
@@ -548,8 +551,10 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
         connection->address, sizeof(connection->address));
     *socket_context = connection;
-    http_watcher_add(server->watcher, &connection->watched,
-                     MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    int descriptor =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    if (http_watcher_add(server->watcher, &connection->watched, descriptor))
+        usleep(ACCEPT_PAUSE_US);
 }
 
 /* The client of a request in work is gone, or has closed its side of the connection. */
@@ -560,6 +565,16 @@ static void on_left(struct http_watched *watched, bool closed)
     atomic_store(&exchange->canceled, true);
     if (closed)
         http_response_abandon(&exchange->response);
+}
+
+/* A new connection wakes all threads of libmicrohttpd. */
+static void on_stuck(void *context)
+{
+    struct http_server *server = context;
+    if (atomic_load(&server->stopping))
+        return;
+    for (size_t i = 0; i < server->daemon_count; i++)
+        listener_poke(server->descriptors[i]);
 }
 
 /* -- start and stop -- */
@@ -589,8 +604,9 @@ static enum err start_daemon(struct http_server *server, size_t index, struct er
         return failed;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned threads = processors >= 8 ? 4 : 2;
-    /* the watcher makes room before libmicrohttpd stops to accept */
-    unsigned connections = (unsigned)connection_count_max() + 64 * threads;
+    /* the watcher keeps to the limit; libmicrohttpd, which gives each thread an equal part of its own, must
+     * never reach it, since it would stop to accept */
+    unsigned connections = (2 * (unsigned)connection_count_max() + 64) * threads;
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
@@ -605,6 +621,7 @@ static enum err start_daemon(struct http_server *server, size_t index, struct er
         on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
         MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    server->descriptors[index] = descriptor;
     if (server->daemons[index] != NULL)
         return ERR_NONE;
     close(descriptor);
@@ -647,12 +664,15 @@ enum err http_server_start(const struct http_server_options *options,
         .body_timeout_ms = server->options.read_timeout_ms,
         .connection_count_max = connection_count_max(),
         .left = on_left,
+        .stuck = on_stuck,
+        .stuck_context = server,
     };
     server->watcher = http_watcher_new(&watcher_options);
     server->workers = worker_pool_new("http-worker", server->options.worker_count_max,
                                       server->options.connections_max);
     size_t count = options->listen_address_count;
     server->daemons = mem_zalloc_array(count + 1, sizeof(struct MHD_Daemon *));
+    server->descriptors = mem_zalloc_array(count + 1, sizeof(*server->descriptors));
     server->ports = mem_zalloc_array(count + 1, sizeof(*server->ports));
     enum err failed = compile_cors(server, err);
     for (size_t i = 0; failed == ERR_NONE && i < count; i++) {
@@ -696,12 +716,13 @@ void http_server_stop(struct http_server *server, int64_t grace_ms)
     if (server == NULL)
         return;
     atomic_store(&server->stopping, true);
+    /* under the watcher's lock, so that it knows of it before the descriptors are closed */
+    http_watcher_each(server->watcher, cancel_request, NULL);
     for (size_t i = 0; i < server->daemon_count; i++) {
         MHD_socket descriptor = MHD_quiesce_daemon(server->daemons[i]);
         if (descriptor != MHD_INVALID_SOCKET)
             close(descriptor);
     }
-    http_watcher_each(server->watcher, cancel_request, NULL);
     wait_until_quiet(server, grace_ms);
     /* libmicrohttpd wants no connection suspended when it stops; new ones are not since `stopping` */
     http_watcher_each(server->watcher, abandon_request, NULL);
@@ -711,6 +732,7 @@ void http_server_stop(struct http_server *server, int64_t grace_ms)
     http_watcher_free(server->watcher);
     regex_free(server->cors_origins);
     mem_free(server->daemons);
+    mem_free(server->descriptors);
     mem_free(server->ports);
     mem_free(server);
 }

@@ -16,9 +16,11 @@
 
 /* Well below half a second, within which a client that left has to be noticed. */
 #define TICK_NS ((int64_t)200 * 1000 * 1000)
+#define STUCK_INTERVAL_NS ((int64_t)1000 * 1000 * 1000)
 #define MS_NS ((int64_t)1000 * 1000)
 /* Connections that are looked at in one tick, at least; all of them within a second. */
 #define CHECKS_MIN 256
+#define CLOSING_MAX 64
 #define POLL_BATCH 256
 /* TCP_CLOSE_WAIT of <netinet/tcp.h>, which cannot stand beside <linux/tcp.h>. */
 #define TCP_CLOSE_WAIT 8
@@ -39,6 +41,7 @@ struct http_watcher {
     VEC(struct http_watched *) connections;
     struct http_watched_list lists[HTTP_WATCHED_STATE_COUNT];
     size_t cursor;
+    int64_t stuck_told_ns; /* 0 = never */
     bool stopping;
 };
 
@@ -116,7 +119,7 @@ static void make_room_locked(struct http_watcher *watcher)
     }
 }
 
-void http_watcher_add(struct http_watcher *watcher, struct http_watched *watched, int descriptor)
+bool http_watcher_add(struct http_watcher *watcher, struct http_watched *watched, int descriptor)
 {
     *watched = (struct http_watched){
         .descriptor = descriptor,
@@ -130,6 +133,7 @@ void http_watcher_add(struct http_watcher *watcher, struct http_watched *watched
     make_room_locked(watcher);
     if (watcher->connections.len == 1)
         condition_signal(&watcher->changed);
+    return watcher->lists[HTTP_WATCHED_CLOSING].count > CLOSING_MAX;
 }
 
 void http_watcher_remove(struct http_watcher *watcher, struct http_watched *watched)
@@ -186,26 +190,40 @@ static bool ask_kernel(int descriptor, struct tcp_info *out)
 
 /* libmicrohttpd misses the end of a connection that arrives together with data (it takes a short read for
  * a drained socket), so such a connection would stay. Seen twice, to give it time to read what is there. */
-static bool is_left_behind_locked(struct http_watched *watched, const struct tcp_info *info)
+static bool is_left_behind_locked(struct http_watched *watched, const struct tcp_info *info,
+                                  int unread)
 {
-    int unread = 0;
-    if (info->tcpi_state != TCP_CLOSE_WAIT || ioctl(watched->descriptor, FIONREAD, &unread) != 0 ||
-        unread > 0)
+    if (info->tcpi_state != TCP_CLOSE_WAIT || unread > 0)
         return false;
     bool seen_before = watched->left_told;
     watched->left_told = true;
     return seen_before;
 }
 
+static void tell_stuck_locked(struct http_watcher *watcher)
+{
+    int64_t now = now_ns();
+    if (watcher->stuck_told_ns != 0 && now - watcher->stuck_told_ns < STUCK_INTERVAL_NS)
+        return;
+    watcher->stuck_told_ns = now;
+    watcher->options.stuck(watcher->options.stuck_context);
+}
+
 static void check_quiet_locked(struct http_watcher *watcher, struct http_watched *watched)
 {
     bool idle = watched->state == HTTP_WATCHED_IDLE_NEW || watched->state == HTTP_WATCHED_IDLE_USED;
     struct tcp_info info;
+    int unread = 0;
+    if (watched->state == HTTP_WATCHED_CLOSING && watched->since_ns < now_ns() - 2 * TICK_NS)
+        tell_stuck_locked(watcher);
     if (!idle && watched->state != HTTP_WATCHED_HEADER && watched->state != HTTP_WATCHED_BODY)
         return;
-    if (!ask_kernel(watched->descriptor, &info))
+    if (!ask_kernel(watched->descriptor, &info) || ioctl(watched->descriptor, FIONREAD, &unread) != 0)
         return;
-    if (is_left_behind_locked(watched, &info))
+    if (unread > 0 && watched->unread_seen)
+        tell_stuck_locked(watcher);
+    watched->unread_seen = unread > 0;
+    if (is_left_behind_locked(watched, &info, unread))
         shut_down_locked(watcher, watched);
     else if (idle && watched->received_bytes == UINT64_MAX)
         watched->received_bytes = info.tcpi_bytes_received;

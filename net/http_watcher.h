@@ -8,6 +8,8 @@
  * - when there are more connections than `connection_count_max`, those that are longest without a request
  *   are shut down, so that idle ones never lock others out; and no more than USED_IDLE_MAX are kept that
  *   were used, because each of these holds its memory;
+ * - when exactly as many events come at once as it takes at once (128), it waits for one more before it looks
+ *   at them; so it is woken when bytes lie unread;
  * - a client that is gone between or before requests, which libmicrohttpd can miss, is shut down too.
  *
  * That a header has begun is seen from the kernel's count of bytes received (TCP_INFO).
@@ -22,6 +24,8 @@
  * Threads: one of its own; all functions from any thread.
  */
 #pragma once
+
+#include "base/compiler.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,6 +53,7 @@ struct http_watched {
     int64_t since_ns; /* when the state began */
     uint64_t received_bytes; /* when it became idle; UINT64_MAX = not looked at yet */
     bool left_told; /* in this state the client was seen to have left */
+    bool unread_seen; /* bytes lay unread at the last look */
     struct http_watched *previous; /* of that state */
     struct http_watched *next;
 };
@@ -60,6 +65,10 @@ struct http_watcher_options {
     /* The client of a suspended connection is gone; `closed` = for good, else it may still read. Called
      * under the watcher's lock. */
     void (*left)(struct http_watched *watched, bool closed);
+    /* Nobody reads what has come in, or closes what was shut down: the threads that should sleep. Called
+     * under the watcher's lock, once a second at most. */
+    void (*stuck)(void *context);
+    void *stuck_context;
 };
 
 struct http_watcher;
@@ -68,7 +77,9 @@ struct http_watcher *http_watcher_new(const struct http_watcher_options *options
 /* All connections must be out. */
 void http_watcher_free(struct http_watcher *watcher);
 
-void http_watcher_add(struct http_watcher *watcher, struct http_watched *watched, int descriptor);
+/* true when many that were shut down are not closed yet: who accepts should give the others time. */
+bool http_watcher_add(struct http_watcher *watcher, struct http_watched *watched,
+                      int descriptor) MUST_CHECK;
 void http_watcher_remove(struct http_watcher *watcher, struct http_watched *watched);
 void http_watcher_set(struct http_watcher *watcher, struct http_watched *watched,
                       enum http_watched_state state);

@@ -181,3 +181,18 @@ void listener_print_peer(const struct sockaddr *address, char *out, size_t size)
         snprintf(out, size, mapped ? "%s:%u" : "[%s]:%u", host, ntohs(in6->sin6_port));
     }
 }
+
+void listener_poke(int descriptor)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof(address);
+    if (getsockname(descriptor, (struct sockaddr *)&address, &len) != 0)
+        return;
+    int poke = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (poke < 0)
+        return;
+    /* whether it comes through at once does not matter */
+    int result = connect(poke, (struct sockaddr *)&address, len);
+    (void)result;
+    close(poke);
+}

@@ -21,3 +21,5 @@ enum err listener_open(const char *address, int *out_descriptor, uint16_t *out_p
 #define LISTENER_PEER_SIZE (INET6_ADDRSTRLEN + 8)
 /* "127.0.0.1:4711", "[::1]:4711"; IPv4 on a socket of both families reads as IPv4. */
 void listener_print_peer(const struct sockaddr *address, char *out, size_t size);
+/* Connects to a listening socket and hangs up, to wake those who wait for connections. */
+void listener_poke(int descriptor);

@@ -2,6 +2,7 @@
 #include "net/http_server.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -774,19 +775,38 @@ START_TEST(an_idle_connection_outlives_the_header_deadline)
 }
 END_TEST
 
-/* A process that holds idle connections until the pipe `end` is closed. */
-static void hold_connections(int count, int ready, int end)
+/* A process that opens connections to the port that comes through `in`, says so, and holds them until `in`
+ * is closed. It is started before the server, so that it has none of its descriptors. */
+struct holder {
+    int to;
+    int from;
+};
+
+static void hold(int in, int out, int count)
 {
-    /* the descriptors of the server are not ours */
-    for (int i = 3; i < 1000; i++)
-        if (i != ready && i != end)
-            close(i);
-    for (int i = 0; i < count; i++)
-        raw_connect(port);
+    uint16_t target;
     char byte = 'r';
-    if (write(ready, &byte, 1) != 1 || read(end, &byte, 1) != 0)
+    if (read(in, &target, sizeof(target)) != sizeof(target))
+        _exit(1);
+    for (int i = 0; i < count; i++)
+        raw_connect(target);
+    if (write(out, &byte, 1) != 1 || read(in, &byte, 1) != 0)
         _exit(1);
     _exit(0);
+}
+
+static struct holder holder_start(int count)
+{
+    int to[2];
+    int from[2];
+    ck_assert_int_eq(pipe2(to, O_CLOEXEC) | pipe2(from, O_CLOEXEC), 0);
+    if (fork() == 0) {
+        close(to[1]);
+        hold(to[0], from[1], count);
+    }
+    close(to[0]);
+    close(from[1]);
+    return (struct holder){to[1], from[0]};
 }
 
 START_TEST(idle_connections_lock_nobody_out)
@@ -794,18 +814,15 @@ START_TEST(idle_connections_lock_nobody_out)
     enum { HOLDERS = 3, EACH = 700 };
     struct rlimit limit = {.rlim_cur = 1000, .rlim_max = 1000};
     setrlimit(RLIMIT_NOFILE, &limit);
+    struct holder holders[HOLDERS];
+    for (int i = 0; i < HOLDERS; i++)
+        holders[i] = holder_start(EACH);
     start((struct http_server_options){0});
-    int ready[2];
-    int end[2];
-    ck_assert_int_eq(pipe(ready) | pipe(end), 0);
     int used = raw_connect(port);
     for (int i = 0; i < HOLDERS; i++) {
-        if (fork() == 0) {
-            close(end[1]);
-            hold_connections(EACH, ready[1], end[0]);
-        }
         char byte;
-        ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+        ck_assert_int_eq(write(holders[i].to, &port, sizeof(port)), sizeof(port));
+        ck_assert_int_eq(read(holders[i].from, &byte, 1), 1);
         expect("GET /slow HTTP/1.1", 200, "hello\n");
     }
     for (int i = 0; i < 20; i++)
@@ -813,9 +830,11 @@ START_TEST(idle_connections_lock_nobody_out)
     /* it was the longest idle */
     ck_assert(raw_is_closed(used, 1000));
     close(used);
-    close(end[1]);
-    for (int i = 0; i < HOLDERS; i++)
+    /* each has the pipes of those before it, which keep them alive */
+    for (int i = HOLDERS - 1; i >= 0; i--) {
+        close(holders[i].to);
         wait(NULL);
+    }
     stop();
 }
 END_TEST
@@ -959,6 +978,8 @@ int main(void)
     Suite *suite = suite_create("http_server");
     TCase *tcase = tcase_create("http_server");
     tcase_set_timeout(tcase, 120);
+    TCase *crowd = tcase_create("crowd");
+    tcase_set_timeout(crowd, 120);
     tcase_add_test(tcase, routes_are_exact_or_have_a_star);
     tcase_add_test(tcase, other_methods_answer_405_with_allow);
     tcase_add_test(tcase, head_has_the_headers_of_get_and_no_body);
@@ -985,7 +1006,7 @@ int main(void)
     tcase_add_test(tcase, a_slow_second_header_is_cut_off_too);
     tcase_add_test(tcase, a_slow_body_is_cut_off);
     tcase_add_test(tcase, an_idle_connection_outlives_the_header_deadline);
-    tcase_add_test(tcase, idle_connections_lock_nobody_out);
+    tcase_add_test(crowd, idle_connections_lock_nobody_out);
     tcase_add_test(tcase, requests_above_the_limit_are_503_and_quick_ones_are_served);
     tcase_add_test(tcase, garbage_does_not_harm_the_server);
     tcase_add_test(tcase, a_port_in_use_is_told_as_go_does);
@@ -993,6 +1014,7 @@ int main(void)
     tcase_add_test(tcase, stopping_cancels_what_runs_and_answers_it);
     tcase_add_test(tcase, stopping_does_not_wait_for_a_reader_that_stands_still);
     suite_add_tcase(suite, tcase);
+    suite_add_tcase(suite, crowd);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

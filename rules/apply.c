@@ -49,6 +49,8 @@ static void make_groups(struct rule_manager *manager, const struct config *confi
                 rule_group_new(&manager->environment, file, &file->groups[j],
                                config->global.evaluation_interval_ms, restore);
             group->manager = manager;
+            rule_group_configure(group, config->global.external_labels,
+                                 config->global.rule_query_offset_ms);
             vec_push(&out->items, group);
         }
     }

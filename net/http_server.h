@@ -72,9 +72,9 @@ struct http_response;
 void http_response_status(struct http_response *response, unsigned status);
 void http_response_header(struct http_response *response, const char *name, const char *value);
 /* Appends to the body. ERR_CANCELED when the client is gone. */
-enum err http_response_write(struct http_response *response, struct slice data);
+enum err http_response_write(struct http_response *response, struct slice data) MUST_CHECK;
 /* Sends what was written so far, with chunked coding; for streams of events. Quick routes cannot. */
-enum err http_response_flush(struct http_response *response);
+enum err http_response_flush(struct http_response *response) MUST_CHECK;
 /* Status, type and a whole body in one. */
 void http_response_text(struct http_response *response, unsigned status, const char *content_type,
                         struct slice body);

@@ -105,7 +105,7 @@ void raw_read_answer(int descriptor, bool is_head, struct raw_answer *out)
         if (!read_line(descriptor, &out->head))
             return;
     } while (out->head.len - line_start > 2);
-    out->status = atoi(buf_cstr(&out->head) + strcspn(buf_cstr(&out->head), " "));
+    out->status = (int)strtol(buf_cstr(&out->head) + strcspn(buf_cstr(&out->head), " "), NULL, 10);
     if (out->status == 100) {
         raw_answer_release(out);
         raw_read_answer(descriptor, is_head, out);

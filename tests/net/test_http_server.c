@@ -423,8 +423,8 @@ START_TEST(a_port_in_use_is_told_as_go_does)
     snprintf(expected, sizeof(expected), "listen tcp %s: bind: address already in use", address);
     ck_assert_str_eq(err.text, expected);
     static const char *const wrong[][2] = {
-        {"localhost", "listen tcp: address localhost: missing fixture.port in address"},
-        {"[::1]", "listen tcp: address [::1]: missing fixture.port in address"},
+        {"localhost", "listen tcp: address localhost: missing port in address"},
+        {"[::1]", "listen tcp: address [::1]: missing port in address"},
         {"::1:80", "listen tcp: address ::1:80: too many colons in address"},
         {"127.0.0.1:nope", "listen tcp: lookup tcp/nope: unknown port"},
         {"192.0.2.1:0", "listen tcp 192.0.2.1:0: bind: cannot assign requested address"},

@@ -29,19 +29,23 @@ static inline double go_min(double a, double b)
     return a < b ? a : b;
 }
 
-/* Go builds its logarithms from the natural one; so do we, to print the same digits. */
+/* Go builds its logarithms from the natural one; so do we, to print the same digits. The factors
+ * are exact quotients, rounded once. */
+#define ONE_BY_LN2 1.44269504088896340735992468100189214
+#define ONE_BY_LN10 0.43429448190325182765112891891660508
+
 static inline double go_log2(double value)
 {
     int exponent;
     double fraction = frexp(value, &exponent);
     if (fraction == 0.5)
         return exponent - 1;
-    return log(fraction) * (1 / M_LN2) + exponent;
+    return log(fraction) * ONE_BY_LN2 + exponent;
 }
 
 static inline double go_log10(double value)
 {
-    return go_log2(value) * (M_LN2 / M_LN10);
+    return log(value) * ONE_BY_LN10;
 }
 
 static inline double sign_of(double value)

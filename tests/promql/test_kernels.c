@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/labels_builder.h"
+#include "promql/binary_kernel.h"
 #include "promql/evaluation.h"
 #include "promql/natural_order.h"
 #include "promql/quantile.h"
@@ -144,6 +145,35 @@ START_TEST(people_count_from_2_to_10)
 }
 END_TEST
 
+static double power(double x, double y)
+{
+    double out;
+    binary_compute(OPERATOR_POW, &out, &x, &y, 1);
+    return out;
+}
+
+START_TEST(powers_have_the_special_cases_of_c_and_whole_exponents_are_exact)
+{
+    static const double odd[] = {0,   -0.0, 1,     -1,     0.5,    -0.5,     2,        -2,       3,
+                                 1e9, NAN,  1e300, -1e300, 1e-300, 4.9e-324, INFINITY, -INFINITY};
+    for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+        for (size_t k = 0; k < ARRAY_SIZE(odd); k++) {
+            double ours = power(odd[i], odd[k]), theirs = pow(odd[i], odd[k]);
+            bool same = (isnan(ours) && isnan(theirs)) || ours == theirs ||
+                        fabs(ours - theirs) <= 1e-14 * fabs(theirs);
+            ck_assert_msg(same && signbit(ours) == signbit(theirs), "%g ^ %g: %g, not %g", odd[i],
+                          odd[k], ours, theirs);
+        }
+    }
+    for (int i = 1; i < 1000; i++) {
+        double x = (double)next_random(1000000) / 1024;
+        ck_assert_double_eq(power(x, 2), x * x);
+        ck_assert_double_eq(power(2, i), ldexp(1, i));
+        ck_assert_double_eq(power(2, -i), ldexp(1, -i));
+    }
+}
+END_TEST
+
 static double offset_of(const char *const *pairs, size_t count)
 {
     struct evaluation ev = {.bytes_max = 1 << 20};
@@ -182,6 +212,7 @@ int main(void)
     tcase_add_test(tests, windows_are_left_open_wherever_samples_lie);
     tcase_add_test(tests, scans_find_what_is_rare);
     tcase_add_test(tests, people_count_from_2_to_10);
+    tcase_add_test(tests, powers_have_the_special_cases_of_c_and_whole_exponents_are_exact);
     tcase_add_test(tests, limit_ratio_takes_the_series_that_the_reference_takes);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

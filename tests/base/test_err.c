@@ -43,7 +43,7 @@ START_TEST(errbuf_set_errno_tells_full_disks_and_missing_files_apart)
 {
     struct errbuf err = ERRBUF_INIT;
     ck_assert_int_eq(errbuf_set_errno(&err, ENOSPC, "write %s", "f"), ERR_NO_SPACE);
-    ck_assert_str_eq(err.text, "write f: No space left on device");
+    ck_assert_str_eq(err.text, "write f: no space left on device");
     ck_assert_int_eq(errbuf_set_errno(&err, EDQUOT, "x"), ERR_NO_SPACE);
     ck_assert_int_eq(errbuf_set_errno(&err, ENOENT, "x"), ERR_NOT_FOUND);
     ck_assert_int_eq(errbuf_set_errno(&err, EEXIST, "x"), ERR_EXISTS);

@@ -48,7 +48,7 @@ START_TEST(fs_replace_file_leaves_nothing_beside)
     ck_assert_int_eq(access(path_of("f.tmp"), F_OK), -1);
     struct errbuf err = ERRBUF_INIT;
     ck_assert_int_eq(fs_replace_file(fs_system, path_of("no/f"), SLICE("x"), &err), ERR_NOT_FOUND);
-    ck_assert_ptr_nonnull(strstr(err.text, "no/f.tmp: No such file or directory"));
+    ck_assert_ptr_nonnull(strstr(err.text, "no/f.tmp: no such file or directory"));
 }
 END_TEST
 

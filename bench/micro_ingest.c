@@ -71,6 +71,7 @@ static void ingest_scrape(struct ingest_state *state)
                              .cache = &state->cache,
                              .metadata = &state->metadata,
                              .appender = appender,
+                             .row_ms = state->now_ms,
                              .now_ms = state->now_ms};
     const struct buf *body = &state->bodies[state->next_body++ % BODIES];
     if (ingest_body(&state->ingest, &job, EXPOSITION_TEXT, buf_slice(body), &result, &err) !=

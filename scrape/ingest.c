@@ -8,7 +8,7 @@ void ingest_init(struct ingest *ingest, uint64_t seed)
     *ingest = (struct ingest){0};
     series_scan_init(&ingest->scan, seed);
     sample_labels_init(&ingest->labels);
-    metadata_scan_init(&ingest->metadata_scan, NULL);
+    metadata_scan_init(&ingest->metadata_scan, seed, NULL);
 }
 
 void ingest_release(struct ingest *ingest)
@@ -254,14 +254,13 @@ static enum err ingest_parse(struct ingest *ingest, enum exposition_format forma
     return error;
 }
 
-/* Series that were there last time. A marker that storage refuses is no matter: the series has a
- * sample under another text, or another target goes on with it. */
-static void ingest_stale_missing(struct ingest *ingest)
+/* A marker in the row of the appender, unless someone goes on with the series: another target, or
+ * the same one under another name. A marker that storage refuses is no matter: the series has a
+ * sample of this row under another text. */
+static void ingest_mark_stale(struct appender *appender, series_ref ref, int64_t t_ms)
 {
-    size_t at = 0;
-    series_ref ref;
-    while (series_scan_next_stale(&ingest->scan, &at, &ref))
-        (void)append(ingest->job->appender, ref, sample_stale());
+    if (appender_newest_ms(appender, ref) < t_ms)
+        (void)append(appender, ref, sample_stale());
 }
 
 enum err ingest_body(struct ingest *ingest, const struct ingest_job *job,
@@ -271,34 +270,37 @@ enum err ingest_body(struct ingest *ingest, const struct ingest_job *job,
     ASSERT(job->appender != NULL && job->cache != NULL);
     ingest_begin(ingest, job, result, err);
     if (body.len == 0) {
-        ingest_stale(job->cache, job->appender);
+        ingest_stale(job->cache, job->appender, job->row_ms);
         return ERR_NONE;
     }
     enum err error = ingest_parse(ingest, format, body, err);
     if (error != ERR_NONE)
         return error;
-    ingest_stale_missing(ingest);
+    size_t at = 0;
+    series_ref ref;
+    while (series_scan_next_stale(&ingest->scan, &at, &ref))
+        ingest_mark_stale(job->appender, ref, job->row_ms);
     series_scan_commit(&ingest->scan);
     if (job->metadata != NULL)
         metadata_scan_commit(&ingest->metadata_scan);
     return ERR_NONE;
 }
 
-bool ingest_abandon(struct ingest *ingest, struct appender *appender)
+bool ingest_abandon(struct ingest *ingest, struct appender *appender, int64_t row_ms)
 {
     struct series_cache *cache = ingest->scan.cache;
     size_t at = 0;
     series_ref ref;
-    while (series_cache_next_live(cache, &at, &ref))
-        (void)append(appender, ref, sample_stale());
+    while (appender != NULL && series_cache_next_live(cache, &at, &ref))
+        ingest_mark_stale(appender, ref, row_ms);
     return series_scan_abandon(&ingest->scan);
 }
 
-void ingest_stale(struct series_cache *cache, struct appender *appender)
+void ingest_stale(struct series_cache *cache, struct appender *appender, int64_t row_ms)
 {
     size_t at = 0;
     series_ref ref;
     while (series_cache_next_live(cache, &at, &ref))
-        (void)append(appender, ref, sample_stale());
+        ingest_mark_stale(appender, ref, row_ms);
     series_cache_clear_live(cache);
 }

@@ -48,6 +48,7 @@ struct ingest_job {
     struct series_cache *cache;
     struct metadata_cache *metadata; /* NULL = not wanted */
     struct appender *appender;
+    int64_t row_ms; /* the time of the appender's row */
     int64_t now_ms;
 };
 
@@ -80,10 +81,10 @@ void ingest_release(struct ingest *ingest);
 enum err ingest_body(struct ingest *ingest, const struct ingest_job *job,
                      enum exposition_format format, struct slice body, struct ingest_result *result,
                      struct errbuf *err) MUST_CHECK;
-/* After a body that failed: a stale marker for everything that was live before it. `appender` may
- * be NULL (storage takes nothing). false when the cache had to be cut. */
-bool ingest_abandon(struct ingest *ingest, struct appender *appender);
+/* After a body that failed, in the same circumstances: a stale marker for everything that was live
+ * before it. `appender` may be NULL (storage takes nothing). false when the cache had to be cut. */
+bool ingest_abandon(struct ingest *ingest, struct appender *appender, int64_t row_ms);
 
 /* Stages a stale marker for every live series of a cache, after which none is live: the target
  * could not be fetched, or is gone. */
-void ingest_stale(struct series_cache *cache, struct appender *appender);
+void ingest_stale(struct series_cache *cache, struct appender *appender, int64_t row_ms);

@@ -22,7 +22,11 @@
 
 #define METADATA_SCRAPES_KEPT 10
 
+/* 28 bytes. The hashes stand for the texts in the steady state: texts lie all over the memory, and
+ * reading them for every family of every scrape would cost more than parsing the samples. */
 struct metadata_entry {
+    uint32_t family_hash;
+    uint32_t help_hash;
     uint32_t family;
     uint32_t help;
     uint32_t unit;
@@ -45,9 +49,10 @@ struct metadata_scan {
     size_t at;          /* the entry that was found last */
     bool indexed;
     struct table index; /* hash of the family to entry number + 1 */
+    uint64_t seed;
 };
 
-void metadata_scan_init(struct metadata_scan *scan, struct mutex *lock);
+void metadata_scan_init(struct metadata_scan *scan, uint64_t seed, struct mutex *lock);
 void metadata_scan_release(struct metadata_scan *scan);
 void metadata_scan_begin(struct metadata_scan *scan, struct metadata_cache *cache);
 void metadata_scan_type(struct metadata_scan *scan, struct slice family, enum metric_type type);

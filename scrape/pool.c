@@ -222,6 +222,7 @@ static void pool_set_schedule(struct scrape_pool *pool, struct target *target, i
                                                                : TIMESTAMP_TOLERANCE_MS_DEFAULT;
     schedule_init(&target->schedule, target->hash, pool->seed, interval_ms,
                   options->adjust_timestamps, tolerance_ms);
+    scrape_interval_counters_init(&target->counters, interval_ms);
 }
 
 /* An old target goes on under the identity of a fresh one that has its labels: series, cache and

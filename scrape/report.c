@@ -41,10 +41,10 @@ void report_write(struct report *report, struct sample_labels *maker, const stru
         report_append(report, i, maker, target, numbers[i], appender);
 }
 
-void report_write_stale(const struct report *report, struct appender *appender)
+void report_write_stale(const struct report *report, struct appender *appender, int64_t row_ms)
 {
     for (size_t i = 0; i < REPORT_SERIES_COUNT; i++) {
-        if (report->refs[i] != 0)
+        if (report->refs[i] != 0 && appender_newest_ms(appender, report->refs[i]) < row_ms)
             (void)append(appender, report->refs[i], sample_stale());
     }
 }

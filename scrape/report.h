@@ -39,5 +39,5 @@ struct report_values {
 /* Stages the samples in the row of the appender's group. */
 void report_write(struct report *report, struct sample_labels *maker, const struct labels *target,
                   const struct report_values *values, struct appender *appender);
-/* Stages stale markers for what was ever written. */
-void report_write_stale(const struct report *report, struct appender *appender);
+/* Stages stale markers for what was ever written, unless someone goes on with it. */
+void report_write_stale(const struct report *report, struct appender *appender, int64_t row_ms);

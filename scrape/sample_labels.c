@@ -178,8 +178,12 @@ static enum err sample_check_limits(const struct config_limits *limits, const st
     return ERR_NONE;
 }
 
+/* Names and values are legal UTF-8 as the parser gives them: only rules can spoil that, and only
+ * the legacy scheme asks for more. */
 static bool sample_names_valid(const struct config_scrape *scrape, const struct labels *labels)
 {
+    if (scrape->utf8_names && scrape->metric_relabel_rule_count == 0)
+        return true;
     struct slice metric = labels_metric_name(labels);
     if (scrape->utf8_names ? !labels_name_valid_utf8(metric)
                            : !labels_metric_name_valid_legacy(metric))

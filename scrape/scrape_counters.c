@@ -168,32 +168,33 @@ void scrape_pool_counters_remove(struct slice job)
 }
 
 static const struct counter_place interval_places[] = {
-    {0, COUNTERS_SUMMARY, "prometheus_target_interval_length_seconds",
-     "Actual intervals between scrapes."},
-    {0, COUNTERS_HISTOGRAM, "prometheus_target_interval_length_histogram_seconds",
-     "Actual intervals between scrapes."},
+    {offsetof(struct scrape_interval_counters, length), COUNTERS_SUMMARY,
+     "prometheus_target_interval_length_seconds", "Actual intervals between scrapes."},
+    {offsetof(struct scrape_interval_counters, length_histogram), COUNTERS_HISTOGRAM,
+     "prometheus_target_interval_length_histogram_seconds", "Actual intervals between scrapes."},
 };
 static const struct counter_place reload_place = {
     0, COUNTERS_SUMMARY, "prometheus_target_reload_length_seconds",
     "Actual interval to reload the scrape pool with a given configuration."};
 
-static void counters_observe_by_interval(const struct counter_place *place, int64_t interval_ms,
-                                         double seconds)
+static struct counter *counter_by_interval(const struct counter_place *place, int64_t interval_ms)
 {
     struct buf text CLEANUP(buf_release);
     buf_init(&text, 64);
     duration_print_go(interval_ms * 1000000, &text);
     struct slice value = buf_slice(&text);
-    counter_observe(counters_get(counter_place_family(place, "interval"), &value), seconds);
+    return counters_get(counter_place_family(place, "interval"), &value);
 }
 
-void scrape_counters_interval(int64_t interval_ms, double seconds)
+void scrape_interval_counters_init(struct scrape_interval_counters *counters, int64_t interval_ms)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(interval_places); i++)
-        counters_observe_by_interval(&interval_places[i], interval_ms, seconds);
+    for (size_t i = 0; i < ARRAY_SIZE(interval_places); i++) {
+        *(struct counter **)((char *)counters + interval_places[i].offset) =
+            counter_by_interval(&interval_places[i], interval_ms);
+    }
 }
 
 void scrape_counters_reload(int64_t interval_ms, double seconds)
 {
-    counters_observe_by_interval(&reload_place, interval_ms, seconds);
+    counter_observe(counter_by_interval(&reload_place, interval_ms), seconds);
 }

@@ -52,6 +52,10 @@ void scrape_pool_counters_init(struct scrape_pool_counters *counters, struct sli
 /* The job is gone: its metrics vanish. */
 void scrape_pool_counters_remove(struct slice job);
 
-/* Time from one scrape of a target to its next. */
-void scrape_counters_interval(int64_t interval_ms, double seconds);
+/* Times from one scrape of a target to its next, by interval. */
+struct scrape_interval_counters {
+    struct counter *length;
+    struct counter *length_histogram;
+};
+void scrape_interval_counters_init(struct scrape_interval_counters *counters, int64_t interval_ms);
 void scrape_counters_reload(int64_t interval_ms, double seconds);

@@ -136,6 +136,7 @@ static enum err scrape_ingest(struct scrape_manager *manager, struct target *tar
         .cache = &target->cache,
         .metadata = &target->metadata,
         .appender = appender,
+        .row_ms = target->sample_ms,
         .now_ms = clock_now_ms(manager->clock),
     };
     size_t entries = target->metadata.entries.len;
@@ -163,10 +164,10 @@ static enum err scrape_restart(struct scrape_manager *manager, struct target *ta
     if (code != ERR_NONE)
         *appender = NULL;
     if (was_parsed) {
-        if (!ingest_abandon(&manager->ingest, *appender))
+        if (!ingest_abandon(&manager->ingest, *appender, target->sample_ms))
             counter_inc(manager->counters.cache_flush_forced);
     } else if (*appender != NULL) {
-        ingest_stale(&target->cache, *appender);
+        ingest_stale(&target->cache, *appender, target->sample_ms);
     }
     return code;
 }
@@ -207,7 +208,7 @@ static enum err scrape_store(struct scrape_manager *manager, struct target *targ
     if (code != ERR_NONE)
         return code;
     if (outcome->failed) {
-        ingest_stale(&target->cache, appender);
+        ingest_stale(&target->cache, appender, target->sample_ms);
     } else if (scrape_ingest(manager, target, appender, content_type, body, outcome) != ERR_NONE) {
         outcome->failed = true;
         code = scrape_restart(manager, target, outcome->parsed, &appender, err);
@@ -336,8 +337,9 @@ static void scrape_begin(struct scrape_manager *manager, struct target *target)
     int64_t now_ns = clock_monotonic_ns(manager->clock);
     target->sample_ms = schedule_take(&target->schedule, clock_now_ms(manager->clock));
     if (target->started_ns != 0) {
-        scrape_counters_interval(target->schedule.interval_ms,
-                                 (double)(now_ns - target->started_ns) / 1e9);
+        double seconds = (double)(now_ns - target->started_ns) / 1e9;
+        counter_observe(target->counters.length, seconds);
+        counter_observe(target->counters.length_histogram, seconds);
     }
     target->started_ns = now_ns;
     if (target->pool->forced_error != NULL)
@@ -426,8 +428,8 @@ static void scrape_write_ending(struct scrape_manager *manager, struct target *t
     enum err code =
         appender_begin(manager->options.db, target->group, target->sample_ms, &appender, &err);
     if (code == ERR_NONE) {
-        ingest_stale(&target->cache, appender);
-        report_write_stale(&target->report, appender);
+        ingest_stale(&target->cache, appender, target->sample_ms);
+        report_write_stale(&target->report, appender, target->sample_ms);
         code = appender_commit(appender, &err);
     }
     if (code != ERR_NONE)

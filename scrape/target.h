@@ -22,6 +22,7 @@
 #include "scrape/report.h"
 #include "scrape/schedule.h"
 #include "scrape/scrape.h"
+#include "scrape/scrape_counters.h"
 #include "scrape/series_cache.h"
 #include "tsdb/appender.h"
 
@@ -51,6 +52,7 @@ struct target {
     uint64_t hash; /* of all labels and the URL: the same in every process */
     int64_t timeout_ms;
     struct schedule schedule;
+    struct scrape_interval_counters counters; /* of its interval */
     struct sample_group *group;
     struct series_cache cache;
     struct metadata_cache metadata; /* guarded by the manager's metadata lock */

@@ -174,6 +174,15 @@ static struct series_tail tail_read(struct head *head, struct series *series, ui
     return tail;
 }
 
+int64_t appender_newest_ms(struct appender *appender, series_ref ref)
+{
+    struct series *series = head_series_touch(&appender->db->head, ref);
+    if (series == NULL)
+        return INT64_MIN;
+    bool same;
+    return tail_read(&appender->db->head, series, 0, NULL, &same).last_ms;
+}
+
 static void count_refusal(struct tsdb *db, enum append_result result, enum tsdb_sample_type type)
 {
     if (result == APPEND_OUT_OF_ORDER)

@@ -52,6 +52,11 @@ series_ref appender_series(struct appender *appender, const struct labels *label
 /* The labels of a live ref, NULL when it is gone; valid until commit or rollback. */
 const struct labels *appender_labels(struct appender *appender, series_ref ref);
 
+/* The time of the newest sample of a series that was committed, INT64_MIN if there is none. For stale
+ * markers of series that someone else may go on with: storage with an out-of-order window takes older
+ * ones too. */
+int64_t appender_newest_ms(struct appender *appender, series_ref ref);
+
 /* Stages a sample at the group's time. At most one for a series and row: the second is compared as
  * any duplicate. */
 enum append_result append(struct appender *appender, series_ref ref, double value);

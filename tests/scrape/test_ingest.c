@@ -66,12 +66,13 @@ static bool body_in(enum exposition_format format, const char *text)
                              .cache = &cache,
                              .metadata = &metadata,
                              .appender = appender,
+                             .row_ms = now_ms,
                              .now_ms = now_ms};
     bool good = ingest_body(&ingest, &job, format, slice_str(text), &result, &err) == ERR_NONE;
     if (!good) {
         appender_rollback(appender);
         ck_assert_int_eq(appender_begin(NULL, group, now_ms, &appender, &err), ERR_NONE);
-        ck_assert(ingest_abandon(&ingest, appender));
+        ck_assert(ingest_abandon(&ingest, appender, now_ms));
     }
     ck_assert_int_eq(appender_commit(appender, &err), ERR_NONE);
     return good;

@@ -425,6 +425,25 @@ START_TEST(a_target_that_comes_back_in_time_is_never_stale)
 }
 END_TEST
 
+START_TEST(another_target_may_go_on_with_the_series_of_one_that_is_gone)
+{
+    fake_storage_take_out_of_order();
+    web.body = "a{instance=\"x\",job=\"y\"} 1\n";
+    apply("scrape_configs:\n- job_name: j\n  scrape_interval: 10s\n  honor_labels: true\n"
+          "  static_configs:\n  - targets: ['h:1']\n");
+    run_ms(10100);
+    apply("scrape_configs:\n- job_name: k\n  scrape_interval: 5s\n  scrape_timeout: 4s\n"
+          "  honor_labels: true\n  static_configs:\n  - targets: ['h:2']\n");
+    run_ms(60000);
+    ck_assert(fake_storage_is_stale("up{instance=\"h:1\",job=\"j\"}"));
+    size_t count = fake_storage_count("a{instance=\"x\",job=\"y\"}");
+    ck_assert_uint_ge(count, 12);
+    for (int i = 0; i < (int)count; i++) {
+        ck_assert(!sample_is_stale(fake_storage_sample("a{instance=\"x\",job=\"y\"}", i).value));
+    }
+}
+END_TEST
+
 START_TEST(shutting_down_writes_no_stale_markers)
 {
     web.body = "a 1\n";
@@ -623,6 +642,7 @@ int main(void)
     tcase_add_test(tcase, a_removed_target_is_stale_two_intervals_later);
     tcase_add_test(tcase, a_removed_job_is_stale_two_intervals_later);
     tcase_add_test(tcase, a_target_that_comes_back_in_time_is_never_stale);
+    tcase_add_test(tcase, another_target_may_go_on_with_the_series_of_one_that_is_gone);
     tcase_add_test(tcase, shutting_down_writes_no_stale_markers);
     tcase_add_test(tcase, a_reload_without_changes_changes_nothing);
     tcase_add_test(tcase, another_interval_goes_on_with_the_same_series);

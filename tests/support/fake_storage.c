@@ -30,6 +30,7 @@ static VEC(struct fake_series) all_series;
 static struct histogram *last_histogram;
 static VEC(struct fake_sample) all_samples;
 static bool is_failing;
+static bool takes_out_of_order;
 static size_t commit_count;
 
 void fake_storage_reset(void)
@@ -41,12 +42,18 @@ void fake_storage_reset(void)
     vec_release(&all_series);
     vec_release(&all_samples);
     is_failing = false;
+    takes_out_of_order = false;
     commit_count = 0;
 }
 
 void fake_storage_set_failing(bool failing)
 {
     is_failing = failing;
+}
+
+void fake_storage_take_out_of_order(void)
+{
+    takes_out_of_order = true;
 }
 
 static bool series_is(const struct fake_series *series, const char *name)
@@ -163,6 +170,12 @@ const struct labels *appender_labels(struct appender *appender, series_ref ref)
     return all_series.items[ref - 1].labels;
 }
 
+int64_t appender_newest_ms(struct appender *appender, series_ref ref)
+{
+    (void)appender;
+    return all_series.items[ref - 1].gone ? INT64_MIN : all_series.items[ref - 1].newest_ms;
+}
+
 static enum append_result fake_append(struct appender *appender, series_ref ref, int64_t t_ms,
                                       double value, bool in_row)
 {
@@ -179,7 +192,7 @@ static enum append_result fake_append(struct appender *appender, series_ref ref,
             newest = sample->value;
         }
     }
-    if (t_ms < newest_ms)
+    if (t_ms < newest_ms && !takes_out_of_order)
         return APPEND_OUT_OF_ORDER;
     if (t_ms == newest_ms) {
         return codec_double_bits(value) == codec_double_bits(newest) ? APPEND_DUPLICATE_SAME
@@ -222,8 +235,10 @@ enum err appender_commit(struct appender *appender, struct errbuf *err)
     for (size_t i = 0; i < appender->staged.len; i++) {
         const struct fake_sample *sample = &appender->staged.items[i];
         struct fake_series *series = &all_series.items[sample->ref - 1];
-        series->newest_ms = sample->t_ms;
-        series->newest = sample->value;
+        if (sample->t_ms >= series->newest_ms) {
+            series->newest_ms = sample->t_ms;
+            series->newest = sample->value;
+        }
         vec_push(&all_samples, *sample);
     }
     commit_count++;

@@ -23,6 +23,8 @@ struct fake_sample {
 void fake_storage_reset(void);
 /* begin fails from now on, or works again. */
 void fake_storage_set_failing(bool failing);
+/* Older samples are taken from now on, as with an out-of-order window. */
+void fake_storage_take_out_of_order(void);
 /* The head forgets the series: its ref is unknown from now on. */
 void fake_storage_forget(const char *series);
 
@@ -36,7 +38,7 @@ struct fake_sample fake_storage_sample(const char *series, int index);
 /* Is the newest sample of the series a stale marker? */
 bool fake_storage_is_stale(const char *series);
 size_t fake_storage_sample_count(void);
-/* The histogram that was appended last, committed or not; NULL if there was none since the reset. Its
- * sample has the sum as value. */
+/* The histogram that was appended last, committed or not; NULL if there was none since the reset.
+ * Its sample has the sum as value. */
 const struct histogram *fake_storage_last_histogram(void);
 size_t fake_storage_commit_count(void);

@@ -513,7 +513,13 @@ static void *on_request_line(void *context, const char *uri, struct MHD_Connecti
     struct http_server *server = context;
     struct http_connection *connection = connection_of(mhd);
     http_watcher_set(server->watcher, &connection->watched, HTTP_WATCHED_HEADER);
-    return exchange_new(server, connection, mhd, slice_str(uri));
+    struct http_exchange *exchange = exchange_new(server, connection, mhd, slice_str(uri));
+    /* libmicrohttpd goes on to list the parameters in the connection's memory, and stands still when that
+     * is full. We read them ourselves, so it shall find none: the text is its own and may be changed. */
+    char *mark = uri == NULL ? NULL : strchr(uri, '?');
+    if (mark != NULL)
+        mark[1] = '\0';
+    return exchange;
 }
 
 static void on_completed(void *context, struct MHD_Connection *mhd, void **exchange_pointer,

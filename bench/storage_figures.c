@@ -1,7 +1,7 @@
 /*
- * What storage costs: 200 targets of 1,026 series, 36 rows at 5 s each (three minutes of scraping), then
- * a restart. Prints nanoseconds of CPU a sample, bytes of memory a series, bytes of log a sample, and
- * seconds of replay a million samples, as one line of JSON.
+ * What storage costs: 200 targets of 1,026 series, 36 rows at 5 s each (three minutes of scraping),
+ * then a restart. Prints nanoseconds of CPU a sample, bytes of memory a series, bytes of log a
+ * sample, and seconds of replay a million samples, as one line of JSON.
  *
  *     storage_figures [TARGETS [ROWS]]
  */
@@ -99,9 +99,9 @@ static double write_all(struct tsdb *db, size_t target_count, size_t row_count, 
     double spent = 0;
     for (size_t row = 0; row < row_count; row++) {
         for (size_t i = 0; i < target_count; i++) {
-            double took = write_row(db, groups[i], shape, &targets[i], i,
-                                    refs + i * NODE_SERIES_COUNT,
-                                    START_MS + (int64_t)row * INTERVAL_MS);
+            double took =
+                write_row(db, groups[i], shape, &targets[i], i, refs + i * NODE_SERIES_COUNT,
+                          START_MS + (int64_t)row * INTERVAL_MS);
             spent += row > 0 ? took : 0;
         }
     }

@@ -129,22 +129,29 @@ const struct labels *appender_labels(struct appender *appender, series_ref ref)
     return series == NULL ? NULL : series->labels;
 }
 
-/* The encoded histogram that a series ends with; its lock is held. */
-static struct slice last_histogram(const struct series *series)
+/* Does a series end with this very histogram? Its lock is held. */
+static bool ends_with_histogram(const struct series *series, struct slice histogram)
 {
     const struct chunk *closed = series->closed;
-    struct codec_reader reader = codec_reader(series->bytes, series->len);
     uint32_t count = series->count;
-    if (count == 0 && closed != NULL && closed->kind == CHUNK_HISTOGRAM) {
-        reader = codec_reader(closed->bytes, closed->len);
+    size_t len = series->len;
+    uint8_t *copied CLEANUP(mem_cleanup) = NULL;
+    const uint8_t *bytes = NULL;
+    if (count > 0) {
+        bytes = copied = mem_alloc(len);
+        byte_run_copy(series->bytes, len, copied);
+    } else if (closed != NULL && closed->kind == CHUNK_HISTOGRAM) {
+        bytes = closed->bytes;
+        len = closed->len;
         count = closed->count;
     }
+    struct codec_reader reader = codec_reader(bytes, bytes == NULL ? 0 : len);
     struct slice encoded = SLICE_EMPTY;
     for (uint32_t i = 0; i < count; i++) {
         codec_read_varint(&reader);
         encoded = codec_read_slice(&reader);
     }
-    return encoded;
+    return slice_eq(encoded, histogram);
 }
 
 /* Locks a series as a reader does. */
@@ -169,7 +176,7 @@ static struct series_tail tail_read(struct head *head, struct series *series, ui
     if (histogram == NULL)
         *out_same = !tail.histogram && tail.bits == bits;
     else
-        *out_same = tail.histogram && slice_eq(last_histogram(series), *histogram);
+        *out_same = tail.histogram && ends_with_histogram(series, *histogram);
     mutex_unlock(lock);
     return tail;
 }
@@ -205,8 +212,7 @@ static enum append_result check_loose(struct appender *appender, struct series *
     bool same;
     bool out_of_order;
     struct series_tail tail = tail_read(&appender->db->head, series, bits, histogram, &same);
-    enum append_result result =
-        transaction_check(&transaction->bounds, &tail, t_ms, &out_of_order);
+    enum append_result result = transaction_check(&transaction->bounds, &tail, t_ms, &out_of_order);
     if (result == APPEND_DUPLICATE && same)
         return APPEND_DUPLICATE_SAME;
     if (result != APPEND_OK)

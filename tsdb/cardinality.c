@@ -2,7 +2,6 @@
 #include "model/symbols.h"
 #include "tsdb/tsdb_internal.h"
 
-
 /* The largest rows, kept as a sorted array, since there are few. */
 struct top_rows {
     struct tsdb_cardinality_row *rows;
@@ -19,8 +18,7 @@ static void top_init(struct top_rows *top, size_t limit, struct arena *arena)
 /* Would a row of this value be among them? */
 static bool top_wants(const struct top_rows *top, uint64_t value)
 {
-    return top->count < top->limit ||
-           (top->limit > 0 && value > top->rows[top->count - 1].value);
+    return top->count < top->limit || (top->limit > 0 && value > top->rows[top->count - 1].value);
 }
 
 static void top_add(struct top_rows *top, struct slice name, uint64_t value)
@@ -56,8 +54,8 @@ static void count_name(struct tsdb *db, uint32_t name, struct cardinality_tables
         if (metric && top_wants(&tables->by_metric, count))
             top_add(&tables->by_metric, arena_slice(arena, text), count);
         if (top_wants(&tables->by_pair, count)) {
-            char *pair = arena_printf(arena, "%.*s=%.*s", SLICE_ARG(symbols_text(name)),
-                                      SLICE_ARG(text));
+            char *pair =
+                arena_printf(arena, "%.*s=%.*s", SLICE_ARG(symbols_text(name)), SLICE_ARG(text));
             top_add(&tables->by_pair, slice_str(pair), count);
         }
     }

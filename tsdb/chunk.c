@@ -38,14 +38,11 @@ uint32_t time_column_visible(const struct time_column *column, uint64_t watermar
     return count;
 }
 
-struct chunk *chunk_new(enum chunk_kind kind, struct time_column *column, const uint8_t *bytes,
-                        size_t len)
+struct chunk *chunk_new(enum chunk_kind kind, struct time_column *column, size_t len)
 {
     struct chunk *chunk = mem_alloc(sizeof(*chunk) + len);
     *chunk = (struct chunk){.kind = (uint8_t)kind, .len = (uint32_t)len};
     chunk->column = column == NULL ? NULL : time_column_ref(column);
-    if (len > 0)
-        memcpy(chunk->bytes, bytes, len);
     return chunk;
 }
 

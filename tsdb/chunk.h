@@ -1,7 +1,7 @@
 /*
  * A run of samples of one series. The head keeps one open chunk a series (series.h) and a list of
- * closed ones; both are read through the same `struct chunk_span`. What a chunk's bytes mean is known
- * here only, so a denser encoding is one more kind.
+ * closed ones; both are read through the same `struct chunk_span`. What a chunk's bytes mean is
+ * known here only, so a denser encoding is one more kind.
  *
  * Kinds:
  *   rows       values only; sample i lies at a row of a time column that the samples of one group
@@ -12,8 +12,8 @@
  * Samples that the bytes do not mention repeat the last value at the expected time: a series that
  * stands still costs nothing.
  *
- * Ownership: a closed chunk holds a reference to its column. Threads: closed chunks are immutable but
- * for `next`, which retention cuts.
+ * Ownership: a closed chunk holds a reference to its column. Threads: closed chunks are immutable
+ * but for `next`, which retention cuts.
  */
 #pragma once
 
@@ -57,15 +57,14 @@ struct chunk {
     int64_t max_ms;
     struct time_column *column; /* rows only */
     uint32_t len;
-    uint16_t count;     /* loose, histogram: samples; rows: one past the last row */
+    uint16_t count; /* loose, histogram: samples; rows: one past the last row */
     uint8_t kind;
     uint8_t row_first;
     uint8_t bytes[];
 };
 
-/* Takes a reference to the column. */
-struct chunk *chunk_new(enum chunk_kind kind, struct time_column *column, const uint8_t *bytes,
-                        size_t len) MUST_CHECK;
+/* Takes a reference to the column; the caller fills `bytes`. */
+struct chunk *chunk_new(enum chunk_kind kind, struct time_column *column, size_t len) MUST_CHECK;
 void chunk_free(void *chunk); /* struct chunk; void for the reclaimer */
 size_t chunk_size(const struct chunk *chunk);
 
@@ -88,7 +87,7 @@ struct chunk_span {
 /* A closed chunk as a span; rows above `watermark` are cut. */
 struct chunk_span chunk_span(const struct chunk *chunk, uint64_t watermark);
 
-/* Appends the samples of [min_ms, max_ms] to the columns' memory; the first `skip_last` from the end
- * are left out whatever their time. ERR_CORRUPT when the bytes make no sense. */
+/* Appends the samples of [min_ms, max_ms] to the columns' memory; the first `skip_last` from the
+ * end are left out whatever their time. ERR_CORRUPT when the bytes make no sense. */
 enum err chunk_read(const struct chunk_span *span, int64_t min_ms, int64_t max_ms,
                     uint32_t skip_last, struct sample_columns *out) MUST_CHECK;

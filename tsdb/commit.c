@@ -1,7 +1,7 @@
 /*
- * Committing: under one lock, so that commits have an order: verdicts and tokens, the WAL's frame, and
- * only then memory. What changes before the frame is written does not matter when that fails, because a
- * new segment begins then and knows nothing.
+ * Committing: under one lock, so that commits have an order: verdicts and tokens, the WAL's frame,
+ * and only then memory. What changes before the frame is written does not matter when that fails,
+ * because a new segment begins then and knows nothing.
  */
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -149,8 +149,8 @@ static void judge_sample(struct tsdb *db, struct transaction *transaction,
         encode_sample(transaction, sample, shadow);
     else
         shadow->state = 0;
-    shadow->tail = (struct series_tail){sample->t_ms, sample->bits,
-                                        sample->kind == STAGED_HISTOGRAM};
+    shadow->tail =
+        (struct series_tail){sample->t_ms, sample->bits, sample->kind == STAGED_HISTOGRAM};
 }
 
 static void commit_judge(struct tsdb *db, struct transaction *transaction)
@@ -192,14 +192,14 @@ static void apply_in_order(struct tsdb *db, struct transaction *transaction,
     struct series *series = sample->series;
     bool histogram = sample->kind == STAGED_HISTOGRAM;
     if (series_loose_is_full(series, sample->t_ms, histogram))
-        head_push_chunk(&db->head, series, series_loose_close(series));
+        head_push_chunk(&db->head, series, series_loose_close(&db->head.pool, series));
     if (histogram)
-        series_histogram_append(series, sample->t_ms,
-                                slice_from(transaction->histogram_bytes.data + sample->bits,
-                                           sample->histogram_len));
+        series_histogram_append(
+            &db->head.pool, series, sample->t_ms,
+            slice_from(transaction->histogram_bytes.data + sample->bits, sample->histogram_len));
     else
-        series_loose_append(series, sample->t_ms, sample->bits, token, sample->token_len,
-                            sample->state);
+        series_loose_append(&db->head.pool, series, sample->t_ms, sample->bits, token,
+                            sample->token_len, sample->state);
 }
 
 /* The lock that guards a series now; a member that gets a loose sample becomes loose first. */
@@ -214,9 +214,8 @@ static struct mutex *sample_lock(struct tsdb *db, struct transaction *transactio
     return NULL;
 }
 
-static void commit_apply_samples(struct tsdb *db, struct transaction *transaction,
-                                 uint64_t commit, uint64_t low_watermark,
-                                 struct commit_tally *tally)
+static void commit_apply_samples(struct tsdb *db, struct transaction *transaction, uint64_t commit,
+                                 uint64_t low_watermark, struct commit_tally *tally)
 {
     struct mutex *held = NULL;
     const uint8_t *token = transaction->tokens.items;

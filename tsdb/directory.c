@@ -43,8 +43,8 @@ struct layout_scan {
 static int scan_name(const char *name, void *context)
 {
     struct layout_scan *scan = context;
-    bool ulid = strlen(name) == ULID_LEN &&
-                strspn(name, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == ULID_LEN;
+    bool ulid =
+        strlen(name) == ULID_LEN && strspn(name, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == ULID_LEN;
     if (strcmp(name, "wal") != 0 && strcmp(name, "chunks_head") != 0 && !ulid)
         return 0;
     if (!ulid) {
@@ -105,8 +105,7 @@ static enum err check_format(const struct fs *fs, const char *directory, struct 
     return result == ERR_NONE ? ERR_NONE : explain_denied(fs, directory, &own, err);
 }
 
-static enum err take_lock(const struct fs *fs, struct tsdb_directory *directory,
-                          struct errbuf *err)
+static enum err take_lock(const struct fs *fs, struct tsdb_directory *directory, struct errbuf *err)
 {
     char *path CLEANUP(mem_cleanup) = path_join(directory->path, "lock");
     int fd = fs->open(fs, path, FS_WRITE);
@@ -149,8 +148,7 @@ enum err directory_open(const struct fs *fs, const char *path, bool no_lockfile,
 {
     struct tsdb_directory directory = {.lock_fd = -1};
     directory.beside_prometheus = holds_prometheus(fs, path);
-    directory.path =
-        directory.beside_prometheus ? path_join(path, BESIDE_NAME) : mem_strdup(path);
+    directory.path = directory.beside_prometheus ? path_join(path, BESIDE_NAME) : mem_strdup(path);
     struct errbuf own = ERRBUF_INIT;
     enum err result = fs_make_directories(fs, directory.path, &own);
     if (result != ERR_NONE)

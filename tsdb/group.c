@@ -37,6 +37,7 @@ void group_free(void *freed)
     mem_free(group->bits);
     mem_free(group->states);
     mem_free(group->present);
+    mem_free(group->wal_changed);
     mutex_release(&group->lock);
     mem_free(group);
 }
@@ -53,7 +54,10 @@ void group_reserve(struct sample_group *group, uint32_t count)
     group->bits = mem_realloc_array(group->bits, capacity, sizeof(*group->bits));
     group->states = mem_realloc_array(group->states, capacity, sizeof(*group->states));
     group->present = mem_realloc_array(group->present, words_new, sizeof(*group->present));
+    group->wal_changed =
+        mem_realloc_array(group->wal_changed, words_new, sizeof(*group->wal_changed));
     memset(group->present + words, 0, (words_new - words) * sizeof(*group->present));
+    memset(group->wal_changed + words, 0, (words_new - words) * sizeof(*group->wal_changed));
     group->capacity = capacity;
 }
 
@@ -76,8 +80,8 @@ static void member_close(struct sample_group *group, struct series *series)
     uint32_t position = series->position;
     bool present = group_is_present(group, position);
     uint32_t row_end = present ? group->column->count : series->tail + 1u;
-    struct chunk *chunk = series_row_close(series, group->column, row_end, group->bits[position],
-                                           group->states[position]);
+    struct chunk *chunk = series_row_close(&group->head->pool, series, group->column, row_end,
+                                           group->bits[position], group->states[position]);
     head_push_chunk(group->head, series, chunk);
 }
 
@@ -174,5 +178,5 @@ size_t group_memory(const struct sample_group *group)
 {
     return sizeof(*group) + sizeof(*group->column) +
            group->capacity * (sizeof(*group->refs) + sizeof(*group->bits) + 1) +
-           group_words(group->capacity) * sizeof(*group->present);
+           2 * group_words(group->capacity) * sizeof(*group->present);
 }

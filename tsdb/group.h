@@ -1,11 +1,11 @@
 /*
- * A sample group: what produces rows of samples with one time each (a target, a rule group). It keeps
- * the time column that its members share and, densely by position, what a commit needs to compare a row
- * with the one before, so that a series that did not change is not touched at all.
+ * A sample group: what produces rows of samples with one time each (a target, a rule group). It
+ * keeps the time column that its members share and, densely by position, what a commit needs to
+ * compare a row with the one before, so that a series that did not change is not touched at all.
  *
- * Threads: `refs` and `count` are changed by the group's own commits only, so its appender reads them
- * freely; others may set the vacant bit of a ref. The rest is guarded by `lock` against readers, and
- * changed by the holder of the commit lock only.
+ * Threads: `refs` and `count` are changed by the group's own commits only, so its appender reads
+ * them freely; others may set the vacant bit of a ref. The rest is guarded by `lock` against
+ * readers, and changed by the holder of the commit lock only.
  */
 #pragma once
 
@@ -28,7 +28,7 @@ struct sample_group {
     uint64_t id;
     struct mutex lock;
     /* changed by its own commits: */
-    _Atomic(series_ref) * refs;
+    _Atomic(series_ref) *refs;
     uint32_t count;
     uint32_t capacity;
     /* guarded by lock: */
@@ -41,6 +41,7 @@ struct sample_group {
     uint32_t wal_segment;
     uint32_t wal_count;
     int64_t wal_last_ms;
+    uint64_t *wal_changed; /* bitmap of the last row's changes */
     struct sample_group *next;
     struct sample_group *previous;
 };
@@ -66,7 +67,8 @@ void group_reserve(struct sample_group *group, uint32_t count);
 void group_detach(struct sample_group *group, struct series *series);
 void group_detach_all(struct sample_group *group);
 
-/* Closes the chunks of all members and begins a new column. The commit lock and the lock are held. */
+/* Closes the chunks of all members and begins a new column. The commit lock and the lock are held.
+ */
 void group_roll(struct sample_group *group);
 
 /* What a series' newest in-order sample is. The commit lock, or the lock of the series, is held. */

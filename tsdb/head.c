@@ -13,6 +13,7 @@ void head_init(struct head *head)
     isolation_init(&head->isolation);
     postings_init(&head->postings, &head->isolation);
     refs_init(&head->refs, &head->isolation);
+    byte_pool_init(&head->pool);
     for (size_t i = 0; i < HEAD_SHARDS; i++) {
         mutex_init(&head->shards[i].lock, LOCK_RANK_TSDB_HEAD);
         table_init(&head->shards[i].series);
@@ -27,8 +28,11 @@ void head_init(struct head *head)
 void head_release(struct head *head)
 {
     struct series *series;
-    for (series_ref ref = 1; (series = refs_next(&head->refs, &ref)) != NULL;)
+    for (series_ref ref = 1; (series = refs_next(&head->refs, &ref)) != NULL;) {
+        series_drop_open(&head->pool, series);
         series_free(series);
+    }
+    byte_pool_release(&head->pool);
     for (size_t i = 0; i < HEAD_SHARDS; i++) {
         table_release(&head->shards[i].series);
         mutex_release(&head->shards[i].lock);
@@ -58,6 +62,11 @@ static bool series_touch(struct series *series)
     return true;
 }
 
+static size_t labels_bytes(const struct labels *labels)
+{
+    return sizeof(*labels) + labels->count * sizeof(labels->pairs[0]);
+}
+
 static struct series *series_create(struct head *head, const struct labels *labels)
 {
     const struct labels *own =
@@ -69,6 +78,7 @@ static struct series *series_create(struct head *head, const struct labels *labe
     rwlock_unlock(&head->postings.lock);
     head->series_count++;
     head->series_created++;
+    head->label_bytes += labels_bytes(own);
     return series;
 }
 
@@ -175,6 +185,13 @@ static bool series_kill(struct head *head, struct series *series, uint32_t mark)
     return true;
 }
 
+size_t head_memory(struct head *head)
+{
+    return (size_t)head->series_count * (sizeof(struct series) + 2 * sizeof(struct table_slot)) +
+           (size_t)head->label_bytes + (size_t)head->chunk_bytes + byte_pool_memory(&head->pool) +
+           postings_memory(&head->postings) + refs_memory(&head->refs);
+}
+
 size_t head_collect(struct head *head)
 {
     uint32_t oldest = isolation_oldest_appender(&head->isolation);
@@ -200,6 +217,8 @@ size_t head_collect(struct head *head)
     for (size_t i = 0; i < dead.len; i++)
         refs_clear(&head->refs, dead.items[i]->ref);
     rwlock_unlock(&head->postings.lock);
+    for (size_t i = 0; i < dead.len; i++)
+        head->label_bytes -= labels_bytes(dead.items[i]->labels);
     for (size_t i = 0; i < dead.len; i++)
         isolation_retire(&head->isolation, dead.items[i], series_free);
     head->series_count -= dead.len;

@@ -1,10 +1,10 @@
 /*
- * The head: all series in memory, found by labels (a sharded map), by ref (refs.h) and by label pairs
- * (postings.h), and the time that they span.
+ * The head: all series in memory, found by labels (a sharded map), by ref (refs.h) and by label
+ * pairs (postings.h), and the time that they span.
  *
  * A series is taken out by garbage collection in two rounds. The first marks those without samples;
- * whoever touches one clears the mark. The second removes those that still have a mark from before the
- * oldest open appender, so that a series which a transaction has staged cannot vanish under it.
+ * whoever touches one clears the mark. The second removes those that still have a mark from before
+ * the oldest open appender, so that a series which a transaction has staged cannot vanish under it.
  *
  * Thread-safety: all functions from any registered reader (isolation.h), unless said otherwise.
  */
@@ -12,6 +12,7 @@
 
 #include "base/mutex.h"
 #include "base/table.h"
+#include "tsdb/byte_pool.h"
 #include "tsdb/isolation.h"
 #include "tsdb/postings.h"
 #include "tsdb/refs.h"
@@ -22,7 +23,8 @@
 
 #define HEAD_SHARDS 32
 #define HEAD_STRIPES 256
-/* Neighbours share a stripe, so that a commit of many series in a row locks once for all of them. */
+/* Neighbours share a stripe, so that a commit of many series in a row locks once for all of them.
+ */
 #define HEAD_STRIPE_SHIFT 6
 /* The reference's block range; half of it is how far behind the newest sample one may be. */
 #define HEAD_CHUNK_RANGE_MS INT64_C(7200000)
@@ -41,9 +43,10 @@ struct head {
     struct refs refs;
     struct head_shard shards[HEAD_SHARDS];
     struct mutex stripes[HEAD_STRIPES]; /* loose series */
-    _Atomic int64_t min_ms; /* INT64_MAX when empty */
-    _Atomic int64_t max_ms; /* INT64_MIN when empty */
-    _Atomic int64_t cutoff_ms; /* retention: nothing older is there */
+    struct byte_pool pool;              /* owned by the commit lock */
+    _Atomic int64_t min_ms;             /* INT64_MAX when empty */
+    _Atomic int64_t max_ms;             /* INT64_MIN when empty */
+    _Atomic int64_t cutoff_ms;          /* retention: nothing older is there */
     _Atomic uint64_t series_count;
     _Atomic uint64_t series_created;
     _Atomic uint64_t series_removed;
@@ -52,7 +55,7 @@ struct head {
     _Atomic uint64_t chunks_created;
     _Atomic uint64_t chunks_removed;
     _Atomic uint64_t samples_appended;
-    _Atomic uint64_t histograms_appended;
+    _Atomic uint64_t label_bytes;
 };
 
 void head_init(struct head *head);
@@ -60,7 +63,8 @@ void head_release(struct head *head);
 
 /* The series of a label set, made when it is new. Never NULL. */
 struct series *head_series_for(struct head *head, const struct labels *labels);
-/* NULL when the ref is gone. Keeps the series from being collected while the caller is registered. */
+/* NULL when the ref is gone. Keeps the series from being collected while the caller is registered.
+ */
 struct series *head_series_touch(struct head *head, series_ref ref);
 
 static inline struct series *head_series(const struct head *head, series_ref ref)
@@ -85,6 +89,9 @@ void head_push_chunk(struct head *head, struct series *series, struct chunk *chu
 /* Drops closed chunks whose samples are all older than the cutoff. The commit lock and the series'
  * lock are held. */
 void head_drop_chunks(struct head *head, struct series *series, int64_t cutoff_ms);
+
+/* The bytes of everything in memory but groups; the commit lock is held. */
+size_t head_memory(struct head *head);
 
 /* One round of garbage collection; the commit lock is held. Returns how many series went. */
 size_t head_collect(struct head *head);

@@ -2,11 +2,11 @@
  * Who may see what, and when memory may go.
  *
  * Commits are numbered and published one after another. A *view* takes the number of the last
- * published commit as its watermark. Views and appenders register as *readers*; what is taken out of
- * the shared structures is retired and freed when every reader that could still hold it is gone.
+ * published commit as its watermark. Views and appenders register as *readers*; what is taken out
+ * of the shared structures is retired and freed when every reader that could still hold it is gone.
  *
- * Readers are kept in order of opening, so the oldest watermark and the oldest age are at the head of
- * the list and cost nothing to know.
+ * Readers are kept in order of opening, so the oldest watermark and the oldest age are at the head
+ * of the list and cost nothing to know.
  *
  * Thread-safety: all functions from any thread; publishing is the committer's alone.
  */
@@ -71,5 +71,6 @@ static inline uint64_t isolation_published(const struct isolation *isolation)
 }
 void isolation_publish(struct isolation *isolation, uint64_t commit);
 
-/* Frees the memory as soon as no reader that is open now is left. It must be unreachable for new ones. */
+/* Frees the memory as soon as no reader that is open now is left. It must be unreachable for new
+ * ones. */
 void isolation_retire(struct isolation *isolation, void *memory, void (*free_memory)(void *memory));

@@ -1,6 +1,6 @@
 /*
- * The maintenance thread: syncs the log, brings it back after a failure, and once a minute drops what
- * is older than the retention: samples, series without any, segments.
+ * The maintenance thread: syncs the log, brings it back after a failure, and once a minute drops
+ * what is older than the retention: samples, series without any, segments.
  */
 #include "base/assert.h"
 #include "base/log.h"
@@ -18,8 +18,8 @@ static double seconds_since(struct tsdb *db, int64_t start_ns)
     return (double)(clock_monotonic_ns(db->clock) - start_ns) / 1e9;
 }
 
-/* The time before which nothing is kept; INT64_MIN = no limit. Relative to the data, not to the clock:
- * a server that stood still forgets nothing when it starts. */
+/* The time before which nothing is kept; INT64_MIN = no limit. Relative to the data, not to the
+ * clock: a server that stood still forgets nothing when it starts. */
 static int64_t retention_cutoff_ms(struct tsdb *db)
 {
     int64_t retention_ms = db->retention_ms;
@@ -37,8 +37,7 @@ static uint64_t retention_bytes(struct tsdb *db)
     double percentage = db->retention_percentage;
     uint64_t free_bytes;
     uint64_t total_bytes;
-    if (percentage > 0 &&
-        db->fs->space(db->fs, db->directory.path, &free_bytes, &total_bytes) == 0)
+    if (percentage > 0 && db->fs->space(db->fs, db->directory.path, &free_bytes, &total_bytes) == 0)
         return (uint64_t)((double)total_bytes * percentage / 100);
     return db->retention_bytes;
 }
@@ -49,7 +48,7 @@ static void series_drop(struct tsdb *db, struct series *series, int64_t cutoff_m
     struct sample_group *group = series->group;
     if (group == NULL && series->count > 0 && series->last_ms < cutoff_ms) {
         MUTEX_GUARD(head_stripe(head, series));
-        head_push_chunk(head, series, series_loose_close(series));
+        head_push_chunk(head, series, series_loose_close(&head->pool, series));
     }
     bool late = series->extra != NULL && series->extra->out_of_order != NULL;
     struct chunk *newest = series->closed;
@@ -193,9 +192,8 @@ static void maintenance_run(void *context)
     bool was_failed = false;
     mutex_lock(&db->stop_lock);
     while (!db->stop) {
-        int64_t wait_ns = wal_has_failed(db->wal)
-                              ? MIN(interval_ns, RECOVER_INTERVAL_NS)
-                              : interval_ns;
+        int64_t wait_ns =
+            wal_has_failed(db->wal) ? MIN(interval_ns, RECOVER_INTERVAL_NS) : interval_ns;
         condition_wait_until(&db->stop_condition, &db->stop_lock,
                              clock_monotonic_ns(clock_system) + wait_ns);
         if (db->stop)

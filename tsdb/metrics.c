@@ -68,8 +68,7 @@ static const struct {
     [GAUGE_LOWEST_SECONDS] = {"prometheus_tsdb_lowest_timestamp_seconds",
                               "Lowest timestamp value stored in the database.", COUNTERS_GAUGE},
     [GAUGE_ACTIVE_APPENDERS] = {"prometheus_tsdb_head_active_appenders",
-                                "Number of currently active appender transactions",
-                                COUNTERS_GAUGE},
+                                "Number of currently active appender transactions", COUNTERS_GAUGE},
     [GAUGE_WAL_SEGMENT] = {"prometheus_tsdb_wal_segment_current",
                            "Write log segment index that TSDB is currently writing to.",
                            COUNTERS_GAUGE},
@@ -118,11 +117,10 @@ static const struct {
      "Total number of triggered compactions for the partition.", COUNTERS_COUNTER},
     {"prometheus_tsdb_compactions_skipped_total",
      "Total number of skipped compactions due to disabled auto compaction.", COUNTERS_COUNTER},
-    {"prometheus_tsdb_reloads_total",
-     "Number of times the database reloaded block data from disk.", COUNTERS_COUNTER},
-    {"prometheus_tsdb_reloads_failures_total",
-     "Number of times the database failed to reloadBlocks block data from disk.",
+    {"prometheus_tsdb_reloads_total", "Number of times the database reloaded block data from disk.",
      COUNTERS_COUNTER},
+    {"prometheus_tsdb_reloads_failures_total",
+     "Number of times the database failed to reloadBlocks block data from disk.", COUNTERS_COUNTER},
     {"prometheus_tsdb_head_truncations_failed_total",
      "Total number of head truncations that failed.", COUNTERS_COUNTER},
     {"prometheus_tsdb_wal_truncations_failed_total",
@@ -212,9 +210,11 @@ static struct counter *summary(const char *name, const char *help)
 
 static void histogram(const char *name, const char *help, const double *bounds, size_t count)
 {
-    counters_single(counters_family(&(struct counters_description){
-        .name = name, .help = help, .type = COUNTERS_HISTOGRAM, .bounds = bounds,
-        .bound_count = count}));
+    counters_single(counters_family(&(struct counters_description){.name = name,
+                                                                   .help = help,
+                                                                   .type = COUNTERS_HISTOGRAM,
+                                                                   .bounds = bounds,
+                                                                   .bound_count = count}));
 }
 
 static void register_samples(struct tsdb_metrics *metrics)
@@ -249,8 +249,8 @@ static void register_wal(struct tsdb_metrics *metrics)
                                                 "Total number of WAL corruptions.");
     metrics->wal_writes_failed = counters_counter("prometheus_tsdb_wal_writes_failed_total",
                                                   "Total number of write log writes that failed.");
-    metrics->wal_frames = counters_counter("prometheus_tsdb_wal_page_flushes_total",
-                                           "Total number of page flushes.");
+    metrics->wal_frames =
+        counters_counter("prometheus_tsdb_wal_page_flushes_total", "Total number of page flushes.");
 }
 
 void tsdb_metrics_init(struct tsdb_metrics *metrics, struct tsdb *db)
@@ -274,7 +274,7 @@ void tsdb_metrics_init(struct tsdb_metrics *metrics, struct tsdb *db)
                          "of bytes was exceeded.");
     metrics->replay_duration = counters_gauge("prometheus_tsdb_data_replay_duration_seconds",
                                               "Time taken to replay the data on disk.");
-    static const double compaction_bounds[] = {1,  2,   4,   8,   16,   32,   64,
+    static const double compaction_bounds[] = {1,   2,   4,   8,    16,   32,   64,
                                                128, 256, 512, 1024, 2048, 4096, 8192};
     static const double tombstone_bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                                               0.5,   1,    2.5,   5,    10};

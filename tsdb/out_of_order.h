@@ -1,6 +1,7 @@
 /*
  * The samples of one series that arrived out of order, within the configured window: kept sorted by
- * time and merged with the others when they are read. Few series have any, so they are stored plainly.
+ * time and merged with the others when they are read. Few series have any, so they are stored
+ * plainly.
  *
  * Threads: guarded by the lock of the series.
  */
@@ -16,7 +17,7 @@
 
 struct out_of_order_sample {
     int64_t timestamp_ms;
-    uint64_t bits;   /* of a float sample */
+    uint64_t bits; /* of a float sample */
     uint64_t commit;
     char *histogram; /* encoded (histogram_codec.h), NULL for a float sample */
     uint32_t histogram_len;
@@ -34,7 +35,7 @@ const struct out_of_order_sample *out_of_order_find(const struct out_of_order *s
 void out_of_order_insert(struct out_of_order *samples, struct out_of_order_sample sample);
 /* Forgets what is older; the histograms of those are freed. */
 void out_of_order_drop_before(struct out_of_order *samples, int64_t min_ms);
-/* Merges what a view may see of [min_ms, max_ms] into the columns' memory, whose times are sorted; at
- * equal times what is there already wins. */
+/* Merges what a view may see of [min_ms, max_ms] into the columns' memory, whose times are sorted;
+ * at equal times what is there already wins. */
 enum err out_of_order_merge(const struct out_of_order *samples, uint64_t watermark, int64_t min_ms,
                             int64_t max_ms, struct sample_columns *out) MUST_CHECK;

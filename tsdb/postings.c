@@ -86,8 +86,7 @@ static struct posting_name *name_find(const struct postings *postings, uint32_t 
 
 static struct posting_list *list_find(const struct posting_name *name, uint32_t symbol)
 {
-    return name == NULL ? NULL
-                        : table_get(&name->values, symbol_hash(symbol), list_is, &symbol);
+    return name == NULL ? NULL : table_get(&name->values, symbol_hash(symbol), list_is, &symbol);
 }
 
 static void list_append(struct posting_list *list, series_ref ref)
@@ -228,8 +227,7 @@ static void pair_rewrite(struct postings *postings, struct label_pair pair,
     isolation_retire(postings->isolation, name, name_free);
 }
 
-void postings_remove(struct postings *postings, const struct posting_removal *removed,
-                     size_t count)
+void postings_remove(struct postings *postings, const struct posting_removal *removed, size_t count)
 {
     rwlock_write_lock(&postings->lock);
     for (size_t i = 0; i < count; i++) {

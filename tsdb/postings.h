@@ -1,11 +1,11 @@
 /*
- * The label index of the head: for every label pair the refs of the series that have it, ascending, as
- * differences in varints (one or two bytes a ref). Refs are added in ascending order only, since they
- * count up, so adding is appending.
+ * The label index of the head: for every label pair the refs of the series that have it, ascending,
+ * as differences in varints (one or two bytes a ref). Refs are added in ascending order only, since
+ * they count up, so adding is appending.
  *
- * Readers copy what they need under the lock and decode and compare outside, so that a costly regular
- * expression never holds up a writer. What is handed out as symbols stays alive as long as the reader
- * is registered (isolation.h).
+ * Readers copy what they need under the lock and decode and compare outside, so that a costly
+ * regular expression never holds up a writer. What is handed out as symbols stays alive as long as
+ * the reader is registered (isolation.h).
  *
  * Thread-safety: all functions from any registered reader, unless `_locked`.
  */

@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/codec.h"
 #include "model/symbols.h"
 #include "tsdb/out_of_order.h"
 #include "tsdb/select.h"
@@ -59,7 +58,7 @@ static void snapshot_bytes(struct series_snapshot *snapshot, const struct series
     if (series->len > sizeof(snapshot->bytes))
         to = snapshot->heap = mem_alloc(series->len);
     if (series->len > 0)
-        memcpy(to, series->bytes, series->len);
+        byte_run_copy(series->bytes, series->len, to);
     snapshot->open.bytes = to;
     snapshot->open.len = series->len;
 }
@@ -191,8 +190,8 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
         struct sample_group *group;
         struct mutex *lock = series_lock(head, series, &group);
         if (series->extra->out_of_order != NULL)
-            result = out_of_order_merge(series->extra->out_of_order, watermark, min_ms, max_ms,
-                                        out);
+            result =
+                out_of_order_merge(series->extra->out_of_order, watermark, min_ms, max_ms, out);
         mutex_unlock(lock);
     }
     snapshot_release(&snapshot);
@@ -224,10 +223,8 @@ static bool open_overlaps(const struct series *series, const struct sample_group
     if (series->count == 0 || series->last_ms < min_ms)
         return false;
     int64_t first_ms = series->last_ms - (int64_t)series->step_ms * (series->count - 1);
-    if (series->len > 0) {
-        struct codec_reader reader = codec_reader(series->bytes, series->len);
-        first_ms = codec_read_varint(&reader);
-    }
+    if (series->len > 0)
+        first_ms = series_loose_first_ms(series);
     return first_ms <= max_ms;
 }
 
@@ -239,12 +236,11 @@ static bool series_overlaps(struct head *head, struct series *series, int64_t mi
     struct mutex *lock = series_lock(head, series, &group);
     bool overlaps = open_overlaps(series, group, min_ms, max_ms);
     struct chunk *closed = series->closed;
-    const struct out_of_order *late =
-        series->extra == NULL ? NULL : series->extra->out_of_order;
+    const struct out_of_order *late = series->extra == NULL ? NULL : series->extra->out_of_order;
     if (!overlaps && late != NULL && late->samples.len > 0)
-        overlaps = ranges_overlap(late->samples.items[0].timestamp_ms,
-                                  late->samples.items[late->samples.len - 1].timestamp_ms,
-                                  min_ms, max_ms);
+        overlaps =
+            ranges_overlap(late->samples.items[0].timestamp_ms,
+                           late->samples.items[late->samples.len - 1].timestamp_ms, min_ms, max_ms);
     mutex_unlock(lock);
     for (; !overlaps && closed != NULL && closed->max_ms >= min_ms; closed = closed->next)
         overlaps = closed->min_ms <= max_ms;
@@ -337,8 +333,8 @@ static void symbols_from_index(struct head *head, uint32_t name, symbol_list *ou
 }
 
 /* The values of `name`, or with SYMBOL_NONE the names, of the series that match. */
-static void symbols_from_series(struct head *head, uint32_t name,
-                                const struct series_query *query, symbol_list *out)
+static void symbols_from_series(struct head *head, uint32_t name, const struct series_query *query,
+                                symbol_list *out)
 {
     ref_list refs = {0};
     select_refs(head, query->matchers, query->matcher_count, &refs);
@@ -360,9 +356,8 @@ static void symbols_from_series(struct head *head, uint32_t name,
     vec_release(&refs);
 }
 
-static enum err list_texts(struct head_view *view, uint32_t name,
-                           const struct series_query *query, struct arena *arena,
-                           struct text_list *out)
+static enum err list_texts(struct head_view *view, uint32_t name, const struct series_query *query,
+                           struct arena *arena, struct text_list *out)
 {
     struct head *head = &view->db->head;
     *out = (struct text_list){0};

@@ -148,8 +148,7 @@ static bool joiner_may_join(struct row *row, struct series *series, bool replayi
 }
 
 void row_prepare(struct row *row, bool replaying,
-                 void (*spill)(void *context, struct series *series, uint64_t bits),
-                 void *context)
+                 void (*spill)(void *context, struct series *series, uint64_t bits), void *context)
 {
     struct sample_group *group = row->group;
     for (uint32_t i = 0; i < row->position_count; i++) {
@@ -204,8 +203,8 @@ bool row_unstage(struct row *row, const struct series *series, uint64_t *out_bit
 }
 
 /* Which of the 64 positions from `base` on differ from the last row? */
-static uint64_t changed_word(const struct row *row, const struct sample_group *group,
-                             uint32_t base, uint32_t end)
+static uint64_t changed_word(const struct row *row, const struct sample_group *group, uint32_t base,
+                             uint32_t end)
 {
     uint64_t changed = 0;
     const uint64_t *now = row->bits.items + base;
@@ -255,11 +254,12 @@ static void apply_toggles(struct row *row, uint32_t column_row)
         struct series *series = head_series(group->head, ref);
         ASSERT(series != NULL);
         if (row_has(row, position)) {
-            series_row_return(series, column_row, group->bits[position], group->states[position]);
+            series_row_return(&group->head->pool, series, column_row, group->bits[position],
+                              group->states[position]);
         } else {
             atomic_store_explicit(&series->last_ms, group->last_ms, memory_order_relaxed);
             series->last_bits = group->bits[position];
-            series_row_leave(series, column_row);
+            series_row_leave(&group->head->pool, series, column_row);
         }
     }
 }
@@ -283,10 +283,10 @@ static void apply_changes(struct row *row, uint32_t column_row)
         if (i + ROW_PREFETCH / 2 < count) {
             struct series *ahead = head_series(
                 group->head, group->refs[row->changes.items[i + ROW_PREFETCH / 2].position]);
-            __builtin_prefetch(ahead->bytes + ahead->len, 1);
+            __builtin_prefetch(ahead->bytes, 1);
         }
-        series_row_change(series, column_row, group->bits[position], group->states[position],
-                          token, change->token_len);
+        series_row_change(&group->head->pool, series, column_row, group->bits[position],
+                          group->states[position], token, change->token_len);
         token += change->token_len;
         group->bits[position] = row->bits.items[position];
         group->states[position] = change->state;
@@ -302,7 +302,7 @@ static void apply_joiners(struct row *row)
         struct series *series = row->joiners.items[i].series;
         struct mutex *stripe = head_stripe(group->head, series);
         mutex_lock(stripe);
-        head_push_chunk(group->head, series, series_loose_close(series));
+        head_push_chunk(group->head, series, series_loose_close(&group->head->pool, series));
         series->position = position;
         series->row_first = SERIES_ROW_NONE;
         series->flags = (uint8_t)(series->flags & ~(SERIES_EMPTY | SERIES_HISTOGRAM));
@@ -323,8 +323,7 @@ void row_apply(struct row *row, uint64_t commit)
     column->commits[column_row] = commit;
     apply_toggles(row, column_row);
     apply_changes(row, column_row);
-    memcpy(group->present, row->present.items,
-           group_words(group->count) * sizeof(*group->present));
+    memcpy(group->present, row->present.items, group_words(group->count) * sizeof(*group->present));
     group->last_ms = row->t_ms;
     column->count = column_row + 1;
     if (column_row + 1 == column->capacity)

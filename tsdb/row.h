@@ -1,10 +1,10 @@
 /*
  * One row of a sample group on its way into storage: staged by an appender, compared with the row
- * before it, and applied. Values lie densely by position; the usual case, the same series in the same
- * order as last time, neither hashes nor touches a series.
+ * before it, and applied. Values lie densely by position; the usual case, the same series in the
+ * same order as last time, neither hashes nor touches a series.
  *
- * Life: row_begin, row_stage ..., then under the commit lock row_prepare, row_encode, (the WAL), and
- * row_apply or row_abandon.
+ * Life: row_begin, row_stage ..., then under the commit lock row_prepare, row_encode, (the WAL),
+ * and row_apply or row_abandon.
  *
  * Threads: owned by its appender.
  */
@@ -79,8 +79,7 @@ enum row_staged row_stage_joiner(struct row *row, struct series *series, uint64_
 
 /* Gives positions to joiners, and hands those samples over that cannot be part of the row. */
 void row_prepare(struct row *row, bool replaying,
-                 void (*spill)(void *context, struct series *series, uint64_t bits),
-                 void *context);
+                 void (*spill)(void *context, struct series *series, uint64_t bits), void *context);
 /* Takes a member out of the row; false when it is not in it. */
 bool row_unstage(struct row *row, const struct series *series, uint64_t *out_bits);
 void row_encode(struct row *row);

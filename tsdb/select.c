@@ -15,9 +15,9 @@ typedef VEC(uint32_t) symbol_list;
 /* A matcher on its way. */
 struct selector {
     const struct matcher *matcher;
-    uint32_t name;       /* SYMBOL_NONE: no series has the label */
+    uint32_t name; /* SYMBOL_NONE: no series has the label */
     bool matches_empty;
-    bool listed;         /* `values` are all that match */
+    bool listed; /* `values` are all that match */
     symbol_list values;
     size_t series_count; /* of the values */
     bool done;

@@ -10,17 +10,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* 24, 40, 56 ... 120, then steps of an eighth: what malloc hands out without waste. */
-size_t series_bytes_capacity(size_t len)
-{
-    if (len == 0)
-        return 0;
-    size_t step = 16;
-    while (step * 8 < len + 8)
-        step *= 2;
-    return (len + 8 + step - 1) / step * step - 8;
-}
-
 struct series *series_new(const struct labels *labels, series_ref ref)
 {
     struct series *series = mem_zalloc(sizeof(*series));
@@ -46,7 +35,7 @@ void series_free(void *freed)
         mem_free(series->extra->hidden);
         mem_free(series->extra);
     }
-    mem_free(series->bytes);
+    ASSERT(series->len == 0);
     labels_unref(series->labels);
     mem_free(series);
 }
@@ -58,41 +47,37 @@ struct series_extra *series_extra(struct series *series)
     return series->extra;
 }
 
-static void bytes_append(struct series *series, const uint8_t *data, size_t len)
+static inline void bytes_append(struct byte_pool *pool, struct series *series, const uint8_t *data,
+                                size_t len)
 {
-    size_t capacity = series_bytes_capacity(series->len);
-    if (series->len + len > capacity)
-        series->bytes = mem_realloc(series->bytes, series_bytes_capacity(series->len + len));
-    memcpy(series->bytes + series->len, data, len);
-    series->len += (uint32_t)len;
+    byte_run_append(pool, &series->bytes, &series->len, data, len);
 }
 
-static void bytes_drop(struct series *series)
+void series_drop_open(struct byte_pool *pool, struct series *series)
 {
-    mem_free(series->bytes);
-    series->bytes = NULL;
-    series->len = 0;
+    byte_run_free(pool, &series->bytes, &series->len);
 }
 
-static void bytes_append_run(struct series *series, uint64_t count)
+static void bytes_append_run(struct byte_pool *pool, struct series *series, uint64_t count)
 {
     uint8_t run[TOKEN_RUN_SIZE_MAX];
     if (count > 0)
-        bytes_append(series, run, token_encode_run(run, count));
+        bytes_append(pool, series, run, token_encode_run(run, count));
 }
 
 /* Gives a constant chunk of rows its bytes. */
-static void row_materialise(struct series *series, uint64_t bits, uint8_t state)
+static void row_materialise(struct byte_pool *pool, struct series *series, uint64_t bits,
+                            uint8_t state)
 {
     if (series->len > 0)
         return;
     uint8_t token[TOKEN_SIZE_MAX];
-    bytes_append(series, token, token_encode_absolute(token, bits, state));
-    bytes_append_run(series, (uint64_t)(series->tail - series->row_first));
+    bytes_append(pool, series, token, token_encode_absolute(token, bits, state));
+    bytes_append_run(pool, series, (uint64_t)(series->tail - series->row_first));
 }
 
-void series_row_change(struct series *series, uint32_t row, uint64_t bits, uint8_t state,
-                       const uint8_t *token, size_t token_len)
+void series_row_change(struct byte_pool *pool, struct series *series, uint32_t row, uint64_t bits,
+                       uint8_t state, const uint8_t *token, size_t token_len)
 {
     if (series->row_first == SERIES_ROW_NONE)
         series->row_first = (uint8_t)row;
@@ -101,24 +86,25 @@ void series_row_change(struct series *series, uint32_t row, uint64_t bits, uint8
         series->tail = (uint16_t)row;
         return;
     }
-    row_materialise(series, bits, state);
-    bytes_append_run(series, row - series->tail - 1u);
-    bytes_append(series, token, token_len);
+    row_materialise(pool, series, bits, state);
+    bytes_append_run(pool, series, row - series->tail - 1u);
+    bytes_append(pool, series, token, token_len);
     series->tail = (uint16_t)row;
 }
 
-void series_row_leave(struct series *series, uint32_t row)
+void series_row_leave(struct byte_pool *pool, struct series *series, uint32_t row)
 {
     if (series->row_first == SERIES_ROW_NONE || series->row_first == row) {
         series->row_first = SERIES_ROW_NONE;
         return;
     }
     if (series->len > 0)
-        bytes_append_run(series, row - 1 - series->tail);
+        bytes_append_run(pool, series, row - 1 - series->tail);
     series->tail = (uint16_t)(row - 1);
 }
 
-void series_row_return(struct series *series, uint32_t row, uint64_t bits, uint8_t state)
+void series_row_return(struct byte_pool *pool, struct series *series, uint32_t row, uint64_t bits,
+                       uint8_t state)
 {
     if (series->row_first == SERIES_ROW_NONE) {
         series->row_first = (uint8_t)row;
@@ -126,13 +112,14 @@ void series_row_return(struct series *series, uint32_t row, uint64_t bits, uint8
         return;
     }
     uint8_t gap[TOKEN_RUN_SIZE_MAX];
-    row_materialise(series, bits, state);
-    bytes_append(series, gap, token_encode_gap(gap, row - series->tail - 1u));
+    row_materialise(pool, series, bits, state);
+    bytes_append(pool, series, gap, token_encode_gap(gap, row - series->tail - 1u));
     series->tail = (uint16_t)(row - 1);
 }
 
-struct chunk *series_row_close(struct series *series, struct time_column *column,
-                               uint32_t row_end, uint64_t bits, uint8_t state)
+struct chunk *series_row_close(struct byte_pool *pool, struct series *series,
+                               struct time_column *column, uint32_t row_end, uint64_t bits,
+                               uint8_t state)
 {
     if (series->row_first == SERIES_ROW_NONE || series->row_first >= row_end) {
         ASSERT(series->len == 0);
@@ -141,13 +128,14 @@ struct chunk *series_row_close(struct series *series, struct time_column *column
     }
     if (series->len == 0)
         series->tail = series->row_first;
-    row_materialise(series, bits, state);
-    struct chunk *chunk = chunk_new(CHUNK_ROWS, column, series->bytes, series->len);
+    row_materialise(pool, series, bits, state);
+    struct chunk *chunk = chunk_new(CHUNK_ROWS, column, series->len);
+    byte_run_copy(series->bytes, series->len, chunk->bytes);
     chunk->row_first = series->row_first;
     chunk->count = (uint16_t)row_end;
     chunk->min_ms = column->times_ms[series->row_first];
     chunk->max_ms = column->times_ms[row_end - 1];
-    bytes_drop(series);
+    series_drop_open(pool, series);
     series->row_first = SERIES_ROW_NONE;
     return chunk;
 }
@@ -164,7 +152,7 @@ bool series_loose_is_full(const struct series *series, int64_t t_ms, bool histog
     return step <= 0 || step > INT32_MAX;
 }
 
-static void loose_append_varint(struct series *series, int64_t value)
+static void loose_append_varint(struct byte_pool *pool, struct series *series, int64_t value)
 {
     uint64_t zigzag = codec_zigzag(value);
     uint8_t bytes[10];
@@ -172,22 +160,24 @@ static void loose_append_varint(struct series *series, int64_t value)
     for (; zigzag >= 0x80; zigzag >>= 7)
         bytes[len++] = (uint8_t)(zigzag | 0x80);
     bytes[len++] = (uint8_t)zigzag;
-    bytes_append(series, bytes, len);
+    bytes_append(pool, series, bytes, len);
 }
 
 /* Gives a chunk of one value and one step its bytes; the state is still that of the last value. */
-static void loose_materialise(struct series *series)
+static void loose_materialise(struct byte_pool *pool, struct series *series)
 {
     if (series->len > 0)
         return;
     uint8_t token[TOKEN_SIZE_MAX];
-    loose_append_varint(series, series->last_ms - (int64_t)series->step_ms * (series->count - 1));
-    loose_append_varint(series, series->step_ms);
-    bytes_append(series, token, token_encode_absolute(token, series->last_bits, series->state));
+    loose_append_varint(pool, series,
+                        series->last_ms - (int64_t)series->step_ms * (series->count - 1));
+    loose_append_varint(pool, series, series->step_ms);
+    bytes_append(pool, series, token,
+                 token_encode_absolute(token, series->last_bits, series->state));
 }
 
-void series_loose_append(struct series *series, int64_t t_ms, uint64_t bits, const uint8_t *token,
-                         size_t token_len, uint8_t state)
+void series_loose_append(struct byte_pool *pool, struct series *series, int64_t t_ms, uint64_t bits,
+                         const uint8_t *token, size_t token_len, uint8_t state)
 {
     ASSERT(series->count < CHUNK_SAMPLES_MAX);
     if (series->count == 0) {
@@ -205,17 +195,17 @@ void series_loose_append(struct series *series, int64_t t_ms, uint64_t bits, con
         if (same_value && step_ms == series->step_ms) {
             series->tail++;
         } else {
-            loose_materialise(series);
-            bytes_append_run(series, series->tail);
+            loose_materialise(pool, series);
+            bytes_append_run(pool, series, series->tail);
             series->tail = same_value;
             if (step_ms != series->step_ms) {
                 uint8_t gap[TOKEN_RUN_SIZE_MAX];
                 int64_t change = (int64_t)step_ms - series->step_ms;
-                bytes_append(series, gap, token_encode_gap(gap, codec_zigzag(change)));
+                bytes_append(pool, series, gap, token_encode_gap(gap, codec_zigzag(change)));
                 series->step_ms = step_ms;
             }
             if (!same_value)
-                bytes_append(series, token, token_len);
+                bytes_append(pool, series, token, token_len);
         }
     }
     atomic_store_explicit(&series->last_ms, t_ms, memory_order_relaxed);
@@ -225,44 +215,47 @@ void series_loose_append(struct series *series, int64_t t_ms, uint64_t bits, con
     series->flags = (uint8_t)(series->flags & ~(SERIES_HISTOGRAM | SERIES_EMPTY));
 }
 
-void series_histogram_append(struct series *series, int64_t t_ms, struct slice encoded)
+void series_histogram_append(struct byte_pool *pool, struct series *series, int64_t t_ms,
+                             struct slice encoded)
 {
     ASSERT(series->count < CHUNK_SAMPLES_MAX);
-    loose_append_varint(series, series->count == 0 ? t_ms : t_ms - series->last_ms);
+    loose_append_varint(pool, series, series->count == 0 ? t_ms : t_ms - series->last_ms);
     uint8_t length[10];
     size_t length_len = 0;
     uint64_t left = encoded.len;
     for (; left >= 0x80; left >>= 7)
         length[length_len++] = (uint8_t)(left | 0x80);
     length[length_len++] = (uint8_t)left;
-    bytes_append(series, length, length_len);
-    bytes_append(series, (const uint8_t *)encoded.ptr, encoded.len);
+    bytes_append(pool, series, length, length_len);
+    bytes_append(pool, series, (const uint8_t *)encoded.ptr, encoded.len);
     atomic_store_explicit(&series->last_ms, t_ms, memory_order_relaxed);
     series->state = 0;
     series->count++;
     series->flags = (uint8_t)((series->flags & ~SERIES_EMPTY) | SERIES_HISTOGRAM);
 }
 
-/* The time of the first sample of the open chunk. */
-static int64_t loose_first_ms(const struct series *series)
+int64_t series_loose_first_ms(const struct series *series)
 {
-    struct codec_reader reader = codec_reader(series->bytes, series->len);
+    uint8_t start[10];
+    size_t len = MIN((size_t)series->len, sizeof(start));
+    byte_run_copy(series->bytes, len, start);
+    struct codec_reader reader = codec_reader(start, len);
     return codec_read_varint(&reader);
 }
 
-struct chunk *series_loose_close(struct series *series)
+struct chunk *series_loose_close(struct byte_pool *pool, struct series *series)
 {
     if (series->count == 0)
         return NULL;
     bool histogram = series->flags & SERIES_HISTOGRAM;
     if (!histogram)
-        loose_materialise(series);
-    struct chunk *chunk = chunk_new(histogram ? CHUNK_HISTOGRAM : CHUNK_LOOSE, NULL,
-                                    series->bytes, series->len);
+        loose_materialise(pool, series);
+    struct chunk *chunk = chunk_new(histogram ? CHUNK_HISTOGRAM : CHUNK_LOOSE, NULL, series->len);
+    byte_run_copy(series->bytes, series->len, chunk->bytes);
     chunk->count = series->count;
-    chunk->min_ms = loose_first_ms(series);
+    chunk->min_ms = series_loose_first_ms(series);
     chunk->max_ms = series->last_ms;
-    bytes_drop(series);
+    series_drop_open(pool, series);
     series->count = 0;
     series->tail = 0;
     series->state = (uint8_t)(series->state & ~TOKEN_STATE_RAW);
@@ -284,8 +277,8 @@ void series_note_commit(struct series *series, uint64_t commit, uint64_t low_wat
     }
     if (series->last_commit > low_watermark) {
         extra = series_extra(series);
-        extra->hidden = mem_realloc_array(extra->hidden, extra->hidden_count + 1,
-                                          sizeof(*extra->hidden));
+        extra->hidden =
+            mem_realloc_array(extra->hidden, extra->hidden_count + 1, sizeof(*extra->hidden));
         extra->hidden[extra->hidden_count++] =
             (struct series_hidden){series->last_commit, series->last_commit_count};
     }
@@ -317,9 +310,4 @@ bool series_is_empty(const struct series *series)
 {
     return series->closed == NULL && series->count == 0 && series->group == NULL &&
            (series->extra == NULL || series->extra->out_of_order == NULL);
-}
-
-size_t series_memory(const struct series *series)
-{
-    return sizeof(*series) + series_bytes_capacity(series->len);
 }

@@ -1,9 +1,9 @@
 /*
- * A series in the head: labels, ref, its open chunk and the list of closed ones. There may be millions,
- * so the fixed part is small and everything rare hangs behind `extra`.
+ * A series in the head: labels, ref, its open chunk and the list of closed ones. There may be
+ * millions, so the fixed part is small and everything rare hangs behind `extra`.
  *
- * A series is either a *member* of a sample group (its open chunk is kind rows and the group keeps its
- * last value) or *loose* (it keeps last time and value itself, floats or histograms).
+ * A series is either a *member* of a sample group (its open chunk is kind rows and the group keeps
+ * its last value) or *loose* (it keeps last time and value itself, floats or histograms).
  *
  *      new ──first sample──▶ loose ◀──append_at, or a second group──┐
  *       └──first row of a group──▶ member ──────────────────────────┘
@@ -12,16 +12,19 @@
  * Invariants:
  *   1. A member's open chunk belongs to its group's present column.
  *   2. len == 0: all samples of the open chunk have one value (and one step), so it owns no bytes.
- *   3. `last_ms` and `last_bits` are those of the newest in-order sample, of a member as of its joining.
+ *   3. `last_ms` and `last_bits` are those of the newest in-order sample, of a member as of its
+ * joining.
  *
- * Threads: all changes are made by the holder of the commit lock, who also takes the lock that readers
- * take: the group's for a member, the stripe's for a loose series. So the committer may read without.
+ * Threads: all changes are made by the holder of the commit lock, who also takes the lock that
+ * readers take: the group's for a member, the stripe's for a loose series. So the committer may
+ * read without.
  */
 #pragma once
 
 #include "base/compiler.h"
 #include "model/labels.h"
 #include "tsdb/appender.h"
+#include "tsdb/byte_pool.h"
 #include "tsdb/chunk.h"
 
 #include <stdbool.h>
@@ -58,18 +61,22 @@ struct series {
     _Atomic(struct chunk *) closed; /* newest first */
     struct series_extra *extra;
     _Atomic(struct sample_group *) group; /* NULL = loose */
-    uint8_t *bytes; /* of the open chunk */
+    /* what a change of a member touches is together */
+    struct byte_block *bytes; /* of the open chunk: byte_pool.h */
     uint32_t len;
-    uint32_t position; /* in the group */
+    uint16_t
+        tail; /* loose: samples behind the bytes; member: last row that the bytes account for */
+    uint8_t row_first;       /* member: SERIES_ROW_NONE = no open chunk */
+    uint8_t count;           /* loose: samples in the open chunk */
     _Atomic int64_t last_ms; /* loose: advisory reads take no lock */
     uint64_t last_bits;
     uint64_t last_commit;       /* loose: the commit of the newest samples */
     uint32_t last_commit_count; /* and how many it brought */
-    int32_t step_ms;            /* loose */
-    uint16_t tail;  /* loose: samples behind the bytes; member: last row that the bytes account for */
-    uint8_t count;  /* loose: samples in the open chunk */
-    uint8_t row_first; /* member: SERIES_ROW_NONE = no open chunk */
-    uint8_t state;  /* tokens.h, of the loose stream */
+    union {
+        int32_t step_ms;   /* loose */
+        uint32_t position; /* member: in the group */
+    };
+    uint8_t state; /* tokens.h, of the loose stream */
     uint8_t flags;
     uint8_t flips;     /* owned by the commit lock */
     uint8_t in_commit; /* owned by the commit lock: staged in the commit that runs */
@@ -80,35 +87,41 @@ struct series {
 };
 
 struct series *series_new(const struct labels *labels, series_ref ref) MUST_CHECK;
-void series_free(void *series); /* struct series; void for the reclaimer */
+/* The start of a loose open chunk that has bytes. */
+int64_t series_loose_first_ms(const struct series *series);
+/* Without an open chunk. struct series; void for the reclaimer. */
+void series_free(void *series);
+/* Forgets the open chunk. */
+void series_drop_open(struct byte_pool *pool, struct series *series);
 struct series_extra *series_extra(struct series *series);
-
-/* Memory that the open chunk's bytes take for a length. */
-size_t series_bytes_capacity(size_t len);
 
 /* --- member: rows of a group; `bits` and `state` are the group's, before the change --- */
 
 /* A row brings another value, coded by `token`. */
-void series_row_change(struct series *series, uint32_t row, uint64_t bits, uint8_t state,
-                       const uint8_t *token, size_t token_len);
+void series_row_change(struct byte_pool *pool, struct series *series, uint32_t row, uint64_t bits,
+                       uint8_t state, const uint8_t *token, size_t token_len);
 /* It is not in this row, but was in the one before. */
-void series_row_leave(struct series *series, uint32_t row);
+void series_row_leave(struct byte_pool *pool, struct series *series, uint32_t row);
 /* It is in this row, but was not in the one before. */
-void series_row_return(struct series *series, uint32_t row, uint64_t bits, uint8_t state);
-/* Closes the open chunk; `row_end` is one past the last row that it is in. NULL when there is none. */
-struct chunk *series_row_close(struct series *series, struct time_column *column,
-                               uint32_t row_end, uint64_t bits, uint8_t state);
+void series_row_return(struct byte_pool *pool, struct series *series, uint32_t row, uint64_t bits,
+                       uint8_t state);
+/* Closes the open chunk; `row_end` is one past the last row that it is in. NULL when there is none.
+ */
+struct chunk *series_row_close(struct byte_pool *pool, struct series *series,
+                               struct time_column *column, uint32_t row_end, uint64_t bits,
+                               uint8_t state);
 
 /* --- loose --- */
 
 /* Must the open chunk be closed before a float sample at `t_ms`? */
 bool series_loose_is_full(const struct series *series, int64_t t_ms, bool histogram);
 /* `token` codes `bits` after last_bits; `state` is the state behind it. */
-void series_loose_append(struct series *series, int64_t t_ms, uint64_t bits, const uint8_t *token,
-                         size_t token_len, uint8_t state);
-void series_histogram_append(struct series *series, int64_t t_ms, struct slice encoded);
+void series_loose_append(struct byte_pool *pool, struct series *series, int64_t t_ms, uint64_t bits,
+                         const uint8_t *token, size_t token_len, uint8_t state);
+void series_histogram_append(struct byte_pool *pool, struct series *series, int64_t t_ms,
+                             struct slice encoded);
 /* Closes the open chunk; NULL when there is none. */
-struct chunk *series_loose_close(struct series *series);
+struct chunk *series_loose_close(struct byte_pool *pool, struct series *series);
 /* Notes that `commit` brings samples; `low_watermark` is the lowest of open views. */
 void series_note_commit(struct series *series, uint64_t commit, uint64_t low_watermark);
 /* How many of the newest loose samples a view may not see. */
@@ -117,5 +130,3 @@ uint32_t series_hidden(const struct series *series, uint64_t watermark);
 void series_push_closed(struct series *series, struct chunk *chunk);
 /* Has it no sample at all? */
 bool series_is_empty(const struct series *series);
-/* The bytes that it takes, without labels and index. */
-size_t series_memory(const struct series *series);

@@ -5,9 +5,11 @@
 
 #include <math.h>
 
-const double token_powers[32] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10,
-                                 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1,    1,    1,    1,
-                                 1,    1,    1,    1,    1,    1,    1,    1,    1,    1};
+const double token_powers[32] = {
+    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,        1e8,        1e9, 1e10,
+    1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1.0 / 1024, 1.0 / 4096, 1,   1,
+    1,    1,    1,    1,    1,    1,    1,    1,          1,          1,
+};
 
 /* Adding and subtracting this rounds a double below 2^51 to an integer. */
 #define TOKEN_ROUND (6755399441055744.0) /* 1.5 * 2^52 */
@@ -102,6 +104,24 @@ static size_t token_put_bits(uint8_t *out, uint64_t last, uint64_t bits, uint8_t
     return 2 + count;
 }
 
+/* The exponent under which the integer is smallest. */
+static bool token_choose(uint64_t bits, bool integers_only, unsigned *out_exponent,
+                         int64_t *out_integer)
+{
+    unsigned exponent_end = integers_only ? 1 : TOKEN_EXPONENT_DECIMALS + 1;
+    for (unsigned exponent = 0; exponent < exponent_end; exponent++) {
+        if (!token_integer(bits, exponent, out_integer))
+            continue;
+        *out_exponent = exponent;
+        if (exponent == 0 && *out_integer != 0 && *out_integer % 1024 == 0) {
+            *out_exponent = *out_integer % 4096 == 0 ? TOKEN_EXPONENT_PAGES : TOKEN_EXPONENT_KIBI;
+            *out_integer /= *out_integer % 4096 == 0 ? 4096 : 1024;
+        }
+        return true;
+    }
+    return false;
+}
+
 /* A value that is no decimal under the exponent in force. */
 static __attribute__((noinline)) size_t token_encode_other(uint8_t *out, uint64_t last,
                                                            uint64_t bits, uint8_t *state)
@@ -113,16 +133,14 @@ static __attribute__((noinline)) size_t token_encode_other(uint8_t *out, uint64_
     }
     int64_t integer;
     unsigned exponent_first = *state & TOKEN_STATE_EXPONENT;
-    if (token_integer(bits, exponent_first, &integer)) {
+    if (*state & TOKEN_STATE_KNOWN && token_integer(bits, exponent_first, &integer)) {
         *state = (uint8_t)(TOKEN_STATE_DECIMAL | TOKEN_STATE_KNOWN | exponent_first);
         return token_put_integer(out, exponent_first, integer);
     }
-    unsigned exponent_end = *state & TOKEN_STATE_RAW ? 1 : TOKEN_EXPONENT_MAX + 1;
-    for (unsigned exponent = 0; exponent < exponent_end; exponent++) {
-        if (token_integer(bits, exponent, &integer)) {
-            *state = (uint8_t)(TOKEN_STATE_DECIMAL | TOKEN_STATE_KNOWN | exponent);
-            return token_put_integer(out, exponent, integer);
-        }
+    unsigned exponent;
+    if (token_choose(bits, *state & TOKEN_STATE_RAW, &exponent, &integer)) {
+        *state = (uint8_t)(TOKEN_STATE_DECIMAL | TOKEN_STATE_KNOWN | exponent);
+        return token_put_integer(out, exponent, integer);
     }
     size_t len = token_put_bits(out, last, bits, *state);
     double value = codec_bits_double(bits);
@@ -174,8 +192,7 @@ void token_reader_resume(struct token_reader *reader, uint64_t bits, uint8_t sta
 {
     reader->bits = bits;
     reader->state = state;
-    reader->base =
-        state & TOKEN_STATE_DECIMAL ? token_base(bits, state & TOKEN_STATE_EXPONENT) : 0;
+    reader->base = state & TOKEN_STATE_DECIMAL ? token_base(bits, state & TOKEN_STATE_EXPONENT) : 0;
 }
 
 static bool token_get_varint(struct token_reader *reader, uint64_t *out)

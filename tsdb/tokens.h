@@ -1,10 +1,11 @@
 /*
  * Values as bytes: the tokens that open chunks and WAL records share.
  *
- * Most samples are decimals: 0.25 is 25 with exponent 2. A value that is an exact decimal under the
- * exponent in force is coded as the difference of two integers, one to four bytes; the encoder takes
- * it only when the division gives back the same 64 bits. Everything else (NaN payloads, infinities,
- * -0, full mantissas) is coded as the difference of bits or as raw bits, so nothing is ever rounded.
+ * Most samples are decimals: 0.25 is 25 with exponent 2, 8192 is 2 with the exponent for pages. A
+ * value that is an exact decimal under the exponent in force is coded as the difference of two
+ * integers, one to four bytes; the encoder takes it only when the division gives back the same 64
+ * bits. Everything else (NaN payloads, infinities, -0, full mantissas) is coded as the difference
+ * of bits or as raw bits, so nothing is ever rounded.
  *
  *     00-7F          zigzag difference, 7 bits             (needs a decimal before it)
  *     80-BF +1       zigzag difference, 14 bits, high first
@@ -41,9 +42,13 @@
 #define TOKEN_STATE_KNOWN 0x20u   /* `bits` is known to the reader */
 #define TOKEN_STATE_EXPONENT 0x1fu
 
-#define TOKEN_EXPONENT_MAX 17
+#define TOKEN_EXPONENT_DECIMALS 17
+#define TOKEN_EXPONENT_KIBI 18  /* integer * 1024 */
+#define TOKEN_EXPONENT_PAGES 19 /* integer * 4096 */
+#define TOKEN_EXPONENT_MAX 19
 #define TOKEN_INTEGER_MAX (INT64_C(1) << 51)
 
+/* value = integer / power, exactly */
 extern const double token_powers[32];
 
 /* Codes `bits` after `last`; writes at most TOKEN_SIZE_MAX bytes, returns how many. */

@@ -1,6 +1,6 @@
 /*
- * A transaction: samples on their way into storage, a row of a group and loose ones, staged and then
- * committed together. Appenders are transactions; so is every frame that a replay reads.
+ * A transaction: samples on their way into storage, a row of a group and loose ones, staged and
+ * then committed together. Appenders are transactions; so is every frame that a replay reads.
  *
  * Threads: owned by its appender.
  */
@@ -29,7 +29,7 @@ enum staged_verdict {
 struct staged_sample {
     struct series *series;
     int64_t t_ms;
-    uint64_t bits;         /* histogram: offset in histogram_bytes */
+    uint64_t bits; /* histogram: offset in histogram_bytes */
     uint32_t histogram_len;
     uint8_t kind;
     /* made by the commit: */

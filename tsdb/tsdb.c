@@ -166,14 +166,8 @@ void tsdb_head_stats(struct tsdb *db, struct tsdb_head_stats *out)
     out->max_ms = head->max_ms;
     out->samples_appended = head->samples_appended;
     out->wal_bytes = wal_bytes(db->wal);
-    out->memory_bytes = head->chunk_bytes + postings_memory(&head->postings);
     mutex_lock(&db->commit_lock);
-    struct series *series;
-    for (series_ref ref = 1; (series = refs_next(&head->refs, &ref)) != NULL;)
-        out->memory_bytes += series_memory(series) + sizeof(struct labels) +
-                             series->labels->count * sizeof(struct label_pair) +
-                             2 * sizeof(struct table_slot);
-    out->memory_bytes += refs_memory(&head->refs);
+    out->memory_bytes = head_memory(head);
     for (struct sample_group *group = db->groups; group != NULL; group = group->next)
         out->memory_bytes += group_memory(group);
     mutex_unlock(&db->commit_lock);

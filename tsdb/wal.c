@@ -1,5 +1,5 @@
-/* The lock is held across the sync that commits may wait for, and across beginning a segment; writing
- * itself is the committer's alone and needs only its bookkeeping guarded. */
+/* The lock is held across the sync that commits may wait for, and across beginning a segment;
+ * writing itself is the committer's alone and needs only its bookkeeping guarded. */
 #include "tsdb/wal.h"
 
 #include "base/alloc.h"
@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A new segment after a failure must be able to take this much, or the log would fail again at once. */
+/* A new segment after a failure must be able to take this much, or the log would fail again at
+ * once. */
 #define WAL_PROBE_BYTES ((size_t)256 << 10)
 #define WAL_CREATE_TRIES 1000
 
@@ -209,8 +210,7 @@ static enum err begin_segment_locked(struct wal *wal, bool probe, struct errbuf 
     close_segment_locked(wal);
     wal->fd = fd;
     wal->path = path;
-    vec_push(&wal->segments,
-             (struct wal_segment){number, WAL_SEGMENT_HEADER_SIZE, INT64_MIN});
+    vec_push(&wal->segments, (struct wal_segment){number, WAL_SEGMENT_HEADER_SIZE, INT64_MIN});
     return ERR_NONE;
 }
 
@@ -310,8 +310,8 @@ enum err wal_recover(struct wal *wal, struct errbuf *err)
     return ERR_NONE;
 }
 
-/* May the segment go, as far as readers of the log are concerned? A reader loses its hold when it is
- * further behind than it asked for. */
+/* May the segment go, as far as readers of the log are concerned? A reader loses its hold when it
+ * is further behind than it asked for. */
 static bool holds_allow_locked(struct wal *wal, uint64_t number)
 {
     for (size_t i = 0; i < wal->holds.len; i++) {

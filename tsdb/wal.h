@@ -1,9 +1,9 @@
 /*
  * The files of the write-ahead log: segments of frames, of which the last is written.
  *
- * A frame is written with one pwrite behind the last good one. When that fails or is short, the segment
- * is cut back to its last good frame and closed, and the log is in its *failed* state: it refuses
- * frames until wal_recover could begin a new segment and write to it.
+ * A frame is written with one pwrite behind the last good one. When that fails or is short, the
+ * segment is cut back to its last good frame and closed, and the log is in its *failed* state: it
+ * refuses frames until wal_recover could begin a new segment and write to it.
  *
  *      wal_open ─▶ good ──write, sync or cut fails──▶ failed ──wal_recover succeeds──▶ good
  *
@@ -43,10 +43,10 @@ struct wal {
     struct mutex lock;
     /* guarded by lock: */
     VEC(struct wal_segment) segments; /* ascending; the last is written */
-    int fd; /* -1 in the failed state */
-    char *path; /* of the segment that is written */
-    uint64_t written; /* bytes of all frames of this process */
-    uint64_t synced;  /* so many of them are on disk */
+    int fd;                           /* -1 in the failed state */
+    char *path;                       /* of the segment that is written */
+    uint64_t written;                 /* bytes of all frames of this process */
+    uint64_t synced;                  /* so many of them are on disk */
     VEC(struct wal_hold *) holds;
     char *failure; /* NULL = good */
     /* owned by the commit lock: */
@@ -87,7 +87,8 @@ void wal_failure_text(struct wal *wal, struct buf *out);
 /* Tries to leave the failed state. */
 enum err wal_recover(struct wal *wal, struct errbuf *err) MUST_CHECK;
 
-/* Deletes segments from the oldest on whose samples are all older than `cutoff_ms`, never the last. */
+/* Deletes segments from the oldest on whose samples are all older than `cutoff_ms`, never the last.
+ */
 void wal_truncate(struct wal *wal, int64_t cutoff_ms);
 /* Deletes the oldest segments until at most `bytes_max` are left; the newest time that went. */
 int64_t wal_truncate_bytes(struct wal *wal, uint64_t bytes_max);

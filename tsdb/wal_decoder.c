@@ -10,8 +10,7 @@
 
 #include <string.h>
 
-void wal_decoder_init(struct wal_decoder *decoder, const struct wal_visitor *visitor,
-                      void *context)
+void wal_decoder_init(struct wal_decoder *decoder, const struct wal_visitor *visitor, void *context)
 {
     memset(decoder, 0, sizeof(*decoder));
     decoder->visitor = visitor;
@@ -33,6 +32,7 @@ void wal_decoder_reset(struct wal_decoder *decoder)
         mem_free(group->bits);
         mem_free(group->states);
         mem_free(group->present);
+        mem_free(group->changed);
         mem_free(group);
     }
     table_clear(&decoder->groups);
@@ -93,8 +93,8 @@ static bool read_pairs(struct wal_decoder *decoder, struct codec_reader *reader,
             return false;
         }
         vec_push(&decoder->pairs, pair);
-        if (i > 0 && slice_cmp(symbols_text(decoder->pairs.items[i - 1].name),
-                               symbols_text(pair.name)) >= 0)
+        if (i > 0 &&
+            slice_cmp(symbols_text(decoder->pairs.items[i - 1].name), symbols_text(pair.name)) >= 0)
             return false;
     }
     return true;
@@ -143,7 +143,9 @@ static void group_resize(struct wal_group *group, uint32_t count)
         group->bits = mem_realloc_array(group->bits, capacity, sizeof(*group->bits));
         group->states = mem_realloc_array(group->states, capacity, sizeof(*group->states));
         group->present = mem_realloc_array(group->present, words_new, sizeof(*group->present));
+        group->changed = mem_realloc_array(group->changed, words_new, sizeof(*group->changed));
         memset(group->present + words, 0, (words_new - words) * sizeof(*group->present));
+        memset(group->changed + words, 0, (words_new - words) * sizeof(*group->changed));
         group->capacity = capacity;
     }
     group->count = count;
@@ -165,8 +167,11 @@ static enum err read_layout(struct wal_decoder *decoder, struct codec_reader *re
         table_add(&decoder->groups, hash_mix(0, id), group);
     }
     if (start == 0) {
-        if (group->capacity > 0)
-            memset(group->present, 0, (group->capacity + 63u) / 64 * sizeof(*group->present));
+        size_t words = (group->capacity + 63u) / 64;
+        if (words > 0) {
+            memset(group->present, 0, words * sizeof(*group->present));
+            memset(group->changed, 0, words * sizeof(*group->changed));
+        }
         group->last_ms = 0;
         group->count = 0;
     }
@@ -184,10 +189,11 @@ static enum err read_layout(struct wal_decoder *decoder, struct codec_reader *re
     return reader->failed ? corrupt(err, "a layout record is cut short") : ERR_NONE;
 }
 
-static bool read_toggles(struct wal_decoder *decoder, struct codec_reader *reader,
-                         struct wal_group *group)
+/* Flips the positions that a list of gaps names. */
+static bool read_positions(struct codec_reader *reader, const struct wal_group *group,
+                           uint64_t *bitmap, uint64_t *out_count)
 {
-    uint64_t count = codec_read_uvarint(reader);
+    uint64_t count = *out_count = codec_read_uvarint(reader);
     if (reader->failed || count > group->count)
         return false;
     uint64_t position = 0;
@@ -196,23 +202,64 @@ static bool read_toggles(struct wal_decoder *decoder, struct codec_reader *reade
         if (reader->failed || gap >= group->count || position + gap >= group->count)
             return false;
         position += gap;
-        if (group->series[position] >= decoder->labels.len)
-            return false;
-        group->present[position / 64] ^= UINT64_C(1) << (position % 64);
+        bitmap[position / 64] ^= UINT64_C(1) << (position % 64);
     }
     return true;
 }
 
-/* The tokens of the positions that the bitmap names. */
-static bool read_row_tokens(struct codec_reader *reader, struct wal_group *group,
-                            const uint8_t *bitmap)
+static bool read_toggles(struct wal_decoder *decoder, struct codec_reader *reader,
+                         struct wal_group *group)
+{
+    uint64_t count;
+    if (!read_positions(reader, group, group->present, &count))
+        return false;
+    for (uint32_t i = 0; i < group->count && count > 0; i++) {
+        if ((group->present[i / 64] >> (i % 64) & 1) && group->series[i] >= decoder->labels.len)
+            return false;
+    }
+    return true;
+}
+
+static bool read_changed(struct codec_reader *reader, struct wal_group *group)
+{
+    size_t words = (group->count + 63u) / 64;
+    uint64_t count;
+    switch (codec_read_u8(reader)) {
+    case WAL_BITMAP_PLAIN: {
+        struct slice bitmap = codec_read_bytes(reader, (group->count + 7u) / 8);
+        if (reader->failed)
+            return false;
+        if (words > 0) {
+            group->changed[words - 1] = 0;
+            memcpy(group->changed, bitmap.ptr, bitmap.len);
+        }
+        break;
+    }
+    case WAL_BITMAP_SAME:
+        break;
+    case WAL_BITMAP_SPARSE:
+        if (!read_positions(reader, group, group->changed, &count))
+            return false;
+        break;
+    default:
+        return false;
+    }
+    /* what is absent has no value, and there is nothing behind the last position */
+    uint64_t wrong = 0;
+    for (size_t i = 0; i < words; i++)
+        wrong |= group->changed[i] & ~group->present[i];
+    return !reader->failed && wrong == 0;
+}
+
+/* The tokens of the positions that changed. */
+static bool read_row_tokens(struct codec_reader *reader, struct wal_group *group)
 {
     struct token_reader tokens = token_reader(reader->at, codec_left(reader));
-    for (uint32_t base = 0; base < group->count; base += 8) {
-        for (unsigned byte = bitmap[base / 8]; byte != 0; byte &= byte - 1) {
-            uint32_t position = base + (uint32_t)__builtin_ctz(byte);
-            if (position >= group->count || tokens.at == tokens.end ||
-                !(group->present[position / 64] >> (position % 64) & 1))
+    size_t words = (group->count + 63u) / 64;
+    for (size_t i = 0; i < words; i++) {
+        for (uint64_t word = group->changed[i]; word != 0; word &= word - 1) {
+            size_t position = i * 64 + (size_t)__builtin_ctzll(word);
+            if (tokens.at == tokens.end)
                 return false;
             token_reader_resume(&tokens, group->bits[position], group->states[position]);
             if (token_read(&tokens) != TOKEN_VALUE)
@@ -236,8 +283,7 @@ static enum err read_row(struct wal_decoder *decoder, struct codec_reader *reade
     group->last_ms = (int64_t)((uint64_t)group->last_ms + (uint64_t)step);
     if (!read_toggles(decoder, reader, group))
         return corrupt(err, "a row's toggles are damaged");
-    struct slice bitmap = codec_read_bytes(reader, (group->count + 7u) / 8);
-    if (reader->failed || !read_row_tokens(reader, group, (const uint8_t *)bitmap.ptr))
+    if (!read_changed(reader, group) || !read_row_tokens(reader, group))
         return corrupt(err, "a row's values are damaged");
     decoder->visitor->row(decoder->context, group, group->last_ms);
     return ERR_NONE;
@@ -298,8 +344,7 @@ static enum err read_loose(struct wal_decoder *decoder, struct codec_reader *rea
         } else {
             *state = (struct wal_loose_state){tokens.bits, tokens.state};
         }
-        decoder->visitor->sample(decoder->context, id, decoder->times.items[i], state->bits,
-                                 false);
+        decoder->visitor->sample(decoder->context, id, decoder->times.items[i], state->bits, false);
     }
     reader->at = tokens.at;
     return run == 0 ? ERR_NONE : corrupt(err, "a run is longer than its record");

@@ -1,8 +1,10 @@
 /*
- * Reads the records of a segment, the inverse of wal_writer.h: for replay, and for those who follow the
- * log. It keeps what the segment has said so far: series by number, groups with their last values.
+ * Reads the records of a segment, the inverse of wal_writer.h: for replay, and for those who follow
+ * the log. It keeps what the segment has said so far: series by number, groups with their last
+ * values.
  *
- * The bytes are checked: what cannot be right is ERR_CORRUPT, and the state is useless from then on.
+ * The bytes are checked: what cannot be right is ERR_CORRUPT, and the state is useless from then
+ * on.
  *
  * Threads: one owner.
  */
@@ -26,6 +28,7 @@ struct wal_group {
     uint64_t *bits;    /* last values */
     uint8_t *states;   /* tokens.h */
     uint64_t *present; /* bitmap: in the last row */
+    uint64_t *changed; /* bitmap: changed in the last row */
     int64_t last_ms;
     uint32_t layout_version; /* counts changes of `series` */
     void *context;           /* the visitor's */
@@ -36,8 +39,7 @@ struct wal_visitor {
     void (*series)(void *context, uint32_t series, const struct labels *labels);
     /* A row: the present positions have the values `bits`. */
     void (*row)(void *context, struct wal_group *group, int64_t t_ms);
-    void (*sample)(void *context, uint32_t series, int64_t t_ms, uint64_t bits,
-                   bool out_of_order);
+    void (*sample)(void *context, uint32_t series, int64_t t_ms, uint64_t bits, bool out_of_order);
     void (*histogram)(void *context, uint32_t series, int64_t t_ms, struct slice encoded,
                       bool out_of_order);
     /* A group is forgotten with its context. May be NULL. */

@@ -1,7 +1,7 @@
 /*
- * Reading the log at start. Every frame is committed again as a transaction, without being logged. The
- * first damage ends a segment: the rest of it is copied aside under a name that says where it began,
- * and the segment is cut there, so that nothing is lost and the next start is clean.
+ * Reading the log at start. Every frame is committed again as a transaction, without being logged.
+ * The first damage ends a segment: the rest of it is copied aside under a name that says where it
+ * began, and the segment is cut there, so that nothing is lost and the next start is clean.
  */
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -65,13 +65,13 @@ static void replay_histogram(void *context, uint32_t id, int64_t t_ms, struct sl
     size_t start = transaction->histogram_bytes.len;
     if (!buf_append_slice(&transaction->histogram_bytes, encoded))
         return;
-    vec_push(&transaction->samples,
-             (struct staged_sample){.series = head_series(&replay->db->head,
-                                                          replay->refs.items[id]),
-                                    .t_ms = t_ms,
-                                    .bits = start,
-                                    .histogram_len = (uint32_t)encoded.len,
-                                    .kind = STAGED_HISTOGRAM});
+    vec_push(
+        &transaction->samples,
+        (struct staged_sample){.series = head_series(&replay->db->head, replay->refs.items[id]),
+                               .t_ms = t_ms,
+                               .bits = start,
+                               .histogram_len = (uint32_t)encoded.len,
+                               .kind = STAGED_HISTOGRAM});
     replay->max_ms = MAX(replay->max_ms, t_ms);
 }
 
@@ -211,8 +211,8 @@ static enum err set_aside(struct tsdb *db, const char *path, struct slice segmen
         return errbuf_set(err, ERR_EXISTS, "%s is there already", buf_cstr(&name));
     if (fd < 0)
         return errbuf_set_errno(err, -fd, "creating %s", buf_cstr(&name));
-    enum err result = fs_write_all(db->fs, fd, segment.ptr + good, segment.len - good, 0,
-                                   buf_cstr(&name), err);
+    enum err result =
+        fs_write_all(db->fs, fd, segment.ptr + good, segment.len - good, 0, buf_cstr(&name), err);
     int failed = result == ERR_NONE ? db->fs->sync(db->fs, fd) : 0;
     db->fs->close(db->fs, fd);
     if (failed < 0)
@@ -240,9 +240,8 @@ static void report_damage(struct tsdb *db, const char *path, struct slice segmen
     struct errbuf err = ERRBUF_INIT;
     enum err result = set_aside(db, path, segment, good, &err);
     log_warn("A segment of the log is damaged; what lies behind the damage was set aside",
-             log_str("file", path), log_uint("offset", good),
-             log_uint("bytes", segment.len - good), log_err(damage),
-             log_str("aside", result == ERR_NONE ? "done" : err.text));
+             log_str("file", path), log_uint("offset", good), log_uint("bytes", segment.len - good),
+             log_err(damage), log_str("aside", result == ERR_NONE ? "done" : err.text));
 }
 
 static enum err replay_mapped(struct replay *replay, struct wal_decoder *decoder, const char *path,
@@ -257,8 +256,8 @@ static enum err replay_mapped(struct replay *replay, struct wal_decoder *decoder
     return ERR_NONE;
 }
 
-static enum err replay_segment(struct replay *replay, struct wal_decoder *decoder,
-                               uint64_t number, struct errbuf *err)
+static enum err replay_segment(struct replay *replay, struct wal_decoder *decoder, uint64_t number,
+                               struct errbuf *err)
 {
     const struct fs *fs = replay->db->fs;
     char *path CLEANUP(mem_cleanup) = wal_segment_path(replay->db->wal, number);

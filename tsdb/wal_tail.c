@@ -56,8 +56,7 @@ static void tail_row(void *context, struct wal_group *group, int64_t t_ms)
     }
 }
 
-static void tail_sample(void *context, uint32_t id, int64_t t_ms, uint64_t bits,
-                        bool out_of_order)
+static void tail_sample(void *context, uint32_t id, int64_t t_ms, uint64_t bits, bool out_of_order)
 {
     tail_emit(context, id, t_ms, bits, NULL);
 }

@@ -23,6 +23,7 @@ void wal_writer_release(struct wal_writer *writer)
     buf_release(&writer->definitions);
     buf_release(&writer->body);
     buf_release(&writer->payload);
+    vec_release(&writer->changed);
 }
 
 void wal_writer_segment(struct wal_writer *writer, uint64_t wal_segment)
@@ -109,8 +110,8 @@ static bool row_value_is_present(const struct row *row, uint32_t position)
     return row->present.items[position / 64] >> (position % 64) & 1;
 }
 
-/* All positions of the row, by values that need nothing before them. Those that are absent lose their
- * state: when they return, they too begin anew. */
+/* All positions of the row, by values that need nothing before them. Those that are absent lose
+ * their state: when they return, they too begin anew. */
 static void put_row_absolute(struct buf *body, struct row *row)
 {
     struct sample_group *group = row->group;
@@ -122,8 +123,10 @@ static void put_row_absolute(struct buf *body, struct row *row)
             last = i + 1;
         }
     }
-    size_t bitmap_size = (group->count + 7u) / 8;
-    buf_append(body, row->present.items, bitmap_size);
+    codec_write_u8(body, WAL_BITMAP_PLAIN);
+    buf_append(body, row->present.items, (group->count + 7u) / 8);
+    memcpy(group->wal_changed, row->present.items,
+           group_words(group->count) * sizeof(*group->wal_changed));
     size_t change = 0;
     for (uint32_t i = 0; i < group->count; i++) {
         uint8_t state = group->states[i];
@@ -138,23 +141,53 @@ static void put_row_absolute(struct buf *body, struct row *row)
     }
 }
 
-static void put_row_changes(struct buf *body, const struct row *row)
+/* Mostly the same series move in every row, so the bitmap is told by its difference where that is
+ * shorter. */
+static void put_changed(struct buf *body, struct sample_group *group, const uint64_t *changed)
 {
+    size_t words = group_words(group->count);
+    size_t different = 0;
+    for (size_t i = 0; i < words; i++)
+        different += (size_t)__builtin_popcountll(changed[i] ^ group->wal_changed[i]);
+    size_t bitmap_size = (group->count + 7u) / 8;
+    if (different == 0) {
+        codec_write_u8(body, WAL_BITMAP_SAME);
+    } else if (different + 1 < bitmap_size) {
+        codec_write_u8(body, WAL_BITMAP_SPARSE);
+        codec_write_uvarint(body, different);
+        size_t last = 0;
+        for (size_t i = 0; i < words; i++) {
+            for (uint64_t word = changed[i] ^ group->wal_changed[i]; word != 0; word &= word - 1) {
+                size_t position = i * 64 + (size_t)__builtin_ctzll(word);
+                codec_write_uvarint(body, position - last);
+                last = position + 1;
+            }
+        }
+    } else {
+        codec_write_u8(body, WAL_BITMAP_PLAIN);
+        buf_append(body, changed, bitmap_size);
+    }
+    memcpy(group->wal_changed, changed, words * sizeof(*changed));
+}
+
+static void put_row_changes(struct wal_writer *writer, const struct row *row)
+{
+    struct buf *body = &writer->body;
     uint32_t last = 0;
     codec_write_uvarint(body, row->toggles.len);
     for (size_t i = 0; i < row->toggles.len; i++) {
         codec_write_uvarint(body, row->toggles.items[i] - last);
         last = row->toggles.items[i] + 1;
     }
-    size_t bitmap_size = (row->group->count + 7u) / 8;
-    char *bitmap = buf_reserve(body, bitmap_size);
-    ASSERT(bitmap != NULL || bitmap_size == 0);
-    memset(bitmap, 0, bitmap_size);
+    size_t words = group_words(row->group->count);
+    vec_reset(&writer->changed);
+    vec_reserve(&writer->changed, words);
+    memset(writer->changed.items, 0, words * sizeof(uint64_t));
     for (size_t i = 0; i < row->changes.len; i++) {
         uint32_t position = row->changes.items[i].position;
-        bitmap[position / 8] = (char)(bitmap[position / 8] | 1 << (position % 8));
+        writer->changed.items[position / 64] |= UINT64_C(1) << (position % 64);
     }
-    buf_commit(body, bitmap_size);
+    put_changed(body, row->group, writer->changed.items);
     buf_append(body, row->tokens.items, row->tokens.len);
 }
 
@@ -178,7 +211,7 @@ void wal_writer_row(struct wal_writer *writer, struct row *row)
     if (absolute)
         put_row_absolute(body, row);
     else
-        put_row_changes(body, row);
+        put_row_changes(writer, row);
 }
 
 /* The columns `series` and `times` of the samples with a verdict; returns the end. */
@@ -276,8 +309,8 @@ static void put_histograms(struct wal_writer *writer, const struct transaction *
         codec_write_uvarint(body, series_id(writer, sample->series));
         codec_write_varint(body, (int64_t)((uint64_t)sample->t_ms - (uint64_t)last_ms));
         last_ms = sample->t_ms;
-        codec_write_u8(body, sample->verdict == VERDICT_OUT_OF_ORDER ? WAL_HISTOGRAM_OUT_OF_ORDER
-                                                                     : 0);
+        codec_write_u8(body,
+                       sample->verdict == VERDICT_OUT_OF_ORDER ? WAL_HISTOGRAM_OUT_OF_ORDER : 0);
         codec_write_slice(body, slice_from(transaction->histogram_bytes.data + sample->bits,
                                            sample->histogram_len));
     }

@@ -9,14 +9,15 @@
  *     6 histograms    series, time and encoded histogram, each
  *
  * Every segment stands for itself: series are defined again, and groups begin with absolute values,
- * at their first use in it. So the tokens' predecessors are defined by the segment alone, and segments
- * can be deleted in any order.
+ * at their first use in it. So the tokens' predecessors are defined by the segment alone, and
+ * segments can be deleted in any order.
  *
  * Threads: owned by the commit lock.
  */
 #pragma once
 
 #include "base/buf.h"
+#include "base/vec.h"
 #include "tsdb/row.h"
 #include "tsdb/transaction.h"
 
@@ -31,18 +32,26 @@ enum wal_record_kind {
     WAL_RECORD_HISTOGRAMS = 6,
 };
 
+/* How a row says which positions changed. */
+enum wal_bitmap_form {
+    WAL_BITMAP_PLAIN = 0,
+    WAL_BITMAP_SAME = 1,   /* those of the row before */
+    WAL_BITMAP_SPARSE = 2, /* the positions that differ from those of the row before */
+};
+
 /* flags of a histogram */
 #define WAL_HISTOGRAM_OUT_OF_ORDER 1u
 
 struct wal_writer {
-    uint64_t wal_segment; /* the number of the segment's file */
-    uint32_t segment;     /* counts segments of this process from 1 */
-    uint32_t series_count; /* defined in it */
+    uint64_t wal_segment;      /* the number of the segment's file */
+    uint32_t segment;          /* counts segments of this process from 1 */
+    uint32_t series_count;     /* defined in it */
     uint32_t definition_count; /* in this commit */
     const struct labels *definition_last;
     struct buf definitions;
     struct buf body;
     struct buf payload;
+    VEC(uint64_t) changed; /* bitmap of a row */
 };
 
 void wal_writer_init(struct wal_writer *writer);

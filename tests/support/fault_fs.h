@@ -1,9 +1,9 @@
 /*
  * A file system that fails on demand, around the system's own.
  *
- * Operations that change something or sync are counted. The k-th can be made to fail, once or from then
- * on; a write that fails may have written a part. The power can be cut: then files lose what was not
- * synced, and names are gone that were made without syncing their directory.
+ * Operations that change something or sync are counted. The k-th can be made to fail, once or from
+ * then on; a write that fails may have written a part. The power can be cut: then files lose what
+ * was not synced, and names are gone that were made without syncing their directory.
  *
  * Thread-safety: as the system's, but fault_fs_cut_power, which wants all files closed.
  */

@@ -84,8 +84,7 @@ static enum append_result stage_at(struct appender *appender, const char *text, 
                                    double value)
 {
     struct labels *labels = kit_labels(text);
-    enum append_result result =
-        append_at(appender, appender_series(appender, labels), t_ms, value);
+    enum append_result result = append_at(appender, appender_series(appender, labels), t_ms, value);
     labels_unref(labels);
     return result;
 }
@@ -140,8 +139,8 @@ const char *kit_read_view(struct series_view *view, const char *text, int64_t mi
     for (size_t i = 0; i < list.entries.len; i++) {
         if (!labels_equal(list.entries.items[i].labels, labels))
             continue;
-        enum err result = series_view_read(view, &list.entries.items[i], min_ms, max_ms, &columns,
-                                           &err);
+        enum err result =
+            series_view_read(view, &list.entries.items[i], min_ms, max_ms, &columns, &err);
         ck_assert_msg(result == ERR_NONE, "read: %s", err.text);
         print_samples(&columns, &out);
     }
@@ -206,8 +205,8 @@ const char *kit_select(struct tsdb *db, const char *text)
     }
     struct series_view *view;
     ck_assert(series_source_open(tsdb_source(db), INT64_MIN, INT64_MAX, &view, NULL) == ERR_NONE);
-    struct series_query query = {(const struct matcher *const *)matchers, count, INT64_MIN,
-                                 INT64_MAX, true, 0};
+    struct series_query query = {
+        (const struct matcher *const *)matchers, count, INT64_MIN, INT64_MAX, true, 0};
     struct series_list list = {0};
     ck_assert(series_view_select(view, &query, &list, NULL) == ERR_NONE);
     for (size_t i = 0; i < list.entries.len; i++) {

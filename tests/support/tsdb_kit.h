@@ -1,6 +1,6 @@
 /*
- * What tests of storage share: a database in a fresh directory under /tmp, label sets from text, and
- * reading back. A failure ends the test.
+ * What tests of storage share: a database in a fresh directory under /tmp, label sets from text,
+ * and reading back. A failure ends the test.
  */
 #pragma once
 

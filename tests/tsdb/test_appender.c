@@ -205,8 +205,7 @@ START_TEST(selectors_match_as_the_reference_does)
     kit_append(db, "__name__=up,job=b", 0, 1);
     kit_append(db, "__name__=down,job=b,i=2", 0, 1);
     kit_append(db, "__name__=up,i=3", 0, 1);
-    ck_assert_str_eq(kit_select(db, "__name__=up,job=a"),
-                     "{__name__=\"up\", i=\"1\", job=\"a\"}");
+    ck_assert_str_eq(kit_select(db, "__name__=up,job=a"), "{__name__=\"up\", i=\"1\", job=\"a\"}");
     ck_assert_str_eq(kit_select(db, "job=b"), "{__name__=\"down\", i=\"2\", job=\"b\"} "
                                               "{__name__=\"up\", job=\"b\"}");
     ck_assert_str_eq(kit_select(db, "job="), "{__name__=\"up\", i=\"3\"}");

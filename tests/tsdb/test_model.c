@@ -1,6 +1,6 @@
 /*
- * Storage against a naive model of it: random transactions of several groups and loose samples, views
- * that stay open, restarts. The seed is printed when something differs.
+ * Storage against a naive model of it: random transactions of several groups and loose samples,
+ * views that stay open, restarts. The seed is printed when something differs.
  */
 #include "tests/support/tsdb_kit.h"
 
@@ -59,7 +59,7 @@ static uint64_t below(struct model *model, uint64_t bound)
 
 static uint64_t random_bits(struct model *model, size_t series)
 {
-    static const uint64_t odd[] = {SAMPLE_STALE_BITS, SAMPLE_NAN_BITS,     0x8000000000000000u,
+    static const uint64_t odd[] = {SAMPLE_STALE_BITS,   SAMPLE_NAN_BITS,     0x8000000000000000u,
                                    0x7ff0000000000000u, 0xfff0000000000000u, 0x7ff0123456789abcu};
     const struct model_sample *last = &model->series[series].last;
     switch (below(model, 8)) {
@@ -120,9 +120,8 @@ static char *actual_text(struct series_view *view, const struct labels *labels)
     ck_assert_uint_le(list.entries.len, 1);
     struct sample_columns columns;
     sample_columns_init(&columns);
-    if (list.entries.len == 1 &&
-        series_view_read(view, &list.entries.items[0], INT64_MIN, INT64_MAX, &columns, NULL) !=
-            ERR_NONE)
+    if (list.entries.len == 1 && series_view_read(view, &list.entries.items[0], INT64_MIN,
+                                                  INT64_MAX, &columns, NULL) != ERR_NONE)
         buf_append_str(&out, "unreadable");
     for (size_t i = 0; i < columns.count; i++)
         buf_printf(&out, "%ld:%016lx ", (long)columns.timestamps_ms[i],
@@ -162,8 +161,8 @@ static void check_all(struct model *model, const char *when)
 
 static void view_open(struct model *model, struct model_view *view)
 {
-    ck_assert(series_source_open(tsdb_source(model->db), INT64_MIN, INT64_MAX, &view->view,
-                                 NULL) == ERR_NONE);
+    ck_assert(series_source_open(tsdb_source(model->db), INT64_MIN, INT64_MAX, &view->view, NULL) ==
+              ERR_NONE);
     for (size_t i = 0; i < SERIES_COUNT; i++)
         view->expected[i] = expected_text(&model->series[i]);
 }
@@ -306,9 +305,8 @@ static void attempt_append(struct model *model, struct attempt *attempt, size_t 
     enum append_result result = loosely ? append_at(attempt->appender, ref, sample.t_ms, value)
                                         : append(attempt->appender, ref, value);
     /* whether a second sample of the row is told at once depends on whether there is a row */
-    enum append_result again_result = attempt->in_row[number].bits == sample.bits
-                                          ? APPEND_DUPLICATE_SAME
-                                          : APPEND_DUPLICATE;
+    enum append_result again_result =
+        attempt->in_row[number].bits == sample.bits ? APPEND_DUPLICATE_SAME : APPEND_DUPLICATE;
     bool again = !loosely && attempt->staged_in_row[number] && expected == APPEND_OK &&
                  result == again_result;
     ck_assert_msg(again || result == expected, "seed %lu: append gave %d, not %d",
@@ -345,8 +343,7 @@ static void transaction(struct model *model)
     if (grouped && model->groups[group] == NULL)
         model->groups[group] = sample_group_new(model->db);
     attempt.row = grouped && attempt.t_ms > model->group_last_ms[group];
-    attempt.appender =
-        kit_begin(model->db, grouped ? model->groups[group] : NULL, attempt.t_ms);
+    attempt.appender = kit_begin(model->db, grouped ? model->groups[group] : NULL, attempt.t_ms);
     size_t operations = 1 + below(model, 2 * SERIES_COUNT);
     for (size_t i = 0; i < operations; i++) {
         size_t number = grouped && below(model, 8) ? i % SERIES_COUNT : below(model, SERIES_COUNT);

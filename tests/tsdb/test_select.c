@@ -30,8 +30,7 @@ static void setup(void)
     struct appender *appender = kit_begin(db, NULL, 0);
     for (int i = 0; i < SERIES_COUNT; i++) {
         char text[128];
-        int len = snprintf(text, sizeof(text), "__name__=m%d,id=%d",
-                           (int)rand_below(&rand, 20), i);
+        int len = snprintf(text, sizeof(text), "__name__=m%d,id=%d", (int)rand_below(&rand, 20), i);
         if (rand_below(&rand, 2))
             len += snprintf(text + len, sizeof(text) - (size_t)len, ",job=%s",
                             rand_below(&rand, 3) ? "node" : "api");
@@ -60,17 +59,17 @@ static const struct {
     const char *name;
     const char *value;
 } forms[] = {
-    {MATCHER_EQUAL, "__name__", "m3"},      {MATCHER_EQUAL, "id", "77"},
-    {MATCHER_EQUAL, "job", "node"},         {MATCHER_EQUAL, "job", ""},
-    {MATCHER_NOT_EQUAL, "job", "node"},     {MATCHER_NOT_EQUAL, "job", ""},
-    {MATCHER_REGEX, "job", "node|api"},     {MATCHER_REGEX, "job", ".*"},
-    {MATCHER_REGEX, "job", ".+"},           {MATCHER_REGEX, "zone", "z1.*"},
-    {MATCHER_REGEX, "zone", "z1|z2|z33|"},  {MATCHER_NOT_REGEX, "zone", "z[0-4]."},
-    {MATCHER_NOT_REGEX, "zone", ".+"},      {MATCHER_REGEX, "id", "1[0-9]+5"},
-    {MATCHER_REGEX, "__name__", "m1|m2"},   {MATCHER_REGEX, "__name__", "m.*"},
-    {MATCHER_EQUAL, "nobody", ""},          {MATCHER_EQUAL, "nobody", "x"},
-    {MATCHER_NOT_EQUAL, "nobody", "x"},     {MATCHER_REGEX, "nobody", ".+"},
-    {MATCHER_REGEX, "id", ".*9.*"},         {MATCHER_NOT_EQUAL, "__name__", "m3"},
+    {MATCHER_EQUAL, "__name__", "m3"},     {MATCHER_EQUAL, "id", "77"},
+    {MATCHER_EQUAL, "job", "node"},        {MATCHER_EQUAL, "job", ""},
+    {MATCHER_NOT_EQUAL, "job", "node"},    {MATCHER_NOT_EQUAL, "job", ""},
+    {MATCHER_REGEX, "job", "node|api"},    {MATCHER_REGEX, "job", ".*"},
+    {MATCHER_REGEX, "job", ".+"},          {MATCHER_REGEX, "zone", "z1.*"},
+    {MATCHER_REGEX, "zone", "z1|z2|z33|"}, {MATCHER_NOT_REGEX, "zone", "z[0-4]."},
+    {MATCHER_NOT_REGEX, "zone", ".+"},     {MATCHER_REGEX, "id", "1[0-9]+5"},
+    {MATCHER_REGEX, "__name__", "m1|m2"},  {MATCHER_REGEX, "__name__", "m.*"},
+    {MATCHER_EQUAL, "nobody", ""},         {MATCHER_EQUAL, "nobody", "x"},
+    {MATCHER_NOT_EQUAL, "nobody", "x"},    {MATCHER_REGEX, "nobody", ".+"},
+    {MATCHER_REGEX, "id", ".*9.*"},        {MATCHER_NOT_EQUAL, "__name__", "m3"},
 };
 
 static size_t matching(const struct matcher *const *matchers, size_t count)
@@ -99,12 +98,11 @@ static void check(struct series_view *view, const struct matcher *const *matcher
                   list.entries.len, expected);
     for (size_t i = 0; i < list.entries.len; i++) {
         for (size_t k = 0; k < count; k++)
-            ck_assert(matcher_matches(matchers[k], labels_get(list.entries.items[i].labels,
-                                                              matchers[k]->name)));
+            ck_assert(matcher_matches(matchers[k],
+                                      labels_get(list.entries.items[i].labels, matchers[k]->name)));
         if (i > 0)
-            ck_assert_int_lt(labels_compare(list.entries.items[i - 1].labels,
-                                            list.entries.items[i].labels),
-                             0);
+            ck_assert_int_lt(
+                labels_compare(list.entries.items[i - 1].labels, list.entries.items[i].labels), 0);
     }
     buf_release(&text);
     series_list_release(&list);

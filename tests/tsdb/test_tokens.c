@@ -68,9 +68,9 @@ START_TEST(usual_values_take_a_byte_or_two)
         double from;
         double to;
         size_t len_max;
-    } cases[] = {{100, 101, 1},       {100, 164, 2},         {3.25, 3.26, 1},
-                 {1e9, 1e9 + 60, 1},  {1e9, 1e9 + 8000, 2},  {12345.67, 12345.99, 1},
-                 {0.001, 0.0625, 3},  {1e12, 1e12 + 5e5, 3}, {17.5, sample_stale(), 1}};
+    } cases[] = {{100, 101, 1},      {100, 164, 2},         {3.25, 3.26, 1},
+                 {1e9, 1e9 + 60, 1}, {1e9, 1e9 + 8000, 2},  {12345.67, 12345.99, 1},
+                 {0.001, 0.0625, 3}, {1e12, 1e12 + 5e5, 3}, {17.5, sample_stale(), 1}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         uint8_t token[TOKEN_SIZE_MAX];
         uint8_t state = 0;
@@ -109,8 +109,8 @@ START_TEST(any_bytes_are_read_without_harm)
         uint8_t *bytes = malloc(40);
         size_t len = 1 + rand_below(&rand, 40);
         for (size_t i = 0; i < len; i++)
-            bytes[i] = (uint8_t)(rand_below(&rand, 3) ? 0xf0 | rand_below(&rand, 16)
-                                                      : rand_u64(&rand));
+            bytes[i] =
+                (uint8_t)(rand_below(&rand, 3) ? 0xf0 | rand_below(&rand, 16) : rand_u64(&rand));
         struct token_reader reader = token_reader(bytes, len);
         while (reader.at < reader.end && token_read(&reader) != TOKEN_CORRUPT)
             ck_assert(reader.at <= reader.end);

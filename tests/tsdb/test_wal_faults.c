@@ -1,5 +1,5 @@
-/* Failing disks, full disks, and power cuts at every operation: nothing that was acknowledged is lost,
- * nothing is half there, and writing goes on when it can. */
+/* Failing disks, full disks, and power cuts at every operation: nothing that was acknowledged is
+ * lost, nothing is half there, and writing goes on when it can. */
 #include "tests/support/fault_fs.h"
 #include "tests/support/tsdb_kit.h"
 
@@ -72,7 +72,8 @@ static void check_pairs(struct tsdb *db, const char *expected, const char *what,
                   (unsigned long)k, what, actual, expected);
 }
 
-/* Fails operation k (and with `and_after` the ten that follow); true when all went by without it. */
+/* Fails operation k (and with `and_after` the ten that follow); true when all went by without it.
+ */
 static bool run_failing(uint64_t k, bool and_after, int error)
 {
     struct buf expected;
@@ -192,8 +193,8 @@ static bool run_power_cut(uint64_t k, enum tsdb_fsync_policy policy)
         expect(&expected, ++there);
     check_pairs(db, buf_cstr(&expected), "after the power cut", k);
     if (policy == TSDB_FSYNC_ALWAYS)
-        ck_assert_msg(there >= acknowledged, "operation %lu: %d of %d are there",
-                      (unsigned long)k, there, acknowledged);
+        ck_assert_msg(there >= acknowledged, "operation %lu: %d of %d are there", (unsigned long)k,
+                      there, acknowledged);
     ck_assert(commit_pair(db, NULL, 1000));
     tsdb_close(db);
     buf_release(&expected);

@@ -82,8 +82,8 @@ START_TEST(groups_survive_restarts_with_members_that_come_and_go)
                     continue;
                 double value = k == 1 ? 5 : i / (k + 1) * 0.01;
                 stage(appender, names[k], value);
-                buf_printf(&expected[k], "%s%ld:%.17g", expected[k].len > 0 ? " " : "",
-                           (long)t_ms, value);
+                buf_printf(&expected[k], "%s%ld:%.17g", expected[k].len > 0 ? " " : "", (long)t_ms,
+                           value);
             }
             kit_commit(appender);
         }
@@ -130,10 +130,22 @@ static size_t read_bits(const char *text, uint64_t *out, size_t max)
 START_TEST(every_bit_pattern_survives_in_groups_and_loose)
 {
     static const uint64_t patterns[] = {
-        SAMPLE_STALE_BITS,       SAMPLE_NAN_BITS,        0x7ff0000000000001u, 0xfff8000000000000u,
-        0xfff8dead0000beefu,     0x7ff0000000000000u,    0xfff0000000000000u, 0x8000000000000000u,
-        0,                       1,                      0x000fffffffffffffu, 0x7fefffffffffffffu,
-        0x3ff0000000000001u,     0x4340000000000001u,    0xc340000000000000u, 0x3fb999999999999au,
+        SAMPLE_STALE_BITS,
+        SAMPLE_NAN_BITS,
+        0x7ff0000000000001u,
+        0xfff8000000000000u,
+        0xfff8dead0000beefu,
+        0x7ff0000000000000u,
+        0xfff0000000000000u,
+        0x8000000000000000u,
+        0,
+        1,
+        0x000fffffffffffffu,
+        0x7fefffffffffffffu,
+        0x3ff0000000000001u,
+        0x4340000000000001u,
+        0xc340000000000000u,
+        0x3fb999999999999au,
     };
     enum { COUNT = 1000 };
     static uint64_t written[COUNT];
@@ -190,9 +202,9 @@ START_TEST(histograms_and_late_samples_survive)
     }
     kit_append(db, "a=1", 299500, 7);
     struct appender *appender = kit_begin(db, NULL, 0);
-    ck_assert_int_eq(append_histogram_at(appender, appender_series(appender, labels), 298500,
-                                         &histogram),
-                     APPEND_OK);
+    ck_assert_int_eq(
+        append_histogram_at(appender, appender_series(appender, labels), 298500, &histogram),
+        APPEND_OK);
     kit_commit(appender);
     kit_append(db, "a=1", 297500, 8);
     labels_unref(labels);

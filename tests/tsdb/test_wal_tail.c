@@ -1,4 +1,5 @@
-/* Following the log: everything that is committed after opening, in order, and segments are held. */
+/* Following the log: everything that is committed after opening, in order, and segments are held.
+ */
 #include "tests/support/tsdb_kit.h"
 
 #include "base/alloc.h"
@@ -84,7 +85,8 @@ START_TEST(rows_arrive_whole_across_segments)
         char expected[128];
         int len = snprintf(expected, sizeof(expected), "{a=\"1\"}%d:7 ", 1000 + i);
         if (i % 3 != 0)
-            snprintf(expected + len, sizeof(expected) - (size_t)len, "{a=\"2\"}%d:%d ", 1000 + i, i);
+            snprintf(expected + len, sizeof(expected) - (size_t)len, "{a=\"2\"}%d:%d ", 1000 + i,
+                     i);
         if (i % 40 == 0)
             (void)read_tail(tail);
         else if (i % 40 > 35)
@@ -102,9 +104,9 @@ START_TEST(histograms_and_stale_markers_arrive)
     struct histogram histogram = {.count = 3, .sum = 1.5};
     struct labels *labels = kit_labels("a=1");
     struct appender *appender = kit_begin(db, NULL, 0);
-    ck_assert_int_eq(append_histogram_at(appender, appender_series(appender, labels), 1000,
-                                         &histogram),
-                     APPEND_OK);
+    ck_assert_int_eq(
+        append_histogram_at(appender, appender_series(appender, labels), 1000, &histogram),
+        APPEND_OK);
     kit_commit(appender);
     kit_append(db, "a=1", 2000, sample_stale());
     ck_assert_str_eq(read_tail(tail), "{a=\"1\"}1000:h3 {a=\"1\"}2000:nan ");

@@ -287,12 +287,26 @@ static void run_checks(struct binding *binding, const struct binding_schema *sch
         schema->check(binding, node, object);
 }
 
+void binding_problem_repeated(struct binding *binding, const struct yaml_tree_node *mapping,
+                              const struct yaml_tree_node *key)
+{
+    size_t first = 0;
+    while (!slice_eq(mapping->keys[first]->text, key->text))
+        first++;
+    binding_problem(binding, key,
+                    "mapping key %s already defined at line %u; remove one of them or join their "
+                    "contents",
+                    binding_quote(binding->arena, key->text), mapping->keys[first]->line);
+}
+
 static void report_keys(struct binding *binding, const struct binding_schema *schema,
                         const struct yaml_tree_node *node, const struct key_use *use)
 {
     for (size_t i = 0; i < node->count; i++) {
         const struct yaml_tree_node *key = node->keys[i];
-        if (key->duplicate)
+        if (key->duplicate && binding->dialect == YAML_DIALECT_3)
+            binding_problem_repeated(binding, node, key);
+        else if (key->duplicate)
             binding_problem(binding, key,
                             "field %s already set in type %s; remove one of them or join their "
                             "contents",

@@ -69,6 +69,10 @@ BINDING_READER(binding_read_pairs)
     size_t count = 0;
     for (size_t i = 0; i < node->count; i++) {
         struct slice value;
+        if (node->keys[i]->duplicate && binding->dialect == YAML_DIALECT_3) {
+            binding_problem_repeated(binding, node, node->keys[i]);
+            continue;
+        }
         if (node->keys[i]->duplicate) {
             binding_problem(binding, node->keys[i], "key %s already set in map; remove one of them",
                             binding_quote(binding->arena, node->keys[i]->text));

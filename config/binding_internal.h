@@ -48,6 +48,10 @@ static inline const char *binding_type(const struct binding_field *field, const 
 /* What users wrote, cut for a message; in the arena. */
 const char *binding_shown(struct binding *binding, struct slice text);
 
+/* A key that stands in a mapping for the second time, in the words of version 3 of the YAML library. */
+void binding_problem_repeated(struct binding *binding, const struct yaml_tree_node *mapping,
+                              const struct yaml_tree_node *key);
+
 /* Reading and printing of the kinds, by the file that has them. */
 #define BINDING_READER(name)                                                                       \
     void name(struct binding *binding, const struct binding_field *field,                          \

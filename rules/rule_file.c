@@ -54,8 +54,7 @@ static const struct binding_field group_fields[] = {
     {LIST("labels", struct rule_group_definition, labels, label_count, BINDING_PAIRS)},
     {LIST("rules", struct rule_group_definition, rules, rule_count, BINDING_STRUCT_LIST),
      .schema = &rule_schema, .type = "[]rulefmt.Rule",
-     .hint = "write a list of rules, each beginning with \"- alert: ...\" or \"- record: ...\"",
-     .if_empty = "one of 'record' or 'alert' must be set"},
+     .hint = "write a list of rules, each beginning with \"- alert: ...\" or \"- record: ...\""},
 };
 static const struct binding_schema group_schema = {
     .type = "rulefmt.RuleGroup",
@@ -68,8 +67,7 @@ static const struct binding_schema group_schema = {
 static const struct binding_field file_fields[] = {
     {LIST("groups", struct rule_file, groups, group_count, BINDING_STRUCT_LIST),
      .schema = &group_schema, .type = "[]rulefmt.RuleGroup",
-     .hint = "write a list of groups, each beginning with \"- name: ...\"",
-     .if_empty = "Groupname must not be empty"},
+     .hint = "write a list of groups, each beginning with \"- name: ...\""},
 };
 static const struct binding_schema file_schema = {
     .type = "rulefmt.RuleGroups",
@@ -82,7 +80,7 @@ static const struct binding_schema file_schema = {
 static void report_bare_list(struct binding *binding, const struct yaml_tree_node *root)
 {
     const struct yaml_tree_node *first = root->count > 0 ? root->items[0] : NULL;
-    const char *how = "write \"groups:\" on the first line";
+    const char *how = "this is a list";
     if (yaml_tree_get(first, "alert") != NULL || yaml_tree_get(first, "record") != NULL)
         how = "this is a bare list of rules; wrap it: write the lines \"groups:\", \"- name: "
               "NAME\" and \"  rules:\" above it and indent the list by 2 spaces";
@@ -90,7 +88,7 @@ static void report_bare_list(struct binding *binding, const struct yaml_tree_nod
         how = "this is a bare list of groups; wrap it: write the line \"groups:\" above it";
     binding_problem(binding, root,
                     "cannot unmarshal !!seq into rulefmt.RuleGroups; a rule file begins with "
-                    "\"groups:\", %s",
+                    "\"groups:\", but %s",
                     how);
 }
 
@@ -120,6 +118,37 @@ static void warn_second_document(struct binding *binding, struct slice text)
     }
 }
 
+/* Items that are nothing do not count, as in the reference. */
+static void drop_null_items(struct binding *binding, struct yaml_tree_node *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; list != NULL && list->kind == YAML_TREE_SEQUENCE && i < list->count; i++) {
+        if (list->items[i]->kind != YAML_TREE_NULL)
+            list->items[kept++] = list->items[i];
+        else
+            binding_warn(binding, list->items[i], "an item with nothing in it is left out");
+    }
+    if (list != NULL && list->kind == YAML_TREE_SEQUENCE)
+        list->count = kept;
+}
+
+static void drop_null_groups(struct binding *binding, struct yaml_tree_node *root)
+{
+    for (size_t i = 0; root->kind == YAML_TREE_MAPPING && i < root->count; i++) {
+        struct yaml_tree_node *groups = root->items[i];
+        if (!slice_eq_str(root->keys[i]->text, "groups"))
+            continue;
+        drop_null_items(binding, groups);
+        for (size_t j = 0; groups->kind == YAML_TREE_SEQUENCE && j < groups->count; j++) {
+            struct yaml_tree_node *group = groups->items[j];
+            for (size_t k = 0; group->kind == YAML_TREE_MAPPING && k < group->count; k++) {
+                if (slice_eq_str(group->keys[k]->text, "rules"))
+                    drop_null_items(binding, group->items[k]);
+            }
+        }
+    }
+}
+
 static void read_file(struct rule_file *file, struct slice text,
                       const struct rule_file_options *options, struct binding *binding)
 {
@@ -128,13 +157,14 @@ static void read_file(struct rule_file *file, struct slice text,
         binding_problem_at(binding, MAX(err.line, 1u), MAX(err.column, 1u), "%s", err.text);
         return;
     }
-    const struct yaml_tree_node *root = file->tree.root;
+    struct yaml_tree_node *root = file->tree.root;
     if (root == NULL)
         return;
     if (root->kind == YAML_TREE_SEQUENCE) {
         report_bare_list(binding, root);
         return;
     }
+    drop_null_groups(binding, root);
     binding_read(binding, &file_schema, root, file);
     if (root->kind == YAML_TREE_MAPPING)
         rule_file_check(file, options, text, binding);

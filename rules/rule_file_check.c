@@ -90,11 +90,16 @@ static void expression_place(const struct check *check, const struct yaml_tree_n
     struct slice first = text_line(check->text, node->line);
     struct slice rest = slice_from_index(first, line_offset(first, node->column));
     if (rest.len > 0 && rest.ptr[0] == '|') {
-        struct slice wanted = text_line(node->text, err->line);
-        struct slice found = text_line(check->text, node->line + err->line);
+        uint32_t line = err->line;
+        uint32_t column = err->column;
+        /* the end of the input is behind the last line's end, where the block is over */
+        if (line > 1 && column == 1 && text_line(node->text, line).len == 0)
+            column = (uint32_t)text_line(node->text, --line).len + 1;
+        struct slice wanted = text_line(node->text, line);
+        struct slice found = text_line(check->text, node->line + line);
         if (slice_has_suffix(found, wanted)) {
-            *out_line = node->line + err->line;
-            *out_column = (uint32_t)(found.len - wanted.len) + err->column;
+            *out_line = node->line + line;
+            *out_column = (uint32_t)(found.len - wanted.len) + column;
         }
         return;
     }
@@ -273,10 +278,6 @@ void rule_file_check(struct rule_file *file, const struct rule_file_options *opt
     const struct yaml_tree_node *groups = yaml_tree_get(file->tree.root, "groups");
     if (groups == NULL || groups->kind != YAML_TREE_SEQUENCE)
         return;
-    /* items that are null were reported and have no group */
-    size_t index = 0;
-    for (size_t i = 0; i < groups->count && index < file->group_count; i++) {
-        if (groups->items[i]->kind != YAML_TREE_NULL)
-            check_group(&check, file, index++, groups->items[i]);
-    }
+    for (size_t i = 0; i < groups->count && i < file->group_count; i++)
+        check_group(&check, file, i, groups->items[i]);
 }

@@ -5,7 +5,7 @@ BUILD_PACKAGES = gcc g++ meson ninja-build pkg-config libmicrohttpd-dev libcurl4
 	libxxhash-dev python3
 TEST_PACKAGES = $(BUILD_PACKAGES) check
 PEER_PACKAGES = $(TEST_PACKAGES) prometheus prometheus-node-exporter prometheus-alertmanager \
-	rabbitmq-server python3-prometheus-client
+	rabbitmq-server python3-prometheus-client chromium chromium-driver fonts-dejavu-core
 BENCH_PACKAGES = $(PEER_PACKAGES) victoria-metrics
 FUZZ_PACKAGES = $(TEST_PACKAGES) clang libclang-rt-14-dev
 
@@ -61,8 +61,13 @@ fuzz:
 	@ninja -C $(FUZZ) --quiet
 	@tests/fuzz/run.sh $(FUZZ) $(FUZZ_SECONDS)
 
+# The binary, its systemd unit, and a first configuration where there is none.
 install: build
 	install -D -m 755 $(RELEASE)/server/ferula $(DESTDIR)$(PREFIX)/bin/ferula
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/ferula.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/ferula.service
+	test -e $(DESTDIR)/etc/ferula/prometheus.yml || \
+		install -D -m 644 packaging/prometheus.yml $(DESTDIR)/etc/ferula/prometheus.yml
 
 clean:
 	rm -rf build

@@ -25,6 +25,7 @@ enum lock_rank {
     LOCK_RANK_REMOTE_WRITE = 48,     /* refs that a receiver remembers; its scratch memory */
     LOCK_RANK_TSDB_MAINTENANCE = 50, /* one maintenance action at a time */
     LOCK_RANK_TSDB_COMMIT = 52,      /* order of commits: WAL, then memory */
+    LOCK_RANK_TSDB_SYNC = 53,        /* syncing the log, closing its segments */
     LOCK_RANK_TSDB_WAL = 54,
     LOCK_RANK_TSDB_HEAD = 60,     /* series map shards */
     LOCK_RANK_TSDB_POSTINGS = 62, /* label index */

@@ -325,6 +325,7 @@ static enum err commit_log(struct tsdb *db, struct transaction *transaction, uin
     *out_any = payload.len > 0;
     if (payload.len == 0)
         return ERR_NONE;
+    counter_inc(db->metrics.wal_frames);
     return wal_append(db->wal, payload, commit_max_ms(transaction), out_total, err);
 }
 
@@ -366,7 +367,11 @@ enum err tsdb_commit(struct tsdb *db, struct transaction *transaction, bool logg
     mutex_lock(&db->commit_lock);
     enum err result = commit_locked(db, transaction, logged, &total, err);
     mutex_unlock(&db->commit_lock);
-    if (result == ERR_NONE && logged && db->options.fsync_policy == TSDB_FSYNC_ALWAYS)
+    if (result == ERR_NONE && logged && db->options.fsync_policy == TSDB_FSYNC_ALWAYS) {
+        int64_t start_ns = clock_monotonic_ns(db->clock);
         result = wal_sync(db->wal, total, err);
+        counter_observe(db->metrics.wal_fsync_duration,
+                        (double)(clock_monotonic_ns(db->clock) - start_ns) / 1e9);
+    }
     return result;
 }

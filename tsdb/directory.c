@@ -82,6 +82,25 @@ static enum err explain_denied(const struct fs *fs, const char *path, const stru
                       path, (unsigned)stat.uid, uid, uid, path, (unsigned)stat.uid);
 }
 
+/* Why a directory cannot be made: the nearest one above it that exists may be another's. */
+static enum err explain_parent(const struct fs *fs, const char *path, const struct errbuf *cause,
+                               struct errbuf *err)
+{
+    char *parent CLEANUP(mem_cleanup) = mem_strdup(path);
+    struct fs_stat stat;
+    while (fs->stat(fs, parent, &stat) != 0) {
+        char *slash = strrchr(parent, '/');
+        if (slash == NULL || slash == parent)
+            return errbuf_set(err, cause->code, "%s", cause->text);
+        *slash = '\0';
+    }
+    if (!stat.is_directory)
+        return errbuf_set(err, ERR_INVALID, "%s is a file, not a directory", parent);
+    if (stat.uid == geteuid() || geteuid() == 0)
+        return errbuf_set(err, cause->code, "%s", cause->text);
+    return explain_denied(fs, parent, cause, err);
+}
+
 /* Tells ours from a foreign or a later format; writes the file into a new directory. */
 static enum err check_format(const struct fs *fs, const char *directory, struct errbuf *err)
 {
@@ -152,8 +171,7 @@ enum err directory_open(const struct fs *fs, const char *path, bool no_lockfile,
     struct errbuf own = ERRBUF_INIT;
     enum err result = fs_make_directories(fs, directory.path, &own);
     if (result != ERR_NONE)
-        result = directory.beside_prometheus ? explain_denied(fs, path, &own, err)
-                                             : errbuf_set(err, result, "%s", own.text);
+        result = explain_parent(fs, directory.path, &own, err);
     if (result == ERR_NONE && !no_lockfile)
         result = take_lock(fs, &directory, err);
     if (result == ERR_NONE)

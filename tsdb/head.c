@@ -192,39 +192,52 @@ size_t head_memory(struct head *head)
            postings_memory(&head->postings) + refs_memory(&head->refs);
 }
 
-size_t head_collect(struct head *head)
+/* What a round takes out. */
+struct head_dead {
+    VEC(struct posting_removal) removed;
+    VEC(struct series *) series;
+};
+
+/* Out of the indexes; the memory goes when no reader is left that may hold it. */
+static void dead_remove(struct head *head, struct head_dead *dead)
+{
+    postings_remove(&head->postings, dead->removed.items, dead->removed.len);
+    rwlock_write_lock(&head->postings.lock);
+    for (size_t i = 0; i < dead->series.len; i++)
+        refs_clear(&head->refs, dead->series.items[i]->ref);
+    rwlock_unlock(&head->postings.lock);
+    for (size_t i = 0; i < dead->series.len; i++) {
+        head->label_bytes -= labels_bytes(dead->series.items[i]->labels);
+        isolation_retire(&head->isolation, dead->series.items[i], series_free);
+    }
+    head->series_count -= dead->series.len;
+    head->series_removed += dead->series.len;
+}
+
+size_t head_collect(struct head *head, series_ref *ref, size_t batch)
 {
     uint32_t oldest = isolation_oldest_appender(&head->isolation);
     uint32_t now = isolation_appender_number(&head->isolation);
     now = now == 0 || now == HEAD_GC_DEAD ? 1 : now;
-    VEC(struct posting_removal) removed = {0};
-    VEC(struct series *) dead = {0};
-    struct series *series;
-    for (series_ref ref = 1; (series = refs_next(&head->refs, &ref)) != NULL;) {
+    struct head_dead dead = {0};
+    struct series *series = NULL;
+    for (size_t i = 0; i < batch && (series = refs_next(&head->refs, ref)) != NULL; i++) {
         if (!series_is_empty(series))
             continue;
         uint32_t mark = series->gc_mark;
         if (mark == 0) {
             atomic_compare_exchange_strong(&series->gc_mark, &mark, now);
         } else if ((int32_t)(oldest - mark) > 0 && series_kill(head, series, mark)) {
-            vec_push(&removed, (struct posting_removal){series->ref, series->labels});
-            vec_push(&dead, series);
+            vec_push(&dead.removed, (struct posting_removal){series->ref, series->labels});
+            vec_push(&dead.series, series);
         }
     }
-    if (dead.len > 0)
-        postings_remove(&head->postings, removed.items, removed.len);
-    rwlock_write_lock(&head->postings.lock);
-    for (size_t i = 0; i < dead.len; i++)
-        refs_clear(&head->refs, dead.items[i]->ref);
-    rwlock_unlock(&head->postings.lock);
-    for (size_t i = 0; i < dead.len; i++)
-        head->label_bytes -= labels_bytes(dead.items[i]->labels);
-    for (size_t i = 0; i < dead.len; i++)
-        isolation_retire(&head->isolation, dead.items[i], series_free);
-    head->series_count -= dead.len;
-    head->series_removed += dead.len;
-    size_t count = dead.len;
-    vec_release(&removed);
-    vec_release(&dead);
+    if (series == NULL)
+        *ref = 0;
+    if (dead.series.len > 0)
+        dead_remove(head, &dead);
+    size_t count = dead.series.len;
+    vec_release(&dead.removed);
+    vec_release(&dead.series);
     return count;
 }

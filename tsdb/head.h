@@ -93,5 +93,6 @@ void head_drop_chunks(struct head *head, struct series *series, int64_t cutoff_m
 /* The bytes of everything in memory but groups; the commit lock is held. */
 size_t head_memory(struct head *head);
 
-/* One round of garbage collection; the commit lock is held. Returns how many series went. */
-size_t head_collect(struct head *head);
+/* Garbage collection of the next `batch` series from `*ref` on, which becomes 0 at the end; the
+ * commit lock is held. Returns how many series went. */
+size_t head_collect(struct head *head, series_ref *ref, size_t batch);

@@ -98,11 +98,18 @@ static void samples_drop(struct tsdb *db, int64_t cutoff_ms)
         head->min_ms = MIN(cutoff_ms, (int64_t)head->max_ms);
 }
 
+/* Series without samples leave, some thousands at a time, so that commits come in between. */
 static size_t series_collect(struct tsdb *db)
 {
     int64_t start_ns = clock_monotonic_ns(db->clock);
-    MUTEX_GUARD(&db->commit_lock);
-    size_t count = head_collect(&db->head);
+    struct reader reader;
+    isolation_open_view(&db->head.isolation, &reader);
+    size_t count = 0;
+    for (series_ref ref = 1; ref != 0;) {
+        MUTEX_GUARD(&db->commit_lock);
+        count += head_collect(&db->head, &ref, DROP_BATCH);
+    }
+    isolation_close_view(&db->head.isolation, &reader);
     counter_observe(db->metrics.gc_duration, seconds_since(db, start_ns));
     return count;
 }

@@ -169,22 +169,6 @@ static void bytes_decode(series_ref first, const uint8_t *bytes, size_t len, siz
     while (cursor_next(&cursor));
 }
 
-static bool removed_has(const struct posting_removal *removed, size_t count, series_ref ref)
-{
-    while (count > 0) {
-        size_t half = count / 2;
-        if (removed[half].ref == ref)
-            return true;
-        if (removed[half].ref < ref) {
-            removed += half + 1;
-            count -= half + 1;
-        } else {
-            count = half;
-        }
-    }
-    return false;
-}
-
 /* Writes the list anew without the removed refs. */
 static void list_rewrite(struct posting_list *list, const struct posting_removal *removed,
                          size_t count)
@@ -195,8 +179,11 @@ static void list_rewrite(struct posting_list *list, const struct posting_removal
     list->bytes = NULL;
     list->count = list->len = list->capacity = 0;
     list->dirty = false;
+    size_t at = 0;
     for (size_t i = 0; i < refs.len; i++) {
-        if (!removed_has(removed, count, refs.items[i]))
+        while (at < count && removed[at].ref < refs.items[i])
+            at++;
+        if (at == count || removed[at].ref != refs.items[i])
             list_append(list, refs.items[i]);
     }
     vec_release(&refs);

@@ -26,6 +26,7 @@ struct wal *wal_new(const struct fs *fs, const char *directory, uint64_t segment
     wal->segment_bytes = segment_bytes == 0 ? WAL_SEGMENT_BYTES_DEFAULT : segment_bytes;
     wal->run = run;
     wal->fd = -1;
+    mutex_init(&wal->sync_lock, LOCK_RANK_TSDB_SYNC);
     mutex_init(&wal->lock, LOCK_RANK_TSDB_WAL);
     buf_init(&wal->frame, BUF_SIZE_ANY);
     return wal;
@@ -128,21 +129,31 @@ static void close_segment_locked(struct wal *wal)
     wal->path = NULL;
 }
 
-static enum err sync_locked(struct wal *wal, struct errbuf *err)
+/* Syncs what was written; sync_lock is held, lock is not. */
+static enum err sync_file(struct wal *wal, bool *out_synced, struct errbuf *err)
 {
-    if (wal->fd < 0 || wal->synced == wal->written)
-        return ERR_NONE;
+    mutex_assert_held(&wal->sync_lock);
+    mutex_lock(&wal->lock);
     uint64_t written = wal->written;
+    bool needed = wal->fd >= 0 && wal->synced < written;
+    mutex_unlock(&wal->lock);
+    *out_synced = needed;
+    if (!needed)
+        return ERR_NONE;
     int failed = wal->fs->sync(wal->fs, wal->fd);
+    MUTEX_GUARD(&wal->lock);
     if (failed < 0) {
-        errbuf_set_errno(err, -failed, "syncing %s", wal->path);
-        struct errbuf own;
-        errbuf_set_errno(&own, -failed, "syncing %s", wal->path);
-        fail_locked(wal, own.text);
-        return ERR_IO;
+        /* a second try may well succeed, and would say nothing about these bytes */
+        wal->lost_from = wal->synced;
+        wal->lost_to = written;
     }
     wal->synced = written;
-    return ERR_NONE;
+    if (failed == 0)
+        return ERR_NONE;
+    struct errbuf own;
+    enum err result = errbuf_set_errno(&own, -failed, "syncing %s", wal->path);
+    fail_locked(wal, own.text);
+    return errbuf_set(err, result, "%s", own.text);
 }
 
 /* Creates the file of the next segment. A number may be taken by what an earlier failure left. */
@@ -210,15 +221,18 @@ static enum err begin_segment_locked(struct wal *wal, bool probe, struct errbuf 
     close_segment_locked(wal);
     wal->fd = fd;
     wal->path = path;
-    vec_push(&wal->segments, (struct wal_segment){number, WAL_SEGMENT_HEADER_SIZE, INT64_MIN});
+    wal->size = WAL_SEGMENT_HEADER_SIZE;
+    vec_push(&wal->segments, (struct wal_segment){number, wal->size, INT64_MIN});
     return ERR_NONE;
 }
 
 enum err wal_cut(struct wal *wal, struct errbuf *err)
 {
     struct errbuf own = ERRBUF_INIT;
+    bool synced;
+    MUTEX_GUARD(&wal->sync_lock);
+    enum err result = sync_file(wal, &synced, &own);
     MUTEX_GUARD(&wal->lock);
-    enum err result = sync_locked(wal, &own);
     if (result == ERR_NONE)
         result = begin_segment_locked(wal, false, &own);
     if (result == ERR_NONE)
@@ -229,59 +243,71 @@ enum err wal_cut(struct wal *wal, struct errbuf *err)
 
 bool wal_is_full(struct wal *wal)
 {
-    MUTEX_GUARD(&wal->lock);
-    return segment_last(wal)->size >= wal->segment_bytes;
+    return wal->size >= wal->segment_bytes;
 }
 
 /* Takes back what a failed write may have left, and lets go of the segment. */
-static void abandon_segment_locked(struct wal *wal, const struct errbuf *reason)
+static void abandon_segment(struct wal *wal, const struct errbuf *reason)
 {
-    fail_locked(wal, reason->text);
+    MUTEX_GUARD(&wal->sync_lock);
     /* when this fails too, the next replay finds the torn frame and sets it aside */
-    wal->fs->truncate(wal->fs, wal->fd, segment_last(wal)->size);
-    struct errbuf ignored;
-    (void)sync_locked(wal, &ignored);
-    wal->synced = wal->written;
+    wal->fs->truncate(wal->fs, wal->fd, wal->size);
+    bool synced;
+    (void)sync_file(wal, &synced, NULL);
+    MUTEX_GUARD(&wal->lock);
+    fail_locked(wal, reason->text);
     close_segment_locked(wal);
 }
 
 enum err wal_append(struct wal *wal, struct slice payload, int64_t max_ms, uint64_t *out_total,
                     struct errbuf *err)
 {
-    ASSERT(!wal->failed && wal->fd >= 0);
-    buf_reset(&wal->frame);
     struct errbuf own = ERRBUF_INIT;
+    buf_reset(&wal->frame);
     enum err result = wal_frame_write(WAL_FRAME_COMMIT, payload, &wal->frame, &own);
+    if (result == ERR_NONE && wal->fd < 0)
+        result = errbuf_set(&own, ERR_UNAVAILABLE, "no segment of the log is open");
     if (result == ERR_NONE)
-        result = fs_write_all(wal->fs, wal->fd, wal->frame.data, wal->frame.len,
-                              segment_last(wal)->size, wal->path, &own);
-    MUTEX_GUARD(&wal->lock);
+        result = fs_write_all(wal->fs, wal->fd, wal->frame.data, wal->frame.len, wal->size,
+                              wal->path, &own);
     if (result != ERR_NONE) {
-        abandon_segment_locked(wal, &own);
+        abandon_segment(wal, &own);
         return errbuf_set(err, result, "%s", own.text);
     }
+    wal->size += wal->frame.len;
+    MUTEX_GUARD(&wal->lock);
     struct wal_segment *segment = segment_last(wal);
-    segment->size += wal->frame.len;
+    segment->size = wal->size;
     segment->max_ms = MAX(segment->max_ms, max_ms);
     wal->written += wal->frame.len;
     *out_total = wal->written;
     return ERR_NONE;
 }
 
+/* Did a sync fail for what ends at `total`? */
+static bool is_lost(struct wal *wal, uint64_t total)
+{
+    MUTEX_GUARD(&wal->lock);
+    return total > wal->lost_from && total <= wal->lost_to;
+}
+
 enum err wal_sync(struct wal *wal, uint64_t total, struct errbuf *err)
 {
-    /* whoever waits here finds that the one before has synced for both */
-    MUTEX_GUARD(&wal->lock);
-    if (wal->synced >= total)
-        return ERR_NONE;
-    return sync_locked(wal, err);
+    MUTEX_GUARD(&wal->sync_lock);
+    mutex_lock(&wal->lock);
+    bool done = wal->synced >= total;
+    mutex_unlock(&wal->lock);
+    bool synced;
+    enum err result = done ? ERR_NONE : sync_file(wal, &synced, err);
+    if (result == ERR_NONE && is_lost(wal, total))
+        return errbuf_set(err, ERR_IO, "the disk did not take what was written");
+    return result;
 }
 
 enum err wal_sync_pending(struct wal *wal, bool *out_synced, struct errbuf *err)
 {
-    MUTEX_GUARD(&wal->lock);
-    *out_synced = wal->fd >= 0 && wal->synced < wal->written;
-    return sync_locked(wal, err);
+    MUTEX_GUARD(&wal->sync_lock);
+    return sync_file(wal, out_synced, err);
 }
 
 bool wal_has_failed(const struct wal *wal)
@@ -297,13 +323,15 @@ void wal_failure_text(struct wal *wal, struct buf *out)
 
 enum err wal_recover(struct wal *wal, struct errbuf *err)
 {
-    MUTEX_GUARD(&wal->lock);
     if (!wal->failed)
         return ERR_NONE;
+    bool synced;
+    MUTEX_GUARD(&wal->sync_lock);
+    (void)sync_file(wal, &synced, NULL);
+    MUTEX_GUARD(&wal->lock);
     enum err result = begin_segment_locked(wal, true, err);
     if (result != ERR_NONE)
         return result;
-    wal->synced = wal->written;
     mem_free(wal->failure);
     wal->failure = NULL;
     wal->failed = false;
@@ -437,13 +465,17 @@ void wal_free(struct wal *wal)
 {
     if (wal == NULL)
         return;
+    bool synced;
+    mutex_lock(&wal->sync_lock);
+    (void)sync_file(wal, &synced, NULL);
     mutex_lock(&wal->lock);
-    (void)sync_locked(wal, NULL);
     close_segment_locked(wal);
     mutex_unlock(&wal->lock);
+    mutex_unlock(&wal->sync_lock);
     ASSERT(wal->holds.len == 0);
     vec_release(&wal->holds);
     vec_release(&wal->segments);
+    mutex_release(&wal->sync_lock);
     mutex_release(&wal->lock);
     buf_release(&wal->frame);
     mem_free(wal->directory);

@@ -40,18 +40,23 @@ struct wal {
     char *directory;
     uint64_t segment_bytes;
     uint64_t run;
+    struct mutex sync_lock; /* held across fsync; commits go on meanwhile */
     struct mutex lock;
+    /* changed under the commit lock, sync_lock and lock; each of them is enough to read: */
+    int fd;     /* -1 = no segment is open */
+    char *path; /* of the segment that is written */
     /* guarded by lock: */
     VEC(struct wal_segment) segments; /* ascending; the last is written */
-    int fd;                           /* -1 in the failed state */
-    char *path;                       /* of the segment that is written */
     uint64_t written;                 /* bytes of all frames of this process */
-    uint64_t synced;                  /* so many of them are on disk */
+    uint64_t synced;                  /* so many of them are on disk, but those below */
+    uint64_t lost_from;               /* a sync failed: it is not known what became of these */
+    uint64_t lost_to;
     VEC(struct wal_hold *) holds;
     char *failure; /* NULL = good */
+    _Atomic bool failed;
     /* owned by the commit lock: */
     struct buf frame;
-    _Atomic bool failed;
+    uint64_t size; /* of the segment that is written, up to the last good frame */
 };
 
 /* A reader that holds segments back, within its limit. */
@@ -77,7 +82,8 @@ bool wal_is_full(struct wal *wal);
 /* Writes a frame with the payload. Returns the total that has to be synced for it to be durable. */
 enum err wal_append(struct wal *wal, struct slice payload, int64_t max_ms, uint64_t *out_total,
                     struct errbuf *err) MUST_CHECK;
-/* Makes all that is durable which was written before `total`; any thread. */
+/* Makes all durable that was written before `total`; any thread. Who waits for another's sync finds
+ * that it was for both. */
 enum err wal_sync(struct wal *wal, uint64_t total, struct errbuf *err) MUST_CHECK;
 /* Syncs what is not synced yet. */
 enum err wal_sync_pending(struct wal *wal, bool *out_synced, struct errbuf *err) MUST_CHECK;

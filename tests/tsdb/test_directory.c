@@ -153,6 +153,14 @@ START_TEST(a_directory_of_another_owner_is_explained)
                       NULL,
                   "%s", err.text);
     ck_assert_ptr_nonnull(strstr(err.text, "chown -R 65534"));
+    char *below = mem_strdup(in_directory("below"));
+    options.path = below;
+    ck_assert_int_eq(seteuid(65534), 0);
+    result = tsdb_open(&options, &db, &err);
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert(result != ERR_NONE);
+    ck_assert_msg(strstr(err.text, "is owned by uid 1000") != NULL, "%s", err.text);
+    mem_free(below);
 }
 END_TEST
 
@@ -162,7 +170,7 @@ START_TEST(a_file_in_place_of_the_directory_is_told)
     options.path = in_directory("file");
     char *path = mem_strdup(options.path);
     options.path = path;
-    expect_error(path, "directory");
+    expect_error(path, "is a file, not a directory");
     mem_free(path);
 }
 END_TEST

@@ -37,6 +37,8 @@ enum compress_format {
 };
 struct compress_stream *compress_stream_new(enum compress_format format);
 void compress_stream_free(struct compress_stream *stream);
+/* Ready for another body of the same format: making a stream costs more than compressing a short one. */
+void compress_stream_reset(struct compress_stream *stream);
 /* Appends what comes out; `finish` writes the end. */
 enum err compress_stream_write(struct compress_stream *stream, struct slice in, bool finish,
                                struct buf *out, struct errbuf *err) MUST_CHECK;

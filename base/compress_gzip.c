@@ -49,6 +49,12 @@ void compress_stream_free(struct compress_stream *stream)
     mem_free(stream);
 }
 
+void compress_stream_reset(struct compress_stream *stream)
+{
+    int result = deflateReset(&stream->z);
+    ASSERT(result == Z_OK);
+}
+
 /* Runs until the input is used up and all that came of it is in `out`. */
 static enum err gzip_run(z_stream *z, int flush, struct buf *out, struct errbuf *err)
 {

@@ -1,5 +1,6 @@
 /*
- * What the server answers by itself: errors, redirects, OPTIONS, and the headers that every answer has.
+ * What the server answers by itself: errors, redirects, OPTIONS, and the headers that every answer
+ * has.
  *
  * Threads: as the response, the thread of its handler.
  */

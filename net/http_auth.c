@@ -86,13 +86,13 @@ static enum err basic_header(const struct http_client_profile *profile, struct b
 {
     struct buf pair CLEANUP(buf_release);
     buf_init(&pair, 3 * HTTP_SECRET_SIZE_MAX);
-    enum err failed = read_secret(profile->username, profile->username_file, "basic auth username",
-                                  &pair, err);
+    enum err failed =
+        read_secret(profile->username, profile->username_file, "basic auth username", &pair, err);
     if (failed != ERR_NONE)
         return failed;
     buf_append_byte(&pair, ':');
-    failed = read_secret(profile->password, profile->password_file, "basic auth password", &pair,
-                         err);
+    failed =
+        read_secret(profile->password, profile->password_file, "basic auth password", &pair, err);
     if (failed != ERR_NONE)
         return failed;
     buf_append_str(out, "Basic ");
@@ -112,8 +112,8 @@ enum err http_auth_header(const struct http_client_profile *profile, struct buf 
         return read_secret(profile->credentials, profile->credentials_file,
                            "authorization credentials", out, err);
     }
-    if (profile->username.len > 0 || profile->username_file.len > 0 ||
-        profile->password.len > 0 || profile->password_file.len > 0)
+    if (profile->username.len > 0 || profile->username_file.len > 0 || profile->password.len > 0 ||
+        profile->password_file.len > 0)
         return basic_header(profile, out, err);
     return ERR_NONE;
 }

@@ -1,18 +1,21 @@
 /*
- * Transfers: a request from its start to its callback, over as many hops as it is redirected. Redirects are
- * followed here and not by curl, because only here it is known which headers may go to another host.
+ * Transfers: a request from its start to its callback, over as many hops as it is redirected.
+ * Redirects are followed here and not by curl, because only here it is known which headers may go
+ * to another host.
  *
- * A transfer owns a hop and buffers; it is recycled, the last used first, so that a steady load runs on few
- * of them.
+ * A transfer owns a hop and buffers; it is recycled, the last used first, so that a steady load
+ * runs on few of them.
  *
  *     free --start--> active --(redirect: active again)--> finished --done()--> free
  *     free --start, a secret is missing--> finished
  */
 #include "net/http_client.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -301,12 +304,19 @@ static void choose_proxy(const struct http_client_profile *profile, bool https,
     }
 }
 
-/* A certificate or key: a path, or the path of a text; NULL for neither. */
-static enum err pem_path(struct http_client *client, struct slice text, struct slice file,
-                         const char **out, struct errbuf *err)
+/* A certificate or key: a path, or the path of a text; NULL for neither. A file that cannot be read
+ * is told here, since curl does not say which. */
+static enum err pem_path(struct http_client *client, const char *what, struct slice text,
+                         struct slice file, const char **out, struct errbuf *err)
 {
     *out = file.len > 0 ? file.ptr : NULL;
-    return text.len == 0 ? ERR_NONE : pem_store_path(client->pems, text, out, err);
+    if (text.len > 0)
+        return pem_store_path(client->pems, text, out, err);
+    if (file.len == 0 || access(file.ptr, R_OK) == 0)
+        return ERR_NONE;
+    const char *reason = errno == EACCES ? "permission denied" : "no such file or directory";
+    return errbuf_set(err, ERR_IO, "unable to load specified %s %s: open %s: %s", what, file.ptr,
+                      file.ptr, reason);
 }
 
 static enum err choose_tls(struct http_client *client, const struct http_client_profile *profile,
@@ -319,11 +329,14 @@ static enum err choose_tls(struct http_client *client, const struct http_client_
         .skip_verify = profile->insecure_skip_verify,
         .http2 = profile->enable_http2,
     };
-    enum err failed = pem_path(client, profile->ca, profile->ca_file, &out->ca_path, err);
+    enum err failed =
+        pem_path(client, "CA cert", profile->ca, profile->ca_file, &out->ca_path, err);
     if (failed == ERR_NONE)
-        failed = pem_path(client, profile->cert, profile->cert_file, &out->cert_path, err);
+        failed = pem_path(client, "client cert", profile->cert, profile->cert_file, &out->cert_path,
+                          err);
     if (failed == ERR_NONE)
-        failed = pem_path(client, profile->key, profile->key_file, &out->key_path, err);
+        failed =
+            pem_path(client, "client key", profile->key, profile->key_file, &out->key_path, err);
     return failed;
 }
 
@@ -366,8 +379,8 @@ static bool equal_fold(struct slice a, struct slice b)
     return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
 }
 
-/* May the credentials for the first URL go to this one? Not to another host, and not unencrypted when
- * they began encrypted. */
+/* May the credentials for the first URL go to this one? Not to another host, and not unencrypted
+ * when they began encrypted. */
 static bool is_trusted(const struct http_transfer *transfer, const struct url *url)
 {
     struct url first;

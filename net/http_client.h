@@ -1,12 +1,12 @@
 /*
  * HTTP requests to the outside world (on libcurl, see wire.h). A client runs many transfers on the
- * calling thread: start requests, then http_client_run in a loop; each ends in its callback, on the same
- * thread. Handles and receive buffers are recycled.
+ * calling thread: start requests, then http_client_run in a loop; each ends in its callback, on the
+ * same thread. Handles and receive buffers are recycled.
  *
  * http and https only; proxy variables of the environment are ignored unless asked for; curl's own
- * decompression is off. Secrets given as files are read at each request. Redirects are followed up to ten
- * times; credentials and the profile's headers do not go to another host. Names are looked up anew for each
- * connection; connections are kept for five minutes.
+ * decompression is off. Secrets given as files are read at each request. Redirects are followed up
+ * to ten times; credentials and the profile's headers do not go to another host. Names are looked
+ * up anew for each connection; connections are kept for five minutes.
  *
  * Ownership: profile and body belong to the caller until `done` was called; all else is copied.
  * Thread-safety: a client has one owner thread, but for http_client_wake.
@@ -23,8 +23,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How a connection is made; kept by the caller while requests use it. Texts are NUL-terminated slices,
- * empty = not set. The struct mirrors the http client part of the configuration without knowing it. */
+/* How a connection is made; kept by the caller while requests use it. Texts are NUL-terminated
+ * slices, empty = not set. The struct mirrors the http client part of the configuration without
+ * knowing it. */
 struct http_client_profile {
     struct slice username;
     struct slice username_file;
@@ -54,10 +55,10 @@ struct http_client_header {
 };
 
 struct http_client_response {
-    enum err error;  /* ERR_NONE when an answer came whole; ERR_LIMIT when the body was too large */
-    const char *error_text; /* in the words of the reference: dial tcp ...: connect: connection refused,
-                             * context deadline exceeded, body size limit exceeded */
-    long status; /* 0 = no answer */
+    enum err error; /* ERR_NONE when an answer came whole; ERR_LIMIT when the body was too large */
+    const char *error_text;  /* in the words of the reference: dial tcp ...: connect: connection
+                              * refused,  context deadline exceeded, body size limit exceeded */
+    long status;             /* 0 = no answer */
     const char *status_text; /* "404 Not Found" */
     struct slice content_type;
     struct slice content_encoding;
@@ -66,7 +67,8 @@ struct http_client_response {
     int64_t duration_ns;
 };
 
-/* Called once for every request, on the owner's thread; the response is borrowed until it returns. */
+/* Called once for every request, on the owner's thread; the response is borrowed until it returns.
+ */
 typedef void (*http_client_done)(const struct http_client_response *response, void *context);
 
 struct http_client_request {
@@ -76,7 +78,7 @@ struct http_client_request {
     const struct http_client_profile *profile;
     const struct http_client_header *headers; /* copied */
     size_t header_count;
-    struct slice body; /* borrowed until done */
+    struct slice body;  /* borrowed until done */
     int64_t timeout_ms; /* of the whole transfer */
     size_t body_size_max;
     http_client_done done;
@@ -87,7 +89,8 @@ struct http_client;
 struct http_transfer;
 
 struct http_client *http_client_new(void) MUST_CHECK;
-void http_client_free(struct http_client *client); /* transfers that run are dropped without callback */
+void http_client_free(
+    struct http_client *client); /* transfers that run are dropped without callback */
 /* The handle is valid until `done` was called. */
 struct http_transfer *http_client_start(struct http_client *client,
                                         const struct http_client_request *request);

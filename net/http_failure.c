@@ -80,7 +80,8 @@ static void print_reason(const struct http_failure *failure, struct buf *out)
                    failure->address);
         break;
     case HTTP_FAILURE_MALFORMED:
-        buf_append_str(out, "net/http: HTTP/1.x transport connection broken: malformed HTTP response");
+        buf_append_str(out,
+                       "net/http: HTTP/1.x transport connection broken: malformed HTTP response");
         break;
     case HTTP_FAILURE_NOT_TLS:
         buf_append_str(out, "http: server gave HTTP response to HTTPS client");

@@ -1,12 +1,12 @@
-/* Parameters come from the body first, then from the URL, so that the first of a name is Go's FormValue. */
+/* Parameters come from the body first, then from the URL, so that the first of a name is Go's
+ * FormValue. */
 #include "net/http_request.h"
 
 #include <strings.h>
 
 #include "base/arena.h"
 
-bool http_request_parameter(const struct http_request *request, const char *name,
-                            struct slice *out)
+bool http_request_parameter(const struct http_request *request, const char *name, struct slice *out)
 {
     for (size_t i = 0; i < request->parameter_count; i++) {
         if (slice_eq_str(request->parameters[i].name, name)) {
@@ -68,8 +68,8 @@ void http_request_parse_parameters(struct http_request *request)
     request->parameter_count = of_body_count + of_url_count;
     if (of_body_count == 0 || of_url_count == 0)
         return;
-    struct url_parameter *all = arena_alloc_array(request->arena, request->parameter_count,
-                                                  sizeof(*all));
+    struct url_parameter *all =
+        arena_alloc_array(request->arena, request->parameter_count, sizeof(*all));
     memcpy(all, of_body, of_body_count * sizeof(*all));
     memcpy(all + of_body_count, of_url, of_url_count * sizeof(*all));
     request->parameters = all;

@@ -11,25 +11,26 @@
 /* Bytes that are gathered before they are compressed or passed on. */
 #define RAW_BLOCK_SIZE ((size_t)64 << 10)
 
-void http_response_init(struct http_response *response, struct arena *arena, bool may_wait)
+void http_response_init(struct http_response *response, struct arena *arena,
+                        struct compressor_pool *compressors)
 {
     *response = (struct http_response){
         .arena = arena,
-        .may_wait = may_wait,
+        .compressors = compressors,
         .status = 200,
         .stall_ns = RESPONSE_STALL_NS,
     };
     mutex_init(&response->lock, LOCK_RANK_HTTP_CONNECTION);
     condition_init(&response->drained);
     /* writers look at the bound before they append */
-    buf_init(&response->body, may_wait ? BUF_SIZE_ANY : RESPONSE_QUICK_MAX);
+    buf_init(&response->body, RESPONSE_QUICK_MAX);
     buf_init(&response->raw, RAW_BLOCK_SIZE);
     buf_init(&response->compressed, BUF_SIZE_ANY);
 }
 
 void http_response_release(struct http_response *response)
 {
-    compress_stream_free(response->stream);
+    ASSERT(response->stream == NULL);
     vec_release(&response->fields);
     buf_release(&response->body);
     buf_release(&response->raw);
@@ -91,6 +92,16 @@ enum http_response_encoding http_response_accepted(struct slice accept_encoding)
     return HTTP_ENCODING_IDENTITY;
 }
 
+static enum compress_format stream_format(const struct http_response *response)
+{
+    return response->encoding == HTTP_ENCODING_GZIP ? COMPRESS_GZIP : COMPRESS_DEFLATE;
+}
+
+static void stream_give_back(struct http_response *response)
+{
+    compressor_pool_give(response->compressors, stream_format(response), TAKE(response->stream));
+}
+
 static void encoding_choose(struct http_response *response)
 {
     /* a handler that compressed by itself says so in a header */
@@ -99,9 +110,9 @@ static void encoding_choose(struct http_response *response)
     response->encoding = response->encoding_accepted;
     if (response->encoding == HTTP_ENCODING_IDENTITY)
         return;
-    bool gzip = response->encoding == HTTP_ENCODING_GZIP;
-    response->stream = compress_stream_new(gzip ? COMPRESS_GZIP : COMPRESS_DEFLATE);
-    http_response_header(response, "Content-Encoding", gzip ? "gzip" : "deflate");
+    response->stream = compressor_pool_take(response->compressors, stream_format(response));
+    http_response_header(response, "Content-Encoding",
+                         response->encoding == HTTP_ENCODING_GZIP ? "gzip" : "deflate");
 }
 
 /* From now on status and headers are read by the connection's thread and change no more. */
@@ -200,6 +211,10 @@ static enum err raw_flush(struct http_response *response, bool finish)
     else if (response->raw.len > 0 || finish)
         failed = compress(response, finish);
     buf_reset(&response->raw);
+    if (failed != ERR_NONE) {
+        MUTEX_GUARD(&response->lock);
+        response->failed = true;
+    }
     return failed;
 }
 
@@ -253,14 +268,13 @@ void http_response_redirect(struct http_response *response, unsigned status, con
 
 void http_response_finish(struct http_response *response)
 {
-    enum err failed = ERR_NONE;
+    /* a failure is kept in `failed` */
     if (response->raw_bytes > 0)
-        failed = raw_flush(response, true);
+        raw_flush(response, true);
     else
         seal(response);
+    stream_give_back(response);
     MUTEX_GUARD(&response->lock);
-    if (failed != ERR_NONE)
-        response->failed = true;
     response->done = true;
     wake_locked(response);
 }

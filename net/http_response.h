@@ -1,9 +1,10 @@
 /*
- * What a handler answers, on its way to the connection. The handler's thread writes, the connection's
- * thread reads; between them is a bounded run of bytes (RESPONSE_UNSENT_MAX). While the handler runs and
- * nothing was given out yet the answer is "held": status and headers may change, and when it ends in time
- * its length is known. As soon as more comes than the bound allows (or on flush) it is "started": headers
- * are final, the body goes out in chunks and the writer waits for the reader.
+ * What a handler answers, on its way to the connection. The handler's thread writes, the
+ * connection's thread reads; between them is a bounded run of bytes (RESPONSE_UNSENT_MAX). While
+ * the handler runs and nothing was given out yet the answer is "held": status and headers may
+ * change, and when it ends in time its length is known. As soon as more comes than the bound allows
+ * (or on flush) it is "started": headers are final, the body goes out in chunks and the writer
+ * waits for the reader.
  *
  *     held --finish--> done            (whole, with Content-Length)
  *     held --full or flush--> started --finish--> done
@@ -11,11 +12,11 @@
  *
  * A quick handler may not wait: its answer is held to the end, whatever its size.
  *
- * The reader says when it has nothing to read (`waiting`); the writer then calls `wake` once. Both are
- * called under the lock, so that a wake is never lost.
+ * The reader says when it has nothing to read (`waiting`); the writer then calls `wake` once. Both
+ * are called under the lock, so that a wake is never lost.
  *
- * Threads: fields under "handler's" belong to its thread until it ends; status and headers are read by
- * the connection's thread once they are sealed. The others are guarded by lock.
+ * Threads: fields under "handler's" belong to its thread until it ends; status and headers are read
+ * by the connection's thread once they are sealed. The others are guarded by lock.
  */
 #pragma once
 
@@ -24,6 +25,7 @@
 #include "base/mutex.h"
 #include "base/slice.h"
 #include "base/vec.h"
+#include "net/compressor_pool.h"
 #include "net/http_server.h"
 
 #include <stdatomic.h>
@@ -48,7 +50,7 @@ struct http_response_field {
 };
 
 struct http_response {
-    /* immutable */
+    /* immutable once the handler runs */
     struct arena *arena;
     bool may_wait; /* slow handler */
     enum http_response_encoding encoding_accepted;
@@ -56,6 +58,7 @@ struct http_response {
     /* The last chance to add headers, on the handler's thread; may be NULL. */
     void (*headers_complete)(void *context);
     void *context;
+    struct compressor_pool *compressors;
     int64_t stall_ns;
     /* handler's: */
     unsigned status;
@@ -63,14 +66,14 @@ struct http_response {
     struct buf raw; /* waits for compression */
     struct compress_stream *stream;
     struct buf compressed; /* scratch */
-    bool sealed; /* headers are final */
+    bool sealed;           /* headers are final */
     enum http_response_encoding encoding;
     size_t raw_bytes;
     struct mutex lock;
     struct condition drained;
     /* guarded by lock: */
     struct buf body;
-    size_t body_sent; /* bytes of `body` that the reader took */
+    size_t body_sent;  /* bytes of `body` that the reader took */
     size_t body_bytes; /* in all */
     bool waiting;      /* the reader sleeps until `wake` */
     bool started;
@@ -79,7 +82,8 @@ struct http_response {
     bool gone;   /* nobody reads any more */
 };
 
-void http_response_init(struct http_response *response, struct arena *arena, bool may_wait);
+void http_response_init(struct http_response *response, struct arena *arena,
+                        struct compressor_pool *compressors);
 void http_response_release(struct http_response *response);
 
 /* The handler has returned: the rest of the body is made, the reader woken. */

@@ -79,9 +79,8 @@ static void path_clean(struct slice path, struct buf *out)
         if (segment.len == 0 || slice_eq(segment, SLICE(".")))
             continue;
         if (slice_eq(segment, SLICE(".."))) {
-            const char *last = out->len == base
-                                   ? NULL
-                                   : memrchr(out->data + base, '/', out->len - base);
+            const char *last =
+                out->len == base ? NULL : memrchr(out->data + base, '/', out->len - base);
             buf_truncate(out, last == NULL ? base : (size_t)(last - out->data));
             continue;
         }

@@ -1,7 +1,7 @@
 /*
- * Which route answers a path: exact paths, or patterns with one '*' that stands for a segment, or for
- * the rest of the path when it comes last. Knows the ways in which the reference's routers send a
- * client on: unclean paths, a trailing slash too many, the bare route prefix.
+ * Which route answers a path: exact paths, or patterns with one '*' that stands for a segment, or
+ * for the rest of the path when it comes last. Knows the ways in which the reference's routers send
+ * a client on: unclean paths, a trailing slash too many, the bare route prefix.
  *
  * Ownership: borrows routes and prefix. Thread-safety: none needed, nothing changes after _init.
  */
@@ -24,7 +24,7 @@ enum http_router_verdict {
     HTTP_ROUTER_FOUND,
     HTTP_ROUTER_NOT_FOUND,
     HTTP_ROUTER_METHOD_NOT_ALLOWED,
-    HTTP_ROUTER_REDIRECT, /* moved for good: another spelling of the path */
+    HTTP_ROUTER_REDIRECT,  /* moved for good: another spelling of the path */
     HTTP_ROUTER_TO_PREFIX, /* 302 from "/" to the prefix */
 };
 

@@ -1,10 +1,10 @@
 /*
- * The server around libmicrohttpd. An exchange is one request with its answer; it is shared by the thread
- * that owns the connection and, for slow routes, by the worker that runs the handler, so that either may
- * end first.
+ * The server around libmicrohttpd. An exchange is one request with its answer; it is shared by the
+ * thread that owns the connection and, for slow routes, by the worker that runs the handler, so
+ * that either may end first.
  *
- * libmicrohttpd calls `on_access` once when the header is there, then for each piece of the body, then
- * with no data; when nothing was answered it calls again after each resume.
+ * libmicrohttpd calls `on_access` once when the header is there, then for each piece of the body,
+ * then with no data; when nothing was answered it calls again after each resume.
  */
 #include "net/http_server.h"
 
@@ -60,7 +60,7 @@ struct http_exchange {
     struct http_request request;
     struct arena arena;
     const struct http_route *route;
-    struct slice uri; /* as it came */
+    struct slice uri;        /* as it came */
     struct slice path_whole; /* decoded, with the prefix */
     struct buf body;
     size_t body_discarded;
@@ -85,6 +85,7 @@ struct http_server {
     uint16_t *ports;
     struct http_watcher *watcher;
     struct worker_pool *workers;
+    struct compressor_pool compressors;
     atomic_size_t bodies_bytes;
     atomic_bool stopping; /* no new requests are worked on */
 };
@@ -129,7 +130,7 @@ static struct http_exchange *exchange_new(struct http_server *server,
     arena_init(&exchange->arena, ARENA_SIZE_MAX);
     exchange->uri = arena_slice(&exchange->arena, uri);
     buf_init(&exchange->body, server->options.body_bytes_max);
-    http_response_init(&exchange->response, &exchange->arena, false);
+    http_response_init(&exchange->response, &exchange->arena, &server->compressors);
     exchange->response.wake = on_wake;
     exchange->response.headers_complete = on_headers_complete;
     exchange->response.context = exchange;
@@ -231,8 +232,8 @@ static void route(struct http_exchange *exchange)
     struct http_router_match match;
     struct buf location CLEANUP(buf_release);
     buf_init(&location, BUF_SIZE_ANY);
-    enum http_router_verdict verdict = http_router_match(
-        &server->router, exchange->path_whole, request->method, &match, &location);
+    enum http_router_verdict verdict = http_router_match(&server->router, exchange->path_whole,
+                                                         request->method, &match, &location);
     request->path = match.path;
     request->route_tail = match.tail;
     response->encoding_accepted =
@@ -319,8 +320,8 @@ static struct MHD_Response *make_answer(struct http_exchange *exchange, bool don
                                              on_read_end);
 }
 
-/* Hands the answer to libmicrohttpd. That has locks of its own, which it holds around `on_read`, so ours
- * is not held meanwhile. */
+/* Hands the answer to libmicrohttpd. That has locks of its own, which it holds around `on_read`, so
+ * ours is not held meanwhile. */
 static enum MHD_Result queue_answer(struct http_exchange *exchange, struct MHD_Connection *mhd)
 {
     struct http_response *response = &exchange->response;
@@ -437,8 +438,7 @@ static enum MHD_Result on_header(struct http_exchange *exchange, struct MHD_Conn
     exchange->phase = PHASE_BODY;
     exchange->request.method = method_from(method);
     copy_headers(exchange, mhd);
-    http_watcher_set(exchange->server->watcher, &exchange->connection->watched,
-                     HTTP_WATCHED_BODY);
+    http_watcher_set(exchange->server->watcher, &exchange->connection->watched, HTTP_WATCHED_BODY);
     if (split_uri(exchange))
         route(exchange);
     else
@@ -514,8 +514,9 @@ static void *on_request_line(void *context, const char *uri, struct MHD_Connecti
     struct http_connection *connection = connection_of(mhd);
     http_watcher_set(server->watcher, &connection->watched, HTTP_WATCHED_HEADER);
     struct http_exchange *exchange = exchange_new(server, connection, mhd, slice_str(uri));
-    /* libmicrohttpd goes on to list the parameters in the connection's memory, and stands still when that
-     * is full. We read them ourselves, so it shall find none: the text is its own and may be changed. */
+    /* libmicrohttpd goes on to list the parameters in the connection's memory, and stands still
+     * when that is full. We read them ourselves, so it shall find none: the text is its own and may
+     * be changed. */
     char *mark = uri == NULL ? NULL : strchr(uri, '?');
     if (mark != NULL)
         mark[1] = '\0';
@@ -557,8 +558,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
         connection->address, sizeof(connection->address));
     *socket_context = connection;
-    int descriptor =
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    int descriptor = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     if (http_watcher_add(server->watcher, &connection->watched, descriptor))
         usleep(ACCEPT_PAUSE_US);
 }
@@ -604,14 +604,14 @@ static enum err start_daemon(struct http_server *server, size_t index, struct er
 {
     const struct http_server_options *options = &server->options;
     int descriptor = -1;
-    enum err failed = listener_open(options->listen_addresses[index], &descriptor,
-                                    &server->ports[index], err);
+    enum err failed =
+        listener_open(options->listen_addresses[index], &descriptor, &server->ports[index], err);
     if (failed != ERR_NONE)
         return failed;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned threads = processors >= 8 ? 4 : 2;
-    /* the watcher keeps to the limit; libmicrohttpd, which gives each thread an equal part of its own, must
-     * never reach it, since it would stop to accept */
+    /* the watcher keeps to the limit; libmicrohttpd, which gives each thread an equal part of its
+     * own, must never reach it, since it would stop to accept */
     unsigned connections = (2 * (unsigned)connection_count_max() + 64) * threads;
     sigset_t all;
     sigset_t before;
@@ -620,12 +620,11 @@ static enum err start_daemon(struct http_server *server, size_t index, struct er
     server->daemons[index] = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
         on_access, server, MHD_OPTION_LISTEN_SOCKET, descriptor, MHD_OPTION_THREAD_POOL_SIZE,
-        threads, MHD_OPTION_THREAD_STACK_SIZE, STACK_SIZE, MHD_OPTION_CONNECTION_LIMIT,
-        connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_SIZE,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((options->read_timeout_ms + 999) / 1000),
-        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-        MHD_OPTION_END);
+        threads, MHD_OPTION_THREAD_STACK_SIZE, STACK_SIZE, MHD_OPTION_CONNECTION_LIMIT, connections,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_SIZE, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)((options->read_timeout_ms + 999) / 1000), MHD_OPTION_URI_LOG_CALLBACK,
+        on_request_line, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     server->descriptors[index] = descriptor;
     if (server->daemons[index] != NULL)
@@ -664,6 +663,7 @@ enum err http_server_start(const struct http_server_options *options,
     struct http_server *server = mem_zalloc(sizeof(*server));
     server->options = *options;
     set_defaults(&server->options);
+    compressor_pool_init(&server->compressors);
     http_router_init(&server->router, options->route_prefix, routes, route_count);
     struct http_watcher_options watcher_options = {
         .header_timeout_ms = server->options.header_timeout_ms,
@@ -730,12 +730,14 @@ void http_server_stop(struct http_server *server, int64_t grace_ms)
             close(descriptor);
     }
     wait_until_quiet(server, grace_ms);
-    /* libmicrohttpd wants no connection suspended when it stops; new ones are not since `stopping` */
+    /* libmicrohttpd wants no connection suspended when it stops; new ones are not since `stopping`
+     */
     http_watcher_each(server->watcher, abandon_request, NULL);
     for (size_t i = 0; i < server->daemon_count; i++)
         MHD_stop_daemon(server->daemons[i]);
     worker_pool_free(server->workers);
     http_watcher_free(server->watcher);
+    compressor_pool_release(&server->compressors);
     regex_free(server->cors_origins);
     mem_free(server->daemons);
     mem_free(server->descriptors);

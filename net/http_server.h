@@ -1,17 +1,17 @@
 /*
  * The HTTP server (the only user of libmicrohttpd). An epoll thread pool reads requests; a route is
- * either quick, answered on that thread, or slow: its connection is suspended and the handler runs on
- * a worker pool.
+ * either quick, answered on that thread, or slow: its connection is suspended and the handler runs
+ * on a worker pool.
  *
  * A handler reads a `struct http_request` and writes a `struct http_response`. What it writes is
- * compressed when the client asked for it, and flows through a bounded buffer: a write waits while the
- * client reads slowly and fails when the client is gone. Status and headers may be set until the first
- * byte of the body has been written out; write nothing before the answer is certain.
+ * compressed when the client asked for it, and flows through a bounded buffer: a write waits while
+ * the client reads slowly and fails when the client is gone. Status and headers may be set until
+ * the first byte of the body has been written out; write nothing before the answer is certain.
  *
  * Known of libmicrohttpd 0.9.75: it does not notice a client that leaves while its connection is
- * suspended, and its timeout counts idle time only. So the server keeps a table of connections, and a
- * watcher polls suspended descriptors for POLLRDHUP and shuts down those past their header or body
- * deadline.
+ * suspended, and its timeout counts idle time only. So the server keeps a table of connections, and
+ * a watcher polls suspended descriptors for POLLRDHUP and shuts down those past their header or
+ * body deadline.
  *
  * Limits: body, headers, parameters, connections, time; all in the options.
  * Thread-safety: handlers run on several threads at once; a request and its response belong to the
@@ -42,18 +42,18 @@ enum http_method {
 
 struct http_request {
     enum http_method method;
-    struct slice path;  /* decoded, without the route prefix */
-    struct slice route_tail; /* of a route that ends in '*': what the star matched */
-    struct slice query; /* raw */
-    struct slice body;  /* whole; empty for methods without */
+    struct slice path;           /* decoded, without the route prefix */
+    struct slice route_tail;     /* of a route that ends in '*': what the star matched */
+    struct slice query;          /* raw */
+    struct slice body;           /* whole; empty for methods without */
     struct slice client_address; /* ip:port */
-    struct arena *arena; /* for the request's lifetime */
+    struct arena *arena;         /* for the request's lifetime */
     /* Parameters of the URL and of a form body (application/x-www-form-urlencoded), body first, as
      * Go's FormValue. */
     const struct url_parameter *parameters;
     size_t parameter_count;
-    /* NULL, or why some of them could not be read: invalid URL escape "%zz". As in Go the others are there;
-     * an endpoint that wants them all answers 400. */
+    /* NULL, or why some of them could not be read: invalid URL escape "%zz". As in Go the others
+     * are there; an endpoint that wants them all answers 400. */
     const char *parameters_error;
     const atomic_bool *canceled; /* becomes true when the client is gone or the server stops */
     /* private */
@@ -73,7 +73,8 @@ void http_response_status(struct http_response *response, unsigned status);
 void http_response_header(struct http_response *response, const char *name, const char *value);
 /* Appends to the body. ERR_CANCELED when the client is gone. */
 enum err http_response_write(struct http_response *response, struct slice data) MUST_CHECK;
-/* Sends what was written so far, with chunked coding; for streams of events. Quick routes cannot. */
+/* Sends what was written so far, with chunked coding; for streams of events. Quick routes cannot.
+ */
 enum err http_response_flush(struct http_response *response) MUST_CHECK;
 /* Status, type and a whole body in one. */
 void http_response_text(struct http_response *response, unsigned status, const char *content_type,
@@ -85,10 +86,12 @@ typedef void (*http_handler)(struct http_request *request, struct http_response 
                              void *context);
 
 struct http_route {
-    /* exact, or with one '*': for a segment (/api/v1/label/STAR/values) or, at the end, for the rest */
+    /* exact, or with one '*': for a segment (/api/v1/label/STAR/values) or, at the end, for the
+     * rest */
     const char *path;
-    unsigned methods; /* of enum http_method; others answer 405 with Allow; OPTIONS answers itself */
-    bool slow;        /* run on the worker pool */
+    unsigned
+        methods; /* of enum http_method; others answer 405 with Allow; OPTIONS answers itself */
+    bool slow;   /* run on the worker pool */
     http_handler handler;
     void *context;
 };
@@ -97,21 +100,21 @@ struct http_server_options {
     const char *const *listen_addresses; /* "0.0.0.0:9090", ":9090", "[::1]:9090" */
     size_t listen_address_count;
     const char *route_prefix; /* "/" or "/prometheus" */
-    /* Requests on slow routes that are worked on or wait for it; more are answered 503. 0 = 512. Idle
-     * connections do not count: there may be as many as descriptors allow, and when these run out the
-     * longest idle ones are closed. */
+    /* Requests on slow routes that are worked on or wait for it; more are answered 503. 0 = 512.
+     * Idle connections do not count: there may be as many as descriptors allow, and when these run
+     * out the longest idle ones are closed. */
     size_t connections_max;
-    int64_t read_timeout_ms;  /* 0 = 5 m */
-    int64_t header_timeout_ms; /* 0 = 10 s */
-    size_t body_bytes_max;    /* 0 = 64 MiB */
-    size_t worker_count_max;  /* 0 = 32 */
+    int64_t read_timeout_ms;       /* 0 = 5 m */
+    int64_t header_timeout_ms;     /* 0 = 10 s */
+    size_t body_bytes_max;         /* 0 = 64 MiB */
+    size_t worker_count_max;       /* 0 = 32 */
     const char *cors_origin_regex; /* NULL or ".*" = any; for paths under /api/ */
     /* Looked at before every route, when the header is there and the body is not: there are no
      * parameters yet. Returns false when it has answered (not ready, for example). */
     bool (*admit)(struct http_request *request, struct http_response *response, void *context);
     void *admit_context;
-    /* Called when a handler has ended, for metrics and logs, on its thread. `route` is the route's path or
-     * NULL; `body_bytes` are counted as sent, compressed. */
+    /* Called when a handler has ended, for metrics and logs, on its thread. `route` is the route's
+     * path or NULL; `body_bytes` are counted as sent, compressed. */
     void (*observe)(const char *route, const struct http_request *request, unsigned status,
                     int64_t duration_ns, size_t body_bytes, void *context);
     void *observe_context;
@@ -119,7 +122,8 @@ struct http_server_options {
 
 struct http_server;
 
-/* Listens and serves. "listen tcp 0.0.0.0:9090: bind: address already in use" when a port is taken. */
+/* Listens and serves. "listen tcp 0.0.0.0:9090: bind: address already in use" when a port is taken.
+ */
 enum err http_server_start(const struct http_server_options *options,
                            const struct http_route *routes, size_t route_count,
                            struct http_server **out, struct errbuf *err) MUST_CHECK;

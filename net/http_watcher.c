@@ -1,4 +1,5 @@
-/* One list for every state, ordered by the time of entry, so that deadlines and victims are at its head. */
+/* One list for every state, ordered by the time of entry, so that deadlines and victims are at its
+ * head. */
 #include "net/http_watcher.h"
 
 #include <linux/tcp.h>
@@ -93,7 +94,8 @@ static void shut_down_locked(struct http_watcher *watcher, struct http_watched *
     set_locked(watcher, watched, HTTP_WATCHED_CLOSING);
 }
 
-/* The connection that will be missed least: the longest idle, else the one that is slowest to ask. */
+/* The connection that will be missed least: the longest idle, else the one that is slowest to ask.
+ */
 static struct http_watched *victim_locked(struct http_watcher *watcher)
 {
     struct http_watched *fresh = watcher->lists[HTTP_WATCHED_IDLE_NEW].head;
@@ -188,8 +190,9 @@ static bool ask_kernel(int descriptor, struct tcp_info *out)
     return getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, out, &len) == 0;
 }
 
-/* libmicrohttpd misses the end of a connection that arrives together with data (it takes a short read for
- * a drained socket), so such a connection would stay. Seen twice, to give it time to read what is there. */
+/* libmicrohttpd misses the end of a connection that arrives together with data (it takes a short
+ * read for a drained socket), so such a connection would stay. Seen twice, to give it time to read
+ * what is there. */
 static bool is_left_behind_locked(struct http_watched *watched, const struct tcp_info *info,
                                   int unread)
 {
@@ -218,7 +221,8 @@ static void check_quiet_locked(struct http_watcher *watcher, struct http_watched
         tell_stuck_locked(watcher);
     if (!idle && watched->state != HTTP_WATCHED_HEADER && watched->state != HTTP_WATCHED_BODY)
         return;
-    if (!ask_kernel(watched->descriptor, &info) || ioctl(watched->descriptor, FIONREAD, &unread) != 0)
+    if (!ask_kernel(watched->descriptor, &info) ||
+        ioctl(watched->descriptor, FIONREAD, &unread) != 0)
         return;
     if (unread > 0 && watched->unread_seen)
         tell_stuck_locked(watcher);

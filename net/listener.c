@@ -45,7 +45,8 @@ static enum err address_split(const char *address, struct address_parts *out, st
     return ERR_NONE;
 }
 
-/* As Go prints an address: "0.0.0.0:9090", "[::1]:9090"; the wildcard of both families is ":9090". */
+/* As Go prints an address: "0.0.0.0:9090", "[::1]:9090"; the wildcard of both families is ":9090".
+ */
 static void address_text(const struct sockaddr *address, socklen_t len, bool wildcard, char *out,
                          size_t size)
 {
@@ -126,8 +127,7 @@ static enum err resolve(const char *address, const struct address_parts *parts, 
     if (failed == 0)
         return ERR_NONE;
     if (failed == EAI_SERVICE)
-        return errbuf_set(err, ERR_INVALID, "listen tcp: lookup tcp/%s: unknown port",
-                          parts->port);
+        return errbuf_set(err, ERR_INVALID, "listen tcp: lookup tcp/%s: unknown port", parts->port);
     if (parts->host[0] == '\0')
         return errbuf_set(err, ERR_IO, "listen tcp %s: %s", address, gai_strerror(failed));
     return errbuf_set(err, ERR_INVALID, "listen tcp: lookup %s: no such host", parts->host);
@@ -176,8 +176,8 @@ void listener_print_peer(const struct sockaddr *address, char *out, size_t size)
     } else if (address->sa_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
         bool mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-        inet_ntop(mapped ? AF_INET : AF_INET6,
-                  (const char *)&in6->sin6_addr + (mapped ? 12 : 0), host, sizeof(host));
+        inet_ntop(mapped ? AF_INET : AF_INET6, (const char *)&in6->sin6_addr + (mapped ? 12 : 0),
+                  host, sizeof(host));
         snprintf(out, size, mapped ? "%s:%u" : "[%s]:%u", host, ntohs(in6->sin6_port));
     }
 }

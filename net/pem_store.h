@@ -1,7 +1,7 @@
 /*
- * Certificates and keys that stand as text in the configuration, as files: libcurl with GnuTLS takes
- * paths only. A text gets a file in memory, and the same path as long as the store lives, because curl
- * takes connections with equal paths for equal.
+ * Certificates and keys that stand as text in the configuration, as files: libcurl with GnuTLS
+ * takes paths only. A text gets a file in memory, and the same path as long as the store lives,
+ * because curl takes connections with equal paths for equal.
  *
  * Thread-safety: none. Limits: PEM_STORE_COUNT_MAX texts.
  */

@@ -1,4 +1,5 @@
-/* Values come from configuration and secret files: a line break in one of them must not become a header. */
+/* Values come from configuration and secret files: a line break in one of them must not become a
+ * header. */
 #include "net/request_headers.h"
 
 #include <strings.h>
@@ -34,8 +35,8 @@ static enum err add_line(struct buf *lines, struct slice name, struct slice valu
     for (size_t i = 0; i < value.len; i++) {
         char c = value.ptr[i];
         if (c == '\r' || c == '\n' || c == '\0')
-            return errbuf_set(err, ERR_INVALID,
-                              "net/http: invalid header field value for \"%.*s\"", SLICE_ARG(name));
+            return errbuf_set(err, ERR_INVALID, "net/http: invalid header field value for \"%.*s\"",
+                              SLICE_ARG(name));
     }
     buf_append_slice(lines, name);
     buf_append_str(lines, value.len == 0 ? ";" : ": ");
@@ -65,9 +66,9 @@ static enum err add_headers(struct buf *lines, const struct http_client_header *
     return failed;
 }
 
-enum err request_headers_make(struct request_headers *headers,
-                              const struct http_client_header *own, size_t own_count,
-                              const struct http_client_profile *profile, struct errbuf *err)
+enum err request_headers_make(struct request_headers *headers, const struct http_client_header *own,
+                              size_t own_count, const struct http_client_profile *profile,
+                              struct errbuf *err)
 {
     request_headers_reset(headers);
     enum err failed = add_headers(&headers->own, own, own_count, err);

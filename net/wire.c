@@ -110,7 +110,8 @@ static int on_socket(CURL *easy, curl_socket_t descriptor, int what, void *conte
     return 0;
 }
 
-/* curl counts whole milliseconds, rounded down, and does not ask again when it is called too early. */
+/* curl counts whole milliseconds, rounded down, and does not ask again when it is called too early.
+ */
 static void set_timer(struct wire *wire, long timeout_ms)
 {
     if (timeout_ms < 0)
@@ -265,8 +266,8 @@ static long tls_versions(struct slice name_min, struct slice name_max)
     return min | max;
 }
 
-/* The name to ask for and to verify, when it is not the host's: curl takes it from the URL, so the URL
- * gets it, and curl is told where to connect and which Host to send instead. */
+/* The name to ask for and to verify, when it is not the host's: curl takes it from the URL, so the
+ * URL gets it, and curl is told where to connect and which Host to send instead. */
 static void set_server_name(struct wire_hop *hop, const struct wire_request *request)
 {
     struct slice name = request->tls.server_name;
@@ -350,8 +351,7 @@ static enum http_failure_kind failure_kind(const struct wire_hop *hop, CURLcode 
     case CURLE_WEIRD_SERVER_REPLY:
         return HTTP_FAILURE_MALFORMED;
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return strstr(hop->error, "HTTP/0.9") != NULL ? HTTP_FAILURE_MALFORMED
-                                                      : HTTP_FAILURE_OTHER;
+        return strstr(hop->error, "HTTP/0.9") != NULL ? HTTP_FAILURE_MALFORMED : HTTP_FAILURE_OTHER;
     case CURLE_PEER_FAILED_VERIFICATION:
         return HTTP_FAILURE_CERTIFICATE;
     case CURLE_SSL_CONNECT_ERROR:

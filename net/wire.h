@@ -1,11 +1,12 @@
 /*
- * One HTTP request and its answer on libcurl (wire.c is the only user of it). A wire is the event loop: curl's
- * multi handle driven by epoll, so that a step costs what happens in it and not how many requests wait. A
- * hop is one request at a time: no redirects, no retries, no memory of the last one; its easy handle is kept
- * and used again.
+ * One HTTP request and its answer on libcurl (wire.c is the only user of it). A wire is the event
+ * loop: curl's multi handle driven by epoll, so that a step costs what happens in it and not how
+ * many requests wait. A hop is one request at a time: no redirects, no retries, no memory of the
+ * last one; its easy handle is kept and used again.
  *
- * Ownership: what a hop is started with must stay until it has ended or was stopped; what events get is
- * borrowed for the call. Thread-safety: one owner thread, but for wire_wake. Limits: the owner's events decide.
+ * Ownership: what a hop is started with must stay until it has ended or was stopped; what events
+ * get is borrowed for the call. Thread-safety: one owner thread, but for wire_wake. Limits: the
+ * owner's events decide.
  */
 #pragma once
 

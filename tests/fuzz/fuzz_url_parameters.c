@@ -1,4 +1,5 @@
-/* URLs, forms and escapes from the network: no read outside of the text, and escaping can be undone. */
+/* URLs, forms and escapes from the network: no read outside of the text, and escaping can be
+ * undone. */
 #include <stdint.h>
 #include <stdlib.h>
 

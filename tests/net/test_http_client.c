@@ -20,8 +20,8 @@
 
 enum fake_end {
     FAKE_CLOSE,
-    FAKE_HOLD,      /* leave the connection open and silent */
-    FAKE_KEEP,      /* read the next request */
+    FAKE_HOLD, /* leave the connection open and silent */
+    FAKE_KEEP, /* read the next request */
     FAKE_RESET,
 };
 
@@ -223,7 +223,8 @@ START_TEST(failures_are_told_in_the_words_of_the_reference)
     } cases[] = {
         {"", FAKE_CLOSE, ERR_IO, "U EOF"},
         {"", FAKE_HOLD, ERR_TIMEOUT, "U context deadline exceeded"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\na 1\n", FAKE_CLOSE, ERR_IO, "unexpected EOF"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\na 1\n", FAKE_CLOSE, ERR_IO,
+         "unexpected EOF"},
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\na 1\n", FAKE_CLOSE, ERR_IO,
          "unexpected EOF"},
         {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\na 1\n", FAKE_HOLD, ERR_TIMEOUT,
@@ -270,7 +271,8 @@ START_TEST(who_cannot_be_reached_is_named)
     static const char *const cases[][2] = {
         {"http://127.0.0.1:1/metrics",
          "Get \"http://127.0.0.1:1/metrics\": dial tcp 127.0.0.1:1: connect: connection refused"},
-        {"http://[::1]:1/", "Get \"http://[::1]:1/\": dial tcp [::1]:1: connect: connection refused"},
+        {"http://[::1]:1/",
+         "Get \"http://[::1]:1/\": dial tcp [::1]:1: connect: connection refused"},
         {"https://127.0.0.1:1/",
          "Get \"https://127.0.0.1:1/\": dial tcp 127.0.0.1:1: connect: connection refused"},
         {"http://u:secret@127.0.0.1:1/",
@@ -298,6 +300,19 @@ START_TEST(other_schemes_are_not_followed)
         ck_assert_uint_eq(outcome.body.len, 0);
         buf_release(&outcome.body);
     }
+}
+END_TEST
+
+START_TEST(a_missing_certificate_file_is_named)
+{
+    struct http_client_profile profile = {.ca_file = SLICE("/nowhere/ca.pem")};
+    struct outcome outcome;
+    fetch((struct http_client_request){.url = "https://127.0.0.1:1/", .profile = &profile},
+          &outcome);
+    buf_release(&outcome.body);
+    ck_assert_str_eq(outcome.error_text,
+                     "Get \"https://127.0.0.1:1/\": unable to load specified CA cert "
+                     "/nowhere/ca.pem: open /nowhere/ca.pem: no such file or directory");
 }
 END_TEST
 
@@ -377,11 +392,10 @@ START_TEST(only_the_given_headers_are_sent)
         {.name = SLICE("X-Empty"), .value = SLICE("")},
     };
     struct outcome outcome;
-    fetch((struct http_client_request){.url = url,
-                                       .profile = &profile,
-                                       .headers = headers,
-                                       .header_count = 2},
-          &outcome);
+    fetch(
+        (struct http_client_request){
+            .url = url, .profile = &profile, .headers = headers, .header_count = 2},
+        &outcome);
     buf_release(&outcome.body);
     char expected[500];
     snprintf(expected, sizeof(expected),
@@ -461,7 +475,8 @@ static void fetch_redirected(struct fake *from, const char *location, const char
                              bool follow, const char *method, struct outcome *outcome)
 {
     static char answer[500];
-    static const struct http_client_header secret = {.name = SLICE("X-Secret"), .value = SLICE("s")};
+    static const struct http_client_header secret = {.name = SLICE("X-Secret"),
+                                                     .value = SLICE("s")};
     static const struct http_client_header own = {.name = SLICE("X-Own"), .value = SLICE("o")};
     mutex_lock(&from->lock);
     snprintf(answer, sizeof(answer), "HTTP/1.1 %s\r\nLocation: %s\r\nContent-Length: 3\r\n\r\nxyz",
@@ -481,8 +496,8 @@ static void fetch_redirected(struct fake *from, const char *location, const char
                                        .profile = &profile,
                                        .headers = &own,
                                        .header_count = 1,
-                                       .body = strcmp(method, "POST") == 0 ? SLICE("b")
-                                                                           : SLICE_EMPTY},
+                                       .body =
+                                           strcmp(method, "POST") == 0 ? SLICE("b") : SLICE_EMPTY},
           outcome);
     buf_release(&outcome->body);
 }
@@ -588,7 +603,8 @@ START_TEST(a_proxy_is_used_only_when_asked_for)
     ck_assert_int_eq(atomic_load(&proxy.requests), 2);
     profile = (struct http_client_profile){.proxy_url = slice_str(proxy_url),
                                            .no_proxy = SLICE("127.0.0.1")};
-    fetch((struct http_client_request){.url = "http://127.0.0.1:1/", .profile = &profile}, &outcome);
+    fetch((struct http_client_request){.url = "http://127.0.0.1:1/", .profile = &profile},
+          &outcome);
     buf_release(&outcome.body);
     ck_assert_int_eq(atomic_load(&proxy.requests), 2);
     profile = (struct http_client_profile){.proxy_url = SLICE("http://127.0.0.1:1")};
@@ -713,11 +729,8 @@ static void on_row_done(const struct http_client_response *response, void *conte
     struct row *row = context;
     row->left--;
     row->good += response->error == ERR_NONE && response->body.len == 1000000;
-    struct http_client_request next = {.method = "GET",
-                                       .url = row->url,
-                                       .timeout_ms = 30000,
-                                       .done = on_row_done,
-                                       .context = row};
+    struct http_client_request next = {
+        .method = "GET", .url = row->url, .timeout_ms = 30000, .done = on_row_done, .context = row};
     if (row->left > 0)
         http_client_start(client, &next);
 }
@@ -761,6 +774,7 @@ int main(void)
     tcase_add_test(tcase, a_reset_names_both_ends);
     tcase_add_test(tcase, who_cannot_be_reached_is_named);
     tcase_add_test(tcase, other_schemes_are_not_followed);
+    tcase_add_test(tcase, a_missing_certificate_file_is_named);
     tcase_add_test(tcase, a_body_above_the_limit_is_refused);
     tcase_add_test(tcase, a_connection_is_used_again_and_replaced_when_it_is_gone);
     tcase_add_test(tcase, only_the_given_headers_are_sent);

@@ -19,7 +19,7 @@ START_TEST(routes_are_exact_or_have_a_star)
     fixture_expect("GET /hello HTTP/1.1", 200, "hello\n");
     fixture_expect("GET /slow HTTP/1.1", 200, "hello\n");
     fixture_expect("GET /api/v1/label/a%20b/values HTTP/1.1", 200,
-           "path=/api/v1/label/a b/values tail=a b body=0");
+                   "path=/api/v1/label/a b/values tail=a b body=0");
     fixture_expect("GET /api/v1/label/exact/values HTTP/1.1", 200, "hello\n");
     fixture_expect("GET /api/v1/label/a/b/values HTTP/1.1", 404, NULL);
     fixture_expect("GET /user/a/b.css HTTP/1.1", 200, "path=/user/a/b.css tail=a/b.css body=0");
@@ -84,17 +84,17 @@ START_TEST(options_and_origin_get_cors_headers_under_api)
     fixture_expect_header(with_origin, "Access-Control-Allow-Origin", "http://a.example");
     fixture_expect_header(with_origin, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
     fixture_expect_header(with_origin, "Access-Control-Allow-Headers",
-                  "Accept, Authorization, Content-Type, Origin");
+                          "Accept, Authorization, Content-Type, Origin");
     fixture_expect_header(with_origin, "Access-Control-Expose-Headers", "Date");
     fixture_expect_header(with_origin, "Vary", "Accept-Encoding, Origin");
     fixture_expect_header("GET /api/v1/query HTTP/1.1\r\nOrigin: http://c.example",
-                  "Access-Control-Allow-Origin", NULL);
+                          "Access-Control-Allow-Origin", NULL);
     fixture_expect_header("GET /hello HTTP/1.1\r\nOrigin: http://a.example",
-                  "Access-Control-Allow-Origin", NULL);
+                          "Access-Control-Allow-Origin", NULL);
     fixture_stop();
     fixture_start((struct http_server_options){.cors_origin_regex = ".*"});
     fixture_expect_header("OPTIONS /api/v1/query HTTP/1.1\r\nOrigin: http://c.example",
-                  "Access-Control-Allow-Origin", "*");
+                          "Access-Control-Allow-Origin", "*");
     fixture_expect_header("GET /api/v1/query HTTP/1.1", "Access-Control-Allow-Origin", NULL);
     fixture_stop();
 }
@@ -150,16 +150,17 @@ START_TEST(form_parameters_come_before_those_of_the_url)
 {
     fixture_start((struct http_server_options){0});
     fixture_expect("POST /api/v1/query?q=url&z=1 HTTP/1.1\r\n"
-           "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
-           "Content-Length: 12\r\nHost: x\r\n\r\nq=b%2By&e=+%\r\n",
-           200, "path=/api/v1/query tail= body=12 q=b+y q=url z=1 first q=b+y"
-                " error=invalid URL escape \"%\"");
+                   "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
+                   "Content-Length: 12\r\nHost: x\r\n\r\nq=b%2By&e=+%\r\n",
+                   200,
+                   "path=/api/v1/query tail= body=12 q=b+y q=url z=1 first q=b+y"
+                   " error=invalid URL escape \"%\"");
     fixture_expect("POST /show?q=url HTTP/1.1\r\nContent-Type: text/plain\r\n"
-           "Content-Length: 6\r\nHost: x\r\n\r\nq=body",
-           200, "path=/show tail= body=6 q=url first q=url");
+                   "Content-Length: 6\r\nHost: x\r\n\r\nq=body",
+                   200, "path=/show tail= body=6 q=url first q=url");
     fixture_expect("GET /show?a=%zz&q=%41+b&q=2;3&c HTTP/1.1\r\nX-Custom: 1", 200,
-           "path=/show tail= body=0 q=A b c= first q=A b error=invalid URL escape \"%zz\""
-           " x-custom=1");
+                   "path=/show tail= body=0 q=A b c= first q=A b error=invalid URL escape \"%zz\""
+                   " x-custom=1");
     fixture_stop();
 }
 END_TEST
@@ -314,16 +315,23 @@ START_TEST(answers_are_compressed_when_asked)
     }
     static const char hello[] = "GET /hello HTTP/1.1\r\nAccept-Encoding: ";
     static const char *const cases[][2] = {
-        {"gzip", "gzip"},         {"deflate", "deflate"},     {"deflate,gzip", "deflate"},
-        {"br", NULL},             {"gzip;q=0", NULL},         {"", NULL},
-        {"xgzip, identity", NULL}, {" ,,;,gzip ; q=1", "gzip"}, {"gzip;q=0.000,deflate", "deflate"},
+        {"gzip", "gzip"},
+        {"deflate", "deflate"},
+        {"deflate,gzip", "deflate"},
+        {"br", NULL},
+        {"gzip;q=0", NULL},
+        {"", NULL},
+        {"xgzip, identity", NULL},
+        {" ,,;,gzip ; q=1", "gzip"},
+        {"gzip;q=0.000,deflate", "deflate"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char head[200];
         snprintf(head, sizeof(head), "%s%s", hello, cases[i][0]);
         fixture_expect_header(head, "Content-Encoding", cases[i][1]);
     }
-    fixture_expect_header("GET /compressed HTTP/1.1\r\nAccept-Encoding: gzip", "Content-Encoding", "br");
+    fixture_expect_header("GET /compressed HTTP/1.1\r\nAccept-Encoding: gzip", "Content-Encoding",
+                          "br");
     fixture_expect_header("GET /empty HTTP/1.1\r\nAccept-Encoding: gzip", "Content-Encoding", NULL);
     fixture_expect_header("GET /no_body HTTP/1.1\r\nAccept-Encoding: gzip", "Content-Length", "0");
     fixture_stop();
@@ -443,8 +451,9 @@ START_TEST(several_addresses_are_listened_on)
     static const char *const addresses[] = {":0", "localhost:0", "0.0.0.0:0"};
     struct http_server_options options = {.listen_addresses = addresses, .listen_address_count = 3};
     struct errbuf err = ERRBUF_INIT;
-    ck_assert_int_eq(http_server_start(&options, fixture_routes, fixture_route_count, &fixture.server, &err),
-                     ERR_NONE);
+    ck_assert_int_eq(
+        http_server_start(&options, fixture_routes, fixture_route_count, &fixture.server, &err),
+        ERR_NONE);
     for (size_t i = 0; i < 3; i += 2) {
         fixture.port = http_server_port(fixture.server, i);
         fixture_expect("GET /slow HTTP/1.1", 200, "hello\n");

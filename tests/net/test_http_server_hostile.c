@@ -163,8 +163,9 @@ START_TEST(an_idle_connection_outlives_the_header_deadline)
 }
 END_TEST
 
-/* A process that opens connections to the fixture.port that comes through `in`, says so, and holds them until `in`
- * is closed. It is started before the fixture.server, so that it has none of its descriptors. */
+/* A process that opens connections to the fixture.port that comes through `in`, says so, and holds
+ * them until `in` is closed. It is started before the fixture.server, so that it has none of its
+ * descriptors. */
 struct holder {
     int to;
     int from;
@@ -209,7 +210,8 @@ START_TEST(idle_connections_lock_nobody_out)
     int used = raw_connect(fixture.port);
     for (int i = 0; i < HOLDERS; i++) {
         char byte;
-        ck_assert_int_eq(write(holders[i].to, &fixture.port, sizeof(fixture.port)), sizeof(fixture.port));
+        ck_assert_int_eq(write(holders[i].to, &fixture.port, sizeof(fixture.port)),
+                         sizeof(fixture.port));
         ck_assert_int_eq(read(holders[i].from, &byte, 1), 1);
         fixture_expect("GET /slow HTTP/1.1", 200, "hello\n");
     }

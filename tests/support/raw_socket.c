@@ -1,4 +1,5 @@
-/* Reading is byte by byte where lines are wanted: tests have time, and nothing of the next answer is taken. */
+/* Reading is byte by byte where lines are wanted: tests have time, and nothing of the next answer
+ * is taken. */
 #include "support/raw_socket.h"
 
 #include <check.h>

@@ -1,6 +1,6 @@
 /*
- * A TCP client for tests that says exactly what it is told and reads one HTTP answer at a time. Every
- * wait is bounded (10 s), so a server that hangs fails the test.
+ * A TCP client for tests that says exactly what it is told and reads one HTTP answer at a time.
+ * Every wait is bounded (10 s), so a server that hangs fails the test.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct raw_answer {
-    int status; /* 0 = the connection ended before an answer came */
+    int status;      /* 0 = the connection ended before an answer came */
     struct buf head; /* status line and header, with the empty line */
     struct buf body; /* without chunked coding */
     bool chunked;

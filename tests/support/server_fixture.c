@@ -10,7 +10,8 @@
 
 /* -- handlers -- */
 
-static void handle_hello(struct http_request *request, struct http_response *response, void *context)
+static void handle_hello(struct http_request *request, struct http_response *response,
+                         void *context)
 {
     http_response_text(response, 200, "text/plain", SLICE("hello\n"));
 }
@@ -41,7 +42,8 @@ char fixture_large_byte(size_t i)
     return (char)('a' + (i * 7 + i / 1000) % 26);
 }
 
-static void handle_large(struct http_request *request, struct http_response *response, void *context)
+static void handle_large(struct http_request *request, struct http_response *response,
+                         void *context)
 {
     char piece[10000];
     http_response_header(response, "Content-Type", "text/plain");
@@ -61,7 +63,8 @@ static void handle_large(struct http_request *request, struct http_response *res
 }
 
 /* Works until it is canceled. */
-static void handle_block(struct http_request *request, struct http_response *response, void *context)
+static void handle_block(struct http_request *request, struct http_response *response,
+                         void *context)
 {
     atomic_fetch_add(&fixture.blocked_started, 1);
     while (!atomic_load(request->canceled))
@@ -82,7 +85,8 @@ static void handle_events(struct http_request *request, struct http_response *re
     handle_block(request, response, context);
 }
 
-static void handle_empty(struct http_request *request, struct http_response *response, void *context)
+static void handle_empty(struct http_request *request, struct http_response *response,
+                         void *context)
 {
     http_response_status(response, 204);
 }
@@ -103,7 +107,10 @@ static const struct http_route routes[] = {
     {.path = "/hello", .methods = HTTP_GET | HTTP_HEAD, .handler = handle_hello},
     {.path = "/slow", .methods = HTTP_GET | HTTP_HEAD, .slow = true, .handler = handle_hello},
     {.path = "/show", .methods = HTTP_GET | HTTP_POST | HTTP_PUT, .handler = handle_show},
-    {.path = "/api/v1/query", .methods = HTTP_GET | HTTP_POST, .slow = true, .handler = handle_show},
+    {.path = "/api/v1/query",
+     .methods = HTTP_GET | HTTP_POST,
+     .slow = true,
+     .handler = handle_show},
     {.path = "/api/v1/label/*/values", .methods = HTTP_GET, .handler = handle_show},
     {.path = "/api/v1/label/exact/values", .methods = HTTP_GET, .handler = handle_hello},
     {.path = "/user/*", .methods = HTTP_GET, .handler = handle_show},

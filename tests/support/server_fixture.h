@@ -1,6 +1,6 @@
 /*
- * A server with routes of every kind on a free port, and short ways to ask it; for the tests of the HTTP
- * server. Thread-safety: one server at a time.
+ * A server with routes of every kind on a free port, and short ways to ask it; for the tests of the
+ * HTTP server. Thread-safety: one server at a time.
  */
 #pragma once
 
@@ -29,8 +29,8 @@ struct server_fixture {
 };
 extern struct server_fixture fixture;
 
-/* Routes: /hello /slow /show /api/v1/query /api/v1/label/STAR/values /user/STAR /two /large /large_quick
- * /block /events /empty /no_body /compressed. */
+/* Routes: /hello /slow /show /api/v1/query /api/v1/label/STAR/values /user/STAR /two /large
+ * /large_quick /block /events /empty /no_body /compressed. */
 extern const struct http_route *const fixture_routes;
 extern const size_t fixture_route_count;
 

@@ -82,8 +82,11 @@ static void commit_prepare(struct transaction *transaction)
     }
     for (size_t i = loose_count; i < transaction->samples.len; i++)
         scattered = scattered || transaction->samples.items[i].series->in_commit;
-    for (size_t i = 0; i < loose_count; i++)
-        transaction->samples.items[i].series->in_commit = false;
+    for (size_t i = 0; i < loose_count; i++) {
+        struct series *series = transaction->samples.items[i].series;
+        series->in_commit = false;
+        __builtin_prefetch(series->bytes, 1);
+    }
     if (scattered)
         sort_by_series(transaction);
 }

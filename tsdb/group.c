@@ -61,19 +61,6 @@ void group_reserve(struct sample_group *group, uint32_t count)
     group->capacity = capacity;
 }
 
-struct series_tail series_tail(const struct series *series)
-{
-    const struct sample_group *group = series->group;
-    struct series_tail tail = {series->last_ms, series->last_bits,
-                               series->flags & SERIES_HISTOGRAM};
-    if (group != NULL && group_is_present(group, series->position)) {
-        tail.last_ms = group->last_ms;
-        tail.bits = group->bits[series->position];
-        tail.histogram = false;
-    }
-    return tail;
-}
-
 /* Closes the open chunk of a member. The lock is held. */
 static void member_close(struct sample_group *group, struct series *series)
 {

@@ -77,6 +77,17 @@ struct series_tail {
     uint64_t bits;
     bool histogram;
 };
-struct series_tail series_tail(const struct series *series);
+static inline struct series_tail series_tail(const struct series *series)
+{
+    const struct sample_group *group = series->group;
+    struct series_tail tail = {series->last_ms, series->last_bits,
+                               series->flags & SERIES_HISTOGRAM};
+    if (group != NULL && group_is_present(group, series->position)) {
+        tail.last_ms = group->last_ms;
+        tail.bits = group->bits[series->position];
+        tail.histogram = false;
+    }
+    return tail;
+}
 
 size_t group_memory(const struct sample_group *group);

@@ -289,6 +289,14 @@ static enum err read_row(struct wal_decoder *decoder, struct codec_reader *reade
     return ERR_NONE;
 }
 
+/* A varint of a column: mostly a byte. */
+static inline uint64_t column_next(struct codec_reader *reader)
+{
+    if (LIKELY(reader->at < reader->end && *reader->at < 0x80))
+        return (uint64_t)codec_unzigzag(*reader->at++);
+    return (uint64_t)codec_read_varint(reader);
+}
+
 /* The columns `series` and `times`. */
 static enum err read_columns(struct wal_decoder *decoder, struct codec_reader *reader,
                              struct errbuf *err)
@@ -302,14 +310,14 @@ static enum err read_columns(struct wal_decoder *decoder, struct codec_reader *r
     vec_reserve(&decoder->times, count);
     uint64_t last = 0;
     for (uint64_t i = 0; i < count; i++) {
-        last += (uint64_t)codec_read_varint(reader);
+        last += column_next(reader);
         if (last >= decoder->labels.len)
             return corrupt(err, "a sample belongs to no series");
         decoder->ids.items[i] = (uint32_t)last;
     }
     last = 0;
     for (uint64_t i = 0; i < count; i++) {
-        last += (uint64_t)codec_read_varint(reader);
+        last += column_next(reader);
         decoder->times.items[i] = (int64_t)last;
     }
     decoder->ids.len = decoder->times.len = count;

@@ -21,26 +21,26 @@ void ingest_release(struct ingest *ingest)
 static enum exposition_answer ingest_fail(struct ingest *ingest, enum err error)
 {
     ingest->error = error;
+    if (ingest->labels.bad_text)
+        ingest->result->scraped--;
     return EXPOSITION_STOP;
 }
 
-/* Gives the entry its ref, or the mark that it is dropped, from the series text. */
+/* What becomes of a series text: `*out_ref` is its series in storage, or 0 when relabelling drops
+ * it. A series that the sample limit keeps out must not be made: its ref is SERIES_REF_MASK. */
 static enum err ingest_resolve(struct ingest *ingest, const struct exposition_series *series,
-                               struct cached_series *entry)
+                               bool excess, series_ref *out_ref)
 {
     const struct ingest_job *job = ingest->job;
     struct labels *labels = NULL;
     enum err error =
         sample_labels_make(&ingest->labels, job->scrape, job->target, series, &labels, ingest->err);
-    if (error != ERR_NONE) {
-        ingest->result->label_limit_exceeded = error == ERR_LIMIT;
+    ingest->result->label_limit_exceeded = error == ERR_LIMIT;
+    if (error != ERR_NONE)
         return error;
-    }
-    if (labels == NULL) {
-        entry->word |= SERIES_DROPPED;
-        return ERR_NONE;
-    }
-    cached_series_set_ref(entry, appender_series(job->appender, labels));
+    *out_ref = 0;
+    if (labels != NULL)
+        *out_ref = excess ? SERIES_REF_MASK : appender_series(job->appender, labels);
     labels_unref(labels);
     return ERR_NONE;
 }
@@ -88,21 +88,6 @@ static bool ingest_over_limit(struct ingest *ingest, bool is_new, double value)
     return true;
 }
 
-/* Labels of a series that the sample limit keeps out: it must not be made, but relabelling may drop
- * it, and then it does not count. */
-static enum err ingest_resolve_excess(struct ingest *ingest, const struct exposition_series *series,
-                                      struct cached_series *entry)
-{
-    struct labels *labels = NULL;
-    enum err error = sample_labels_make(&ingest->labels, ingest->job->scrape, ingest->job->target,
-                                        series, &labels, ingest->err);
-    ingest->result->label_limit_exceeded = error == ERR_LIMIT;
-    if (error == ERR_NONE && labels == NULL)
-        entry->word |= SERIES_DROPPED;
-    labels_unref(labels);
-    return error;
-}
-
 /* A line whose text the cache does not know, or whose sample was refused whenever it came. Until
  * its sample is taken the entry has no ref, so the series is new again next time. */
 static enum exposition_answer ingest_new(struct ingest *ingest,
@@ -110,26 +95,24 @@ static enum exposition_answer ingest_new(struct ingest *ingest,
                                          struct cached_series *entry, double value,
                                          bool has_timestamp, int64_t timestamp_ms)
 {
-    struct cached_series fresh = *entry;
+    series_ref ref;
     bool excess = ingest->sample_limit > 0 && ingest->appended >= ingest->sample_limit;
-    enum err error = excess ? ingest_resolve_excess(ingest, series, &fresh)
-                            : ingest_resolve(ingest, series, &fresh);
+    enum err error = ingest_resolve(ingest, series, excess, &ref);
     if (error != ERR_NONE)
         return ingest_fail(ingest, error);
-    if ((fresh.word & SERIES_DROPPED) != 0) {
-        entry->word = fresh.word;
+    if (ref == 0) {
+        series_scan_settle(&ingest->scan, entry, 0, true);
         return EXPOSITION_GO_ON;
     }
     ingest->result->kept++;
     if (ingest_over_limit(ingest, true, value))
         return EXPOSITION_GO_ON;
-    enum append_result result =
-        ingest_append(ingest, cached_series_ref(&fresh), value, has_timestamp, timestamp_ms);
+    enum append_result result = ingest_append(ingest, ref, value, has_timestamp, timestamp_ms);
     if (result != APPEND_OK && result != APPEND_DUPLICATE_SAME) {
         ingest_rejected(ingest, result);
         return EXPOSITION_GO_ON;
     }
-    entry->word = fresh.word;
+    series_scan_settle(&ingest->scan, entry, ref, false);
     series_scan_stored(&ingest->scan, entry, !has_timestamp || ingest->track_timestamps);
     ingest->result->series_added++;
     return EXPOSITION_GO_ON;
@@ -144,13 +127,14 @@ static enum exposition_answer ingest_exception(struct ingest *ingest,
 {
     if (result == APPEND_UNKNOWN_SERIES) {
         /* storage has forgotten the series: it gets a new ref under the same labels */
-        enum err error = ingest_resolve(ingest, series, entry);
+        series_ref ref;
+        enum err error = ingest_resolve(ingest, series, false, &ref);
         if (error != ERR_NONE)
             return ingest_fail(ingest, error);
-        if ((entry->word & SERIES_DROPPED) != 0)
+        series_scan_settle(&ingest->scan, entry, ref, ref == 0);
+        if (ref == 0)
             return EXPOSITION_GO_ON;
-        result =
-            ingest_append(ingest, cached_series_ref(entry), value, has_timestamp, timestamp_ms);
+        result = ingest_append(ingest, ref, value, has_timestamp, timestamp_ms);
     }
     if (result == APPEND_OK || result == APPEND_DUPLICATE_SAME)
         series_scan_stored(&ingest->scan, entry, !has_timestamp || ingest->track_timestamps);

@@ -81,8 +81,8 @@ void ingest_release(struct ingest *ingest);
 enum err ingest_body(struct ingest *ingest, const struct ingest_job *job,
                      enum exposition_format format, struct slice body, struct ingest_result *result,
                      struct errbuf *err) MUST_CHECK;
-/* After a body that failed, in the same circumstances: a stale marker for everything that was live
- * before it. `appender` may be NULL (storage takes nothing). false when the cache had to be cut. */
+/* After a body that failed: a stale marker for everything that was live before it. `appender` may
+ * be NULL (storage takes nothing). false when the cache had to be cut. */
 bool ingest_abandon(struct ingest *ingest, struct appender *appender, int64_t row_ms);
 
 /* Stages a stale marker for every live series of a cache, after which none is live: the target

@@ -26,6 +26,7 @@ struct sample_text {
 
 void sample_labels_init(struct sample_labels *maker)
 {
+    maker->bad_text = false;
     arena_init(&maker->arena, SAMPLE_ARENA_BYTES_MAX);
     labels_builder_init(&maker->builder);
 }
@@ -221,6 +222,7 @@ enum err sample_labels_make(struct sample_labels *maker, const struct config_scr
     struct sample_text text = {0};
     enum err code =
         exposition_series_labels(series, &maker->arena, &text.name, &text.labels, &text.count, err);
+    maker->bad_text = code != ERR_NONE;
     if (code != ERR_NONE)
         return code;
     struct slice twice = sample_text_set(&text, &maker->builder);

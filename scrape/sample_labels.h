@@ -19,6 +19,7 @@
 #include <stdbool.h>
 
 struct sample_labels {
+    bool bad_text; /* the last failure was one of the text itself: the line is no sample at all */
     /* private */
     struct arena arena;
     struct labels_builder builder;

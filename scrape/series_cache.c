@@ -193,6 +193,7 @@ struct cached_series *series_scan_find(struct series_scan *scan, uint64_t hash, 
         scan_deviate(scan);
     size_t found = scan_locate(scan, hash);
     *out_repeated = false;
+    scan->origin = found;
     if (found == SIZE_MAX)
         return scan_push_new(scan, hash, length);
     if (found >= scan->cache->count) {
@@ -206,6 +207,7 @@ struct cached_series *series_scan_find(struct series_scan *scan, uint64_t hash, 
     if ((scan->cache->entries[found].word & SERIES_REPEATED) != 0)
         first = scan_index_get(scan, hash);
     ASSERT(first < scan->cache->count);
+    scan->origin = first;
     scan->at = found + 1;
     *out_repeated = scan->seen.items[first] != 0;
     scan->seen.items[first] = 1;
@@ -214,6 +216,19 @@ struct cached_series *series_scan_find(struct series_scan *scan, uint64_t hash, 
     if (*out_repeated)
         word = (word & ~SERIES_PREVIOUS) | SERIES_REPEATED;
     return scan_push(scan, hash, word);
+}
+
+void series_scan_settle(struct series_scan *scan, struct cached_series *entry, series_ref ref,
+                        bool dropped)
+{
+    ASSERT(ref <= SERIES_REF_MASK);
+    const uint64_t settled = SERIES_REF_MASK | SERIES_DROPPED;
+    uint64_t word = ref | (dropped ? SERIES_DROPPED : 0);
+    entry->word = (entry->word & ~settled) | word;
+    if (scan->deviated && scan->origin != SIZE_MAX) {
+        struct cached_series *first = scan_entry(scan, scan->origin);
+        first->word = (first->word & ~settled) | word;
+    }
 }
 
 bool series_scan_next_stale(struct series_scan *scan, size_t *at, series_ref *out_ref)

@@ -57,12 +57,6 @@ static inline size_t cached_series_length(const struct cached_series *entry)
 {
     return (entry->word >> SERIES_LENGTH_SHIFT) & SERIES_LENGTH_MAX;
 }
-static inline void cached_series_set_ref(struct cached_series *entry, series_ref ref)
-{
-    DCHECK(ref <= SERIES_REF_MASK);
-    entry->word = (entry->word & ~SERIES_REF_MASK) | ref;
-}
-
 /* Zero-initialised is empty. */
 struct series_cache {
     struct cached_series *entries;
@@ -85,6 +79,7 @@ struct series_scan {
     uint64_t seed; /* set once */
     size_t at;     /* the entry that is expected next */
     bool deviated;
+    size_t origin; /* once deviated: number of the entry that the last one is a copy of, or none */
     size_t recognised; /* length of the text that the expected entry was found to have, or 0 */
     /* private: scratch, kept between scans */
     VEC(struct cached_series) next; /* the order of this body; valid once deviated */
@@ -142,6 +137,11 @@ static inline struct cached_series *series_scan_next(struct series_scan *scan, s
     }
     return series_scan_find(scan, hash, text.len, out_repeated);
 }
+
+/* The last entry that series_scan_next gave now has a ref, or is dropped (`dropped`, ref 0);
+ * further lines of the same text will have it too. */
+void series_scan_settle(struct series_scan *scan, struct cached_series *entry, series_ref ref,
+                        bool dropped);
 
 /* The sample of the entry was stored; `tracked` = it gets a stale marker when it vanishes. */
 static inline void series_scan_stored(struct series_scan *scan, struct cached_series *entry,

@@ -524,7 +524,7 @@ def check_samples(server):
                  "relabelling before the limit")
     checks.equal(value(server, 'scrape_series_added{job="good"}'), 0.0, "nothing new in the steady state")
     checks.equal(value(server, 'max_over_time(scrape_series_added{job="good"}[5m])'), 1.0, "new at first")
-    checks.check(0.4 < (value(server, 'scrape_duration_seconds{job="timeout"}') or 0) < 0.8, "F5 duration")
+    checks.check(0.49 < (value(server, 'scrape_duration_seconds{job="timeout"}') or 0) < 0.9, "F5 duration")
     checks.equal(len(vector(server, '{job="sample_limit",__name__=~"sl.*"}')), 0, "F32 nothing is stored")
     checks.equal(value(server, 'scrape_timeout_seconds{job="extra"}'), 0.7, "F22 timeout")
     checks.equal(value(server, 'scrape_sample_limit{job="extra"}'), 9.0, "F22 sample limit")
@@ -589,9 +589,10 @@ def check_own_metrics(server):
     checks.check(4.0 in (metric(server, discovered), metric(server, other)), "L10 discovered targets")
     text = server.get("/metrics")[2].decode()
     for quantile in ("0.01", "0.05", "0.5", "0.9", "0.99"):
+        slow = os.environ.get("FERULA_SANITIZED")
         name = f'prometheus_target_interval_length_seconds{{interval="1s",quantile="{quantile}"}}'
         found = metric(server, name)
-        checks.check(found is not None and (quantile != "0.5" or 0.98 < found < 1.02), f"L7 {name}", found)
+        checks.check(found is not None and (quantile != "0.5" or slow or 0.98 < found < 1.02), f"L7 {name}", found)
     checks.check('prometheus_target_sync_length_seconds{scrape_job="good",quantile="0.5"}' in text, "L8 sync length")
 
 
@@ -657,7 +658,9 @@ def check_staleness(server):
     FAILING.body = answer("", status="500 Internal Server Error")
     TS_VANISH.body = "other_tsv 1\n"
     TS_VANISH_TRACKED.body = "other_tst 1\n"
-    time.sleep(2.5)
+    lab.wait_for(lambda: all(value(server, f'up{{job="{name}"}}') == 0.0 for name in ("bad_line", "failing"))
+                 and not vector(server, "van_b") and not vector(server, "tst"), 10)
+    time.sleep(1.5)
     for name in ("bad_a", "bad_b", "bad_c"):
         checks.check(gone_since(server, name, 'up{job="bad_line"}', lambda t, v: v == 0),
                      f"F8 {name} is stale at once when a line is bad")
@@ -673,8 +676,7 @@ def check_staleness(server):
     checks.equal(value(server, "tsv"), 1.0, "A52 an explicit timestamp gets no stale marker")
     checks.equal(len(vector(server, "tst")), 0, "A52 but where it is tracked")
     BAD_LINE.body = "bad_a 1\nbad_b 2\nbad_c 3\n"
-    time.sleep(1.5)
-    checks.equal(value(server, "bad_b"), 2.0, "a target recovers")
+    checks.equal(lab.wait_for(lambda: value(server, "bad_b"), 10), 2.0, "a target recovers")
 
 
 def check_reload(server):
@@ -687,14 +689,15 @@ def check_reload(server):
     time.sleep(0.3)
     server.write_config(config([name for name in jobs if name != "leaving"]))
     server.popen.send_signal(signal.SIGHUP)
-    time.sleep(4)
     last = samples(server, "leaving_v")[-1][0]
+    time.sleep(3)
+    lab.wait_for(lambda: not vector(server, "leaving_v", last + 1.1), 10)
     checks.equal(len(vector(server, "leaving_v", last + 0.2)), 1, "F28 not at once")
     checks.equal(len(vector(server, "leaving_v", last + 1.1)), 0, "F28 at the time of the next scrape")
     checks.equal(len(vector(server, 'up{job="leaving"}', last + 1.1)), 0, "F28 report series too")
     first = samples(server, "returning_v")[0][0]
     end = time.time()
-    missing = [t for t in range(int(first) + 2, int(end)) if not vector(server, "returning_v", float(t))]
+    missing = [t for t in range(int(first) + 2, int(end) - 1) if not vector(server, "returning_v", float(t))]
     checks.equal(missing, [], "F28 a target that comes back is never stale")
     for name, points in before.items():
         after = samples(server, f'up{{job="{name}"}}')

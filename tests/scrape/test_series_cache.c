@@ -36,7 +36,7 @@ static bool line(const char *text, series_ref ref, bool *out_new)
     struct cached_series *entry = series_scan_next(&scan, series, &repeated);
     *out_new = cached_series_ref(entry) == 0;
     if (*out_new)
-        cached_series_set_ref(entry, ref);
+        series_scan_settle(&scan, entry, ref, false);
     ck_assert_uint_eq(cached_series_ref(entry), ref);
     if (!repeated)
         series_scan_stored(&scan, entry, true);
@@ -149,7 +149,8 @@ START_TEST(failing_bodies_that_vary_do_not_fill_the_memory)
             char text[32];
             snprintf(text, sizeof(text), "m%d_%d", round, i);
             bool repeated;
-            cached_series_set_ref(series_scan_next(&scan, slice_str(text), &repeated), 77);
+            struct cached_series *entry = series_scan_next(&scan, slice_str(text), &repeated);
+            series_scan_settle(&scan, entry, 77, false);
         }
         cut = !series_scan_abandon(&scan) || cut;
     }

@@ -22,6 +22,9 @@ struct sample_text {
     struct slice name;
     struct exposition_label *labels;
     size_t count;
+    /* faults that are errors unless relabelling drops the series */
+    struct slice twice; /* a name that occurs twice, or empty */
+    bool has_nameless_label;
 };
 
 void sample_labels_init(struct sample_labels *maker)
@@ -55,11 +58,9 @@ static int sample_label_compare(const void *a, const void *b)
     return slice_cmp(left->name, right->name);
 }
 
-/* Puts the labels of the text into the builder. A name that occurs twice is given back: it is an
- * error unless relabelling takes it away. */
-static struct slice sample_text_set(const struct sample_text *text, struct labels_builder *builder)
+/* Puts the labels of the text into the builder. */
+static void sample_text_set(struct sample_text *text, struct labels_builder *builder)
 {
-    struct slice twice = SLICE_EMPTY;
     if (text->count > UNSORTED_LABELS_MAX)
         qsort(text->labels, text->count, sizeof(*text->labels), sample_label_compare);
     labels_builder_reset(builder);
@@ -69,12 +70,15 @@ static struct slice sample_text_set(const struct sample_text *text, struct label
         const struct exposition_label *label = &text->labels[i];
         if (label->value.len == 0)
             continue; /* a label with an empty value is a label that is not there */
+        if (label->name.len == 0) {
+            text->has_nameless_label = true;
+            continue;
+        }
         size_t before = labels_builder_count(builder);
         labels_builder_set(builder, label->name, label->value);
         if (labels_builder_count(builder) == before)
-            twice = label->name;
+            text->twice = label->name;
     }
-    return twice;
 }
 
 static void sample_labels_honor(struct labels_builder *builder, const struct labels *target,
@@ -199,17 +203,24 @@ static bool sample_names_valid(const struct config_scrape *scrape, const struct 
     return true;
 }
 
-static enum err sample_check(const struct config_scrape *scrape, const struct labels *labels,
-                             struct errbuf *err)
+static enum err sample_bad_names(const struct labels *labels, struct errbuf *err)
+{
+    struct buf shown CLEANUP(buf_release);
+    buf_init(&shown, ERRBUF_TEXT_SIZE);
+    labels_print(labels, &shown);
+    return errbuf_set(err, ERR_INVALID, "invalid metric name or label names: %s", buf_cstr(&shown));
+}
+
+static enum err sample_check(const struct config_scrape *scrape, const struct sample_text *text,
+                             const struct labels *labels, struct errbuf *err)
 {
     if (labels_value(labels, labels_name_symbol()) == SYMBOL_EMPTY)
         return errbuf_set(err, ERR_INVALID, "missing metric name (__name__ label)");
-    if (!sample_names_valid(scrape, labels)) {
-        struct buf shown CLEANUP(buf_release);
-        buf_init(&shown, ERRBUF_TEXT_SIZE);
-        labels_print(labels, &shown);
-        return errbuf_set(err, ERR_INVALID, "invalid metric name or label names: %s",
-                          buf_cstr(&shown));
+    if (text->has_nameless_label || !sample_names_valid(scrape, labels))
+        return sample_bad_names(labels, err);
+    if (text->twice.len > 0 && labels_get(labels, text->twice).len > 0) {
+        return errbuf_set(err, ERR_INVALID, "label name \"%.*s\" is not unique: invalid sample",
+                          SLICE_ARG(text->twice));
     }
     return sample_check_limits(&scrape->limits, labels, err);
 }
@@ -225,7 +236,7 @@ enum err sample_labels_make(struct sample_labels *maker, const struct config_scr
     maker->bad_text = code != ERR_NONE;
     if (code != ERR_NONE)
         return code;
-    struct slice twice = sample_text_set(&text, &maker->builder);
+    sample_text_set(&text, &maker->builder);
     if (scrape->honor_labels)
         sample_labels_honor(&maker->builder, target, &text);
     else
@@ -237,11 +248,7 @@ enum err sample_labels_make(struct sample_labels *maker, const struct config_scr
         return ERR_NONE;
     }
     struct labels *labels = labels_builder_build(&maker->builder);
-    code = sample_check(scrape, labels, err);
-    if (code == ERR_NONE && twice.len > 0 && labels_builder_has(&maker->builder, twice)) {
-        code = errbuf_set(err, ERR_INVALID, "label name \"%.*s\" is not unique: invalid sample",
-                          SLICE_ARG(twice));
-    }
+    code = sample_check(scrape, &text, labels, err);
     if (code != ERR_NONE) {
         labels_unref(labels);
         return code;

@@ -91,7 +91,6 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def answer(body, content_type=TEXT, status="200 OK", headers=(), length=None):
-    """A whole HTTP answer as bytes."""
     if isinstance(body, str):
         body = body.encode()
     lines = [f"HTTP/1.1 {status}"]
@@ -146,8 +145,6 @@ def config(names=None, interval="1s"):
 
 
 class State:
-    """A body that the test changes."""
-
     def __init__(self, body):
         self.body = body
 
@@ -200,7 +197,6 @@ def vector(server, expression, time_s=None):
 
 
 def value(server, expression, time_s=None):
-    """The only value of an instant query, None when there is not exactly one."""
     result = vector(server, expression, time_s)
     return float(result[0]["value"][1]) if len(result) == 1 else None
 
@@ -227,13 +223,13 @@ def metric(server, name):
 
 def check_spacing(points, what):
     """Samples lie exactly a second apart. A scrape that starts more than 2 ms late has its own time, as in
-    the reference, so on a machine without time to spare only missed scrapes count, and one late start (two
-    odd steps) is forgiven."""
+    the reference, so on a machine without time to spare only long gaps count, and one late start (two odd
+    steps) is forgiven."""
     steps = [round((b[0] - a[0]) * 1000) for a, b in zip(points, points[1:])]
     odd = [step for step in steps if step != 1000]
     if os.environ.get("FERULA_SANITIZED") or load.busy():
         what += f" (busy: {load.late} late of {load.rounds * 20})"
-        checks.check(len(steps) > 4 and max(steps) < 1900, what, odd)
+        checks.check(len(steps) > 4 and max(steps) < 3900, what, odd)
     else:
         checks.check(len(steps) > 4 and len(odd) <= 2, what, odd)
 
@@ -377,6 +373,7 @@ def define_jobs():
     job("buckets", '# TYPE h histogram\nh_bucket{le="1"} 1\nh_bucket{le="+Inf"} 2\nh_sum 1\nh_count 2\n'
         '# TYPE s summary\ns{quantile="1"} 2\ns_sum 1\ns_count 1\n# TYPE u untyped\nu{le="1"} 3\n')
     job("exposes_up", "up 5\n")
+    job("nameless_label", '{"m",""="1"} 1\n')
     job("nameless", "nameless_v 1\n", "metric_relabel_configs: [{regex: __name__, action: labeldrop}]")
     job("utf8", '{"my.metric","a.b"="ü"} 1\n')
     job("dropped", "x 1\n",
@@ -474,7 +471,7 @@ def check_errors(server):
                        '"12345678901234567890", length: 20, limit: 18)',
         "body_limit": "body size limit exceeded",
         "nameless": "missing metric name (__name__ label)",
-        "crlf": None,
+        "crlf": None, "nameless_label": None,
     }
     for name, text in expected.items():
         target = found.get(name, [{}])[0]
@@ -708,7 +705,6 @@ def check_reload(server):
 
 
 def common_phase(points):
-    """The most frequent place in the second."""
     phases = [round(t * 1000) % 1000 for t, _ in points]
     return max(set(phases), key=phases.count) if phases else -1
 
@@ -729,7 +725,7 @@ def check_restart(server):
 
 
 def check_transports():
-    """Unix sockets, IPv6 and TLS on a server of their own."""
+    """Unix sockets, IPv6 and TLS."""
     folder = lab.temporary_folder()
     lines = []
     unix_path = os.path.join(folder, "target.sock")

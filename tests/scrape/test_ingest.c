@@ -329,6 +329,16 @@ START_TEST(a_label_that_occurs_twice_fails_the_body)
 }
 END_TEST
 
+START_TEST(a_label_without_a_name_fails_the_body)
+{
+    ck_assert(!body("{\"m\",\"\"=\"1\"} 1\n"));
+    ck_assert_ptr_nonnull(strstr(err.text, "invalid metric name or label names: {"));
+    ck_assert(body("{\"m\",\"\"=\"\"} 1\n"));
+    ck_assert(!body("{\"\",a=\"1\"} 1\n"));
+    ck_assert_str_eq(err.text, "missing metric name (__name__ label)");
+}
+END_TEST
+
 START_TEST(legacy_names_are_checked_where_the_job_says_so)
 {
     ck_assert(body("{\"my.metric\",\"a.b\"=\"c\"} 1\n"));
@@ -438,6 +448,7 @@ int main(void)
     tcase_add_test(tcase, relabelling_the_name_away_fails_the_body);
     tcase_add_test(tcase, label_limits_fail_the_body_in_the_words_of_the_reference);
     tcase_add_test(tcase, a_label_that_occurs_twice_fails_the_body);
+    tcase_add_test(tcase, a_label_without_a_name_fails_the_body);
     tcase_add_test(tcase, legacy_names_are_checked_where_the_job_says_so);
     tcase_add_test(tcase, a_series_that_storage_forgot_gets_a_new_ref);
     tcase_add_test(tcase, bucket_bounds_are_normalised_for_histograms);

@@ -139,7 +139,7 @@ static void judge_sample(struct tsdb *db, struct transaction *transaction,
     enum tsdb_sample_type type = sample->kind == STAGED_FLOAT ? TSDB_FLOAT : TSDB_HISTOGRAM;
     sample->token_len = 0;
     sample->verdict = VERDICT_DROP;
-    if (result == APPEND_OUT_OF_ORDER)
+    if (result == APPEND_OUT_OF_ORDER && !transaction->replaying)
         counter_inc(db->metrics.out_of_order[type]);
     if (result != APPEND_OK)
         return;
@@ -254,13 +254,15 @@ static void commit_apply_samples(struct tsdb *db, struct transaction *transactio
         mutex_unlock(held);
 }
 
-static void commit_count(struct tsdb *db, const struct commit_tally *tally)
+static void commit_count(struct tsdb *db, const struct commit_tally *tally, bool replaying)
 {
     static_assert((int)STAGED_FLOAT == (int)TSDB_FLOAT, "kinds count as types");
     head_widen(&db->head, tally->min_ms, tally->max_ms);
     size_t floats = tally->in_order[TSDB_FLOAT] + tally->out_of_order[TSDB_FLOAT];
     size_t histograms = tally->in_order[TSDB_HISTOGRAM] + tally->out_of_order[TSDB_HISTOGRAM];
     db->head.samples_appended += floats + histograms;
+    if (replaying)
+        return; /* they were counted when they came */
     counter_add(db->metrics.samples_appended[TSDB_FLOAT], (double)floats);
     if (histograms > 0)
         counter_add(db->metrics.samples_appended[TSDB_HISTOGRAM], (double)histograms);
@@ -284,7 +286,7 @@ static void commit_apply(struct tsdb *db, struct transaction *transaction)
     }
     if (transaction->samples.len > 0)
         commit_apply_samples(db, transaction, commit, low_watermark, &tally);
-    commit_count(db, &tally);
+    commit_count(db, &tally, transaction->replaying);
     isolation_publish(&head->isolation, commit);
 }
 

@@ -7,11 +7,13 @@
 #include "tsdb/out_of_order.h"
 #include "tsdb/tokens.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
 
 struct series *series_new(const struct labels *labels, series_ref ref)
 {
+    static_assert(sizeof(struct series) <= 104, "there are millions");
     struct series *series = mem_zalloc(sizeof(*series));
     series->labels = labels;
     series->ref = ref;
@@ -219,7 +221,8 @@ void series_histogram_append(struct byte_pool *pool, struct series *series, int6
                              struct slice encoded)
 {
     ASSERT(series->count < CHUNK_SAMPLES_MAX);
-    loose_append_varint(pool, series, series->count == 0 ? t_ms : t_ms - series->last_ms);
+    int64_t step_ms = (int64_t)((uint64_t)t_ms - (uint64_t)series->last_ms);
+    loose_append_varint(pool, series, series->count == 0 ? t_ms : step_ms);
     uint8_t length[10];
     size_t length_len = 0;
     uint64_t left = encoded.len;

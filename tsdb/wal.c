@@ -461,6 +461,14 @@ void wal_hold_move(struct wal *wal, struct wal_hold *hold, struct wal_position p
     hold->position = position;
 }
 
+bool wal_hold_take_lost(struct wal *wal, struct wal_hold *hold)
+{
+    MUTEX_GUARD(&wal->lock);
+    bool lost = hold->lost;
+    hold->lost = false;
+    return lost;
+}
+
 void wal_free(struct wal *wal)
 {
     if (wal == NULL)

@@ -108,3 +108,5 @@ uint64_t wal_segment_size(struct wal *wal, uint64_t number);
 void wal_hold_add(struct wal *wal, struct wal_hold *hold);
 void wal_hold_remove(struct wal *wal, struct wal_hold *hold);
 void wal_hold_move(struct wal *wal, struct wal_hold *hold, struct wal_position position);
+/* Did it lose segments that it had not read? Asking forgets it. */
+bool wal_hold_take_lost(struct wal *wal, struct wal_hold *hold);

@@ -177,9 +177,9 @@ static bool tail_advance(struct wal_tail *tail)
 {
     struct wal *wal = tail->db->wal;
     for (;;) {
-        if (tail->hold.lost || wal_oldest_segment(wal) > tail->position.segment) {
+        if (wal_hold_take_lost(wal, &tail->hold) ||
+            wal_oldest_segment(wal) > tail->position.segment) {
             /* what was missed is gone: go on with what is there */
-            tail->hold.lost = false;
             tail_move(tail, wal_oldest_segment(wal));
         }
         struct wal_position end = wal_end(wal);

@@ -189,6 +189,72 @@ START_TEST(late_samples_within_the_window_are_merged)
 }
 END_TEST
 
+START_TEST(a_series_in_the_row_and_beside_it_keeps_both_samples)
+{
+    struct sample_group *group = sample_group_new(db);
+    struct labels *labels = kit_labels("a=1");
+    for (int i = 0; i < 6; i++) {
+        struct appender *appender = kit_begin(db, group, 1000 * i + 500);
+        series_ref ref = appender_series(appender, labels);
+        ck_assert_int_eq(kit_stage(appender, "b=1", i), APPEND_OK);
+        ck_assert_int_eq(append(appender, ref, i), APPEND_OK);
+        if (i % 2 == 1)
+            ck_assert_int_eq(append_at(appender, ref, 1000 * i, i + 0.5), APPEND_OK);
+        kit_commit(appender);
+    }
+    ck_assert_str_eq(kit_read(db, "a=1"), "500:0 1000:1.5 1500:1 2500:2 3000:3.5 3500:3 4500:4 "
+                                          "5000:5.5 5500:5");
+    ck_assert_str_eq(kit_read(db, "b=1"), "500:0 1500:1 2500:2 3500:3 4500:4 5500:5");
+    labels_unref(labels);
+    sample_group_free(group);
+}
+END_TEST
+
+START_TEST(times_at_the_ends_of_what_can_be_said_are_kept)
+{
+    static const int64_t times_ms[] = {INT64_MIN / 2, -1, 0, INT64_MAX / 2, INT64_MAX - 1};
+    struct labels *labels = kit_labels("a=1");
+    struct appender *appender = kit_begin(db, NULL, 0);
+    series_ref ref = appender_series(appender, labels);
+    struct histogram histogram = {.count = 1};
+    struct labels *other = kit_labels("b=1");
+    series_ref other_ref = appender_series(appender, other);
+    for (size_t i = 0; i < ARRAY_SIZE(times_ms); i++) {
+        ck_assert_int_eq(append_at(appender, ref, times_ms[i], (double)i), APPEND_OK);
+        ck_assert_int_eq(append_histogram_at(appender, other_ref, times_ms[i], &histogram),
+                         APPEND_OK);
+    }
+    kit_commit(appender);
+    labels_unref(labels);
+    labels_unref(other);
+    const char *expected = "-4611686018427387904:0 -1:1 0:2 4611686018427387903:3 "
+                           "9223372036854775806:4";
+    ck_assert_str_eq(kit_read(db, "a=1"), expected);
+    ck_assert_str_eq(kit_read_range(db, "b=1", 0, INT64_MAX - 2), "0:h1 4611686018427387903:h1");
+}
+END_TEST
+
+START_TEST(histogram_duplicates_are_told_by_their_content)
+{
+    struct labels *labels = kit_labels("a=1");
+    struct histogram histogram = {.count = 1, .sum = 2};
+    struct appender *appender = kit_begin(db, NULL, 0);
+    series_ref ref = appender_series(appender, labels);
+    ck_assert_int_eq(append_histogram_at(appender, ref, 1000, &histogram), APPEND_OK);
+    kit_commit(appender);
+    appender = kit_begin(db, NULL, 0);
+    ck_assert_int_eq(append_histogram_at(appender, ref, 1000, &histogram), APPEND_DUPLICATE_SAME);
+    ck_assert_int_eq(append_at(appender, ref, 1000, 0), APPEND_DUPLICATE);
+    histogram.sum = 3;
+    ck_assert_int_eq(append_histogram_at(appender, ref, 1000, &histogram), APPEND_DUPLICATE);
+    ck_assert_int_eq(append_histogram_at(appender, ref, 999, &histogram), APPEND_OUT_OF_ORDER);
+    ck_assert_int_eq(append_at(appender, ref, 2000, sample_stale()), APPEND_OK);
+    kit_commit(appender);
+    ck_assert_str_eq(kit_read(db, "a=1"), "1000:h1 2000:stale");
+    labels_unref(labels);
+}
+END_TEST
+
 START_TEST(unknown_refs_are_told)
 {
     struct appender *appender = kit_begin(db, NULL, 0);
@@ -238,6 +304,9 @@ int main(void)
     tcase_add_test(tcase, a_row_at_an_old_time_goes_through_the_rules);
     tcase_add_test(tcase, a_series_of_two_groups_becomes_loose_and_loses_nothing);
     tcase_add_test(tcase, late_samples_within_the_window_are_merged);
+    tcase_add_test(tcase, a_series_in_the_row_and_beside_it_keeps_both_samples);
+    tcase_add_test(tcase, times_at_the_ends_of_what_can_be_said_are_kept);
+    tcase_add_test(tcase, histogram_duplicates_are_told_by_their_content);
     tcase_add_test(tcase, unknown_refs_are_told);
     tcase_add_test(tcase, selectors_match_as_the_reference_does);
     suite_add_tcase(suite, tcase);

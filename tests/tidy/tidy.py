@@ -314,8 +314,8 @@ def check_layer(tree, path, folder, target, line):
                                        f'(rank {RANKS[other]}): only lower ranks')
     public = PUBLIC_HEADERS.get(other)
     name = target.split('/', 1)[1]
-    # tests of a module see its private headers
-    own_tests = path.startswith(f'tests/{other}/') or path.startswith('tests/fuzz/')
+    # tests of a module see its private headers, and so does what they share
+    own_tests = path.startswith((f'tests/{other}/', 'tests/fuzz/', 'tests/support/'))
     if public is not None and name not in public and not own_tests and folder != 'bench':
         tree.find('private-header', path, line, f'{target} is private to {other}')
 

@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+#define DECODER_AHEAD 32
+#define DECODER_NEAR 12
+
 void wal_decoder_init(struct wal_decoder *decoder, const struct wal_visitor *visitor, void *context)
 {
     memset(decoder, 0, sizeof(*decoder));
@@ -324,6 +327,16 @@ static enum err read_columns(struct wal_decoder *decoder, struct codec_reader *r
     return reader->failed ? corrupt(err, "a sample record is cut short") : ERR_NONE;
 }
 
+/* Lets the visitor fetch what the samples behind the i-th need. */
+static inline void look_ahead(const struct wal_decoder *decoder, size_t i)
+{
+    size_t count = decoder->ids.len;
+    if (i + DECODER_AHEAD < count)
+        decoder->visitor->ahead(decoder->context, decoder->ids.items[i + DECODER_AHEAD], false);
+    if (i + DECODER_NEAR < count)
+        decoder->visitor->ahead(decoder->context, decoder->ids.items[i + DECODER_NEAR], true);
+}
+
 static enum err read_loose(struct wal_decoder *decoder, struct codec_reader *reader,
                            struct errbuf *err)
 {
@@ -335,6 +348,8 @@ static enum err read_loose(struct wal_decoder *decoder, struct codec_reader *rea
     for (size_t i = 0; i < decoder->ids.len; i++) {
         uint32_t id = decoder->ids.items[i];
         struct wal_loose_state *state = &decoder->loose.items[id];
+        if (decoder->visitor->ahead != NULL)
+            look_ahead(decoder, i);
         if (run == 0) {
             if (tokens.at == tokens.end)
                 return corrupt(err, "samples have no values");

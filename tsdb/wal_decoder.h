@@ -40,6 +40,8 @@ struct wal_visitor {
     /* A row: the present positions have the values `bits`. */
     void (*row)(void *context, struct wal_group *group, int64_t t_ms);
     void (*sample)(void *context, uint32_t series, int64_t t_ms, uint64_t bits, bool out_of_order);
+    /* A loose sample of the series comes soon, and when `near`, very soon. May be NULL. */
+    void (*ahead)(void *context, uint32_t series, bool near);
     void (*histogram)(void *context, uint32_t series, int64_t t_ms, struct slice encoded,
                       bool out_of_order);
     /* A group is forgotten with its context. May be NULL. */

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "tsdb/tokens.h"
 #include "tsdb/tsdb_internal.h"
 #include "tsdb/wal_decoder.h"
 #include "tsdb/wal_frame.h"
@@ -30,6 +31,9 @@ struct replay {
     VEC(struct replay_group *) groups;
     uint64_t run;
     int64_t max_ms; /* of the segment */
+    /* samples that needed no commit */
+    uint64_t direct_count;
+    int64_t direct_min_ms;
 };
 
 static void replay_series(void *context, uint32_t id, const struct labels *labels)
@@ -47,17 +51,59 @@ static void replay_commit(struct replay *replay)
     transaction_reset(transaction);
 }
 
+/* Straight into the series, where it is simply the next sample: nobody reads yet, so this needs no
+ * lock and no number. */
+static bool replay_directly(struct replay *replay, struct series *series, int64_t t_ms,
+                            uint64_t bits)
+{
+    struct head *head = &replay->db->head;
+    if (series->group != NULL || t_ms <= series->last_ms || series->flags & SERIES_HISTOGRAM)
+        return false;
+    if (series_loose_is_full(series, t_ms, false))
+        head_push_chunk(head, series, series_loose_close(&head->pool, series));
+    uint8_t token[TOKEN_SIZE_MAX];
+    size_t token_len = 0;
+    uint8_t state = series->state;
+    if (bits != series->last_bits || !(state & TOKEN_STATE_KNOWN))
+        token_len = token_encode(token, series->last_bits, bits, &state);
+    series_loose_append(&head->pool, series, t_ms, bits, token, token_len, state);
+    replay->direct_count++;
+    replay->direct_min_ms = MIN(replay->direct_min_ms, t_ms);
+    return true;
+}
+
 static void replay_sample(void *context, uint32_t id, int64_t t_ms, uint64_t bits,
                           bool out_of_order)
 {
     struct replay *replay = context;
     struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
-    /* the commit at the end of the frame finds them in the cache */
-    __builtin_prefetch(series, 1);
-    __builtin_prefetch((const char *)series + 64, 1);
+    replay->max_ms = MAX(replay->max_ms, t_ms);
+    if (!out_of_order && replay_directly(replay, series, t_ms, bits))
+        return;
     vec_push(&replay->transaction->samples,
              (struct staged_sample){.series = series, .t_ms = t_ms, .bits = bits});
-    replay->max_ms = MAX(replay->max_ms, t_ms);
+}
+
+static void replay_ahead(void *context, uint32_t id, bool near)
+{
+    struct replay *replay = context;
+    struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
+    if (near) {
+        __builtin_prefetch(series->bytes, 1);
+    } else {
+        __builtin_prefetch(series, 1);
+        __builtin_prefetch((const char *)series + 64, 1);
+    }
+}
+
+/* What went by the commits is counted here. */
+static void replay_count(struct replay *replay)
+{
+    if (replay->direct_count > 0)
+        head_widen(&replay->db->head, replay->direct_min_ms, replay->max_ms);
+    replay->db->head.samples_appended += replay->direct_count;
+    replay->direct_count = 0;
+    replay->direct_min_ms = INT64_MAX;
 }
 
 static void replay_histogram(void *context, uint32_t id, int64_t t_ms, struct slice encoded,
@@ -150,6 +196,7 @@ static const struct wal_visitor replay_visitor = {
     .series = replay_series,
     .row = replay_row,
     .sample = replay_sample,
+    .ahead = replay_ahead,
     .histogram = replay_histogram,
 };
 
@@ -281,6 +328,7 @@ static enum err replay_segment(struct replay *replay, struct wal_decoder *decode
         result = replay_mapped(replay, decoder, path, slice_from(data, (size_t)size), &good, err);
         fs->unmap(fs, data, (size_t)size);
     }
+    replay_count(replay);
     wal_note_segment(replay->db->wal, number, good, replay->max_ms);
     return result;
 }
@@ -300,7 +348,8 @@ enum err tsdb_replay(struct tsdb *db, struct errbuf *err)
     if (wal->segments.len == 0)
         return ERR_NONE;
     int64_t start_ns = clock_monotonic_ns(clock_system);
-    struct replay replay = {.db = db, .appender = tsdb_appender_open(db)};
+    struct replay replay = {
+        .db = db, .appender = tsdb_appender_open(db), .direct_min_ms = INT64_MAX};
     replay.transaction = tsdb_appender_transaction(replay.appender);
     replay.transaction->replaying = true;
     transaction_reset(replay.transaction); /* takes the bounds of a replay: none */

@@ -429,9 +429,10 @@ void server_stop(struct server *server)
     if (server->api != NULL)
         api_set_state(server->api, API_STOPPING);
     self_metrics_ready(false);
-    scrape_manager_free(server->scrape);
+    /* first the requests, which use all that follows */
     if (server->http != NULL)
         http_server_stop(server->http, SERVER_STOP_GRACE_MS);
+    scrape_manager_free(server->scrape);
     promql_engine_free(server->engine);
     api_free(server->api);
     tsdb_close(server->db);

@@ -272,6 +272,12 @@ bool regex_match(const struct regex *regex, struct slice text)
 
 bool regex_match_groups(const struct regex *regex, struct slice text, struct regex_match *out)
 {
+    return regex_match_groups_from(regex, text, 0, out);
+}
+
+bool regex_match_groups_from(const struct regex *regex, struct slice text, size_t start,
+                             struct regex_match *out)
+{
     re2::StringPiece groups[REGEX_GROUPS_MAX];
     size_t count = regex_group_count(regex) + 1;
     if (count > REGEX_GROUPS_MAX)
@@ -279,7 +285,7 @@ bool regex_match_groups(const struct regex *regex, struct slice text, struct reg
     /* RE2 reports an empty group at a NULL pointer as one that took no part */
     if (text.ptr == nullptr)
         text = SLICE_EMPTY;
-    if (!regex->re.Match(piece(text), 0, text.len, anchor(regex), groups,
+    if (!regex->re.Match(piece(text), start, text.len, anchor(regex), groups,
                          static_cast<int>(count)))
         return false;
     out->group_count = count;

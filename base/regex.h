@@ -38,6 +38,9 @@ struct regex_match {
     struct slice groups[REGEX_GROUPS_MAX]; /* ptr NULL = did not take part */
 };
 bool regex_match_groups(const struct regex *regex, struct slice text, struct regex_match *out);
+/* The first match that begins at `start` or later; what comes before counts for \b and ^. */
+bool regex_match_groups_from(const struct regex *regex, struct slice text, size_t start,
+                             struct regex_match *out);
 size_t regex_group_count(const struct regex *regex);
 
 /* Expands $1, ${1}, $name, ${name} and $$ as Go's Regexp.Expand does ($1x names the group "1x"). */

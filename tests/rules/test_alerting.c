@@ -175,14 +175,16 @@ START_TEST(labels_and_annotations_are_expanded)
 {
     begin("  - alert: A\n    expr: x > 0\n"
           "    labels: {severity: page, who: '{{ $labels.job }}', alertname: other}\n"
-          "    annotations: {text: '{{ $value }} of {{ $labels.job }}', bad: '{{ fail }}'}\n");
+          "    annotations: {text: '{{ $value }} of {{ $labels.job }}', bad: '{{ first nil }}'}\n");
     rules_kit_feed(&kit, "__name__=x,job=j", 2.5);
     rules_kit_tick(&kit);
     ck_assert_str_eq(rules_kit_alerts(&kit, 0),
                      "firing{alertname=\"A\", job=\"j\", severity=\"page\", who=\"j\"}");
     ck_assert_str_eq(rules_kit_sent(kit.slot_ms),
                      "{alertname=\"A\", job=\"j\", severity=\"page\", who=\"j\"}"
-                     "{bad=\"<error expanding template: it failed>\", text=\"2.5 of j\"} 0..240");
+                     "{bad=\"<error expanding template: error executing template __alert_A: template: "
+                     "__alert_A:1:115: executing \\\"__alert_A\\\" at <first nil>: error calling "
+                     "first: first() called on vector with no elements>\", text=\"2.5 of j\"} 0..240");
 }
 END_TEST
 

@@ -136,11 +136,11 @@ static enum err take_lock(const struct fs *fs, struct tsdb_directory *directory,
         return errbuf_set(err, own.code, "%s", own.text);
     }
     int failed = fs->lock(fs, fd);
+    char holder[32] = "";
+    ssize_t len = fs->pread(fs, fd, holder, sizeof(holder) - 1, 0);
+    holder[len > 0 ? len : 0] = '\0';
+    holder[strcspn(holder, "\n")] = '\0';
     if (failed < 0) {
-        char holder[32] = "";
-        ssize_t len = fs->pread(fs, fd, holder, sizeof(holder) - 1, 0);
-        holder[len > 0 ? len : 0] = '\0';
-        holder[strcspn(holder, "\n")] = '\0';
         fs->close(fs, fd);
         if (failed != -EWOULDBLOCK)
             return errbuf_set_errno(err, -failed, "locking %s", path);
@@ -149,6 +149,7 @@ static enum err take_lock(const struct fs *fs, struct tsdb_directory *directory,
                           "process %s; stop it or choose another --storage.tsdb.path)",
                           directory->path, holder[0] == '\0' ? "unknown" : holder);
     }
+    directory->was_unclean = holder[0] != '\0';
     struct buf pid CLEANUP(buf_release);
     buf_init(&pid, 64);
     buf_printf(&pid, "%ld\n", (long)getpid());
@@ -186,8 +187,10 @@ enum err directory_open(const struct fs *fs, const char *path, bool no_lockfile,
 
 void directory_close(const struct fs *fs, struct tsdb_directory *directory)
 {
-    if (directory->lock_fd >= 0)
+    if (directory->lock_fd >= 0) {
+        fs->truncate(fs, directory->lock_fd, 0);
         fs->close(fs, directory->lock_fd);
+    }
     directory->lock_fd = -1;
     mem_free(directory->path);
     directory->path = NULL;

@@ -2,7 +2,7 @@
  * The data directory: finding the place, claiming it, and saying in plain words why that fails.
  *
  *     FERULA   "ferula storage, format 1": whose directory this is
- *     lock     held while a process has it open; its process id
+ *     lock     held while a process has it open, with its process id; emptied by a clean end
  *     wal/     segments
  *
  * A path that holds a Prometheus layout is not written to: ours goes to ferula/ inside it.
@@ -18,7 +18,8 @@
 struct tsdb_directory {
     char *path; /* ours */
     bool beside_prometheus;
-    int lock_fd; /* -1 = not locked */
+    int lock_fd;      /* -1 = not locked */
+    bool was_unclean; /* the process before did not come to its end */
 };
 
 enum err directory_open(const struct fs *fs, const char *path, bool no_lockfile,

@@ -185,7 +185,7 @@ static void collect(void *context)
     gauge_set(GAUGE_RETENTION_BYTES, (double)db->retention_bytes);
     gauge_set(GAUGE_RETENTION_SECONDS, (double)db->retention_ms / 1000);
     gauge_set(GAUGE_RETENTION_PERCENTAGE, db->retention_percentage);
-    gauge_set(GAUGE_CLEAN_START, db->options.no_lockfile ? -1 : 1);
+    gauge_set(GAUGE_CLEAN_START, db->options.no_lockfile ? -1 : !db->directory.was_unclean);
     gauge_set(GAUGE_FAILED, wal_has_failed(db->wal));
 }
 

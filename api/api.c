@@ -95,7 +95,6 @@ struct api *api_new(const struct api_options *options)
     }
     api->http_metrics = http_metrics_new();
     api->state = API_STARTING;
-    api_set_storage(api, options->db, options->scrape);
     return api;
 }
 
@@ -115,12 +114,14 @@ void api_set_state(struct api *api, enum api_state state)
     api->state = state;
 }
 
-void api_set_storage(struct api *api, struct tsdb *db, struct scrape_manager *scrape)
+void api_set_parts(struct api *api, const struct api_parts *parts)
 {
     remote_write_receiver_free(api->write_receiver);
-    api->write_receiver = db == NULL ? NULL : remote_write_receiver_new(db);
-    api->db = db;
-    api->scrape = scrape;
+    api->write_receiver = parts->db == NULL ? NULL : remote_write_receiver_new(parts->db);
+    api->scrape = parts->scrape;
+    api->rules = parts->rules;
+    api->notifier = parts->notifier;
+    api->db = parts->db;
 }
 
 const struct http_route *api_routes(struct api *api, size_t *out_count)

@@ -13,6 +13,8 @@
 #include "model/series_source.h"
 #include "net/http_server.h"
 #include "promql/promql.h"
+#include "rules/notifier.h"
+#include "rules/rules.h"
 #include "scrape/scrape.h"
 #include "tsdb/tsdb.h"
 
@@ -47,8 +49,6 @@ struct api_options {
     const struct api_flag *flags; /* sorted by name */
     size_t flag_count;
     struct promql_engine *engine;
-    struct tsdb *db;              /* NULL until it is open: everything answers 503 */
-    struct scrape_manager *scrape;
     const char *external_url;     /* http://host:9090/ */
     const char *listen_port;      /* "9090" */
     const char *page_title;       /* of the web pages */
@@ -81,7 +81,13 @@ void api_set_state(struct api *api, enum api_state state);
 /* How the last reload of the configuration went, for `notifications`. */
 void api_reload_ended(struct api *api, bool ok);
 /* Hands over what is there only after storage was opened. */
-void api_set_storage(struct api *api, struct tsdb *db, struct scrape_manager *scrape);
+struct api_parts {
+    struct tsdb *db;
+    struct scrape_manager *scrape;
+    struct rule_manager *rules;
+    struct notifier *notifier;
+};
+void api_set_parts(struct api *api, const struct api_parts *parts);
 
 /* The routes, for http_server_start; borrowed from the api. */
 const struct http_route *api_routes(struct api *api, size_t *out_count);

@@ -24,6 +24,8 @@ struct api {
     struct remote_write_receiver *write_receiver; /* before db */
     struct tsdb *_Atomic db;
     struct scrape_manager *_Atomic scrape;
+    struct rule_manager *_Atomic rules;
+    struct notifier *_Atomic notifier;
     _Atomic int state; /* enum api_state */
     _Atomic int64_t reload_failed_ms; /* since when the last reload counts as failed; 0 = it is good */
 };

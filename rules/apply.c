@@ -144,6 +144,22 @@ static void keep_unmatched_locked(struct rule_manager *manager, struct rule_set 
     counter_set(manager->unmatched_patterns, (double)manager->unmatched.len);
 }
 
+static void install_set_locked(struct rule_manager *manager, const struct config *config,
+                               struct rule_set *set, struct group_list *list)
+{
+    manager->applying = true;
+    make_groups(manager, config, set, !manager->applied, list);
+    install_groups_locked(manager, list);
+    for (size_t i = 0; i < manager->groups.len; i++)
+        rule_group_configure(manager->groups.items[i], config->global.external_labels,
+                             config->global.rule_query_offset_ms);
+    keep_unmatched_locked(manager, set);
+    manager->applied = true;
+    manager->applying = false;
+    condition_broadcast(&manager->idle);
+    condition_signal(&manager->changed);
+}
+
 enum err rule_manager_apply(struct rule_manager *manager, struct config *config,
                             struct buf *out_errors, struct errbuf *err)
 {
@@ -158,21 +174,14 @@ enum err rule_manager_apply(struct rule_manager *manager, struct config *config,
         MUTEX_GUARD(&manager->lock);
         while (manager->applying)
             condition_wait(&manager->idle, &manager->lock);
-        manager->applying = true;
-        make_groups(manager, config, &set, !manager->applied, &list);
-        install_groups_locked(manager, &list);
-        for (size_t i = 0; i < manager->groups.len; i++)
-            rule_group_configure(manager->groups.items[i], config->global.external_labels,
-                                 config->global.rule_query_offset_ms);
-        keep_unmatched_locked(manager, &set);
-        manager->applied = true;
-        manager->applying = false;
-        condition_broadcast(&manager->idle);
-        condition_signal(&manager->changed);
+        if (manager->stopping)
+            code = errbuf_set(err, ERR_UNAVAILABLE, "the server is stopping");
+        else
+            install_set_locked(manager, config, &set, &list);
     }
     for (size_t i = 0; i < list.items.len; i++)
         rule_group_free(list.items.items[i]);
     vec_release(&list.items);
     rule_set_release(&set);
-    return ERR_NONE;
+    return code;
 }

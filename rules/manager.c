@@ -159,18 +159,23 @@ struct rule_manager *rule_manager_new(const struct rule_manager_options *options
     return manager;
 }
 
+void rule_manager_stop(struct rule_manager *manager)
+{
+    if (manager == NULL)
+        return;
+    manager->environment.canceled = true;
+    MUTEX_GUARD(&manager->lock);
+    manager->stopping = true;
+    for (size_t i = 0; i < manager->groups.len; i++)
+        manager->groups.items[i]->stopping = true;
+    condition_broadcast(&manager->changed);
+}
+
 void rule_manager_free(struct rule_manager *manager)
 {
     if (manager == NULL)
         return;
-    {
-        MUTEX_GUARD(&manager->lock);
-        manager->stopping = true;
-        manager->environment.canceled = true;
-        for (size_t i = 0; i < manager->groups.len; i++)
-            manager->groups.items[i]->stopping = true;
-        condition_broadcast(&manager->changed);
-    }
+    rule_manager_stop(manager);
     thread_join(&manager->thread);
     if (manager->pool != NULL)
         worker_pool_free(manager->pool);

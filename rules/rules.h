@@ -43,6 +43,8 @@ struct rule_manager_options {
 };
 
 struct rule_manager *rule_manager_new(const struct rule_manager_options *options) MUST_CHECK;
+/* Begins to end: queries that run give up, nothing new is evaluated or applied. */
+void rule_manager_stop(struct rule_manager *manager);
 /* Waits for evaluations that run; writes no stale markers. */
 void rule_manager_free(struct rule_manager *manager);
 
@@ -108,7 +110,7 @@ struct rule_group_state {
 };
 
 struct rule_snapshot {
-    struct rule_group_state *groups; /* sorted by file, then in the file's order */
+    struct rule_group_state *groups; /* sorted by file and name */
     size_t group_count;
     /* entries of rule_files that matched no file at the last apply */
     struct slice *warnings;

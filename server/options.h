@@ -52,6 +52,12 @@ struct options {
     uint64_t query_samples_max;
     bool scrape_adjust_timestamps;
     int64_t scrape_timestamp_tolerance_ms;
+    int64_t rules_outage_tolerance_ms;
+    int64_t rules_grace_period_ms;
+    int64_t rules_resend_delay_ms;
+    uint64_t notification_queue_capacity;
+    uint64_t notification_batch_size;
+    bool notification_drain_on_shutdown;
     unsigned promql_features; /* of --enable-feature */
     bool feature_extra_scrape_metrics;
     enum log_level log_level;

@@ -10,6 +10,8 @@
 #include "model/duration.h"
 #include "net/http_server.h"
 #include "promql/promql.h"
+#include "rules/notifier.h"
+#include "rules/rules.h"
 #include "scrape/scrape.h"
 #include "server/auto_reload.h"
 #include "server/external_url.h"
@@ -36,6 +38,8 @@ struct server {
     struct buf route_prefix;
     struct tsdb *db;
     struct scrape_manager *scrape;
+    struct notifier *notifier;
+    struct rule_manager *rules;
     struct promql_engine *engine;
     struct api *api;
     struct http_server *http;
@@ -133,15 +137,20 @@ static enum err server_load_config(struct server *server, struct config **out, s
     return ERR_NONE;
 }
 
-/* Hands a configuration to every part and puts it in force. */
+/* Hands a configuration to every part and puts it in force. Its rule files were checked, so that
+ * nothing is half applied; `errors` gets the problems of those that broke since. */
 static enum err server_apply_config(struct server *server, struct config *config,
-                                    struct errbuf *err)
+                                    struct buf *errors, struct errbuf *err)
 {
     struct server_retention retention = server_retention(server->options, &config->storage);
     tsdb_set_retention(server->db, retention.time_ms, retention.size_bytes, retention.percentage);
     tsdb_set_out_of_order_window(server->db, config->storage.out_of_order_window_ms);
     promql_engine_set_subquery_step(server->engine, config->global.evaluation_interval_ms);
     enum err code = scrape_manager_apply(server->scrape, config, err);
+    if (code == ERR_NONE)
+        code = notifier_apply(server->notifier, config, err);
+    if (code == ERR_NONE)
+        code = rule_manager_apply(server->rules, config, errors, err);
     if (code != ERR_NONE)
         return code;
     struct config *old;
@@ -172,9 +181,13 @@ bool server_reload(struct server *server, struct buf *out_text)
     struct buf errors CLEANUP(buf_release);
     buf_init(&errors, (size_t)1 << 20);
     struct config *config;
+    const char *failure = "couldn't load configuration";
     enum err code = server_load_config(server, &config, &errors, &err);
     if (code == ERR_NONE) {
-        code = server_apply_config(server, config, &err);
+        failure = "one or more errors occurred while applying the new configuration";
+        code = rule_files_check(config, server->options->promql_features, &errors, &err);
+        if (code == ERR_NONE)
+            code = server_apply_config(server, config, &errors, &err);
         if (code != ERR_NONE)
             config_unref(config);
     }
@@ -191,7 +204,7 @@ bool server_reload(struct server *server, struct buf *out_text)
     const char *why = errors.len > 0 ? buf_cstr(&errors) : err.text;
     log_error("Error reloading config", log_str("err", why));
     buf_printf(out_text,
-               "failed to reload config: couldn't load configuration (--config.file=\"%s\"): %s\n",
+               "failed to reload config: %s (--config.file=\"%s\"): %s\n", failure,
                server->options->config_file, why);
     return false;
 }
@@ -339,6 +352,11 @@ static enum server_exit server_prepare(struct server *server, struct config **ou
                   log_str("err", errors.len > 0 ? buf_cstr(&errors) : err.text));
         return SERVER_EXIT_CONFIG;
     }
+    if (rule_files_check(*out_config, options->promql_features, &errors, &err) != ERR_NONE) {
+        log_error("Error loading rule file patterns from config (--config.file)",
+                  log_str("file", options->config_file), log_str("err", buf_cstr(&errors)));
+        return SERVER_EXIT_CONFIG;
+    }
     if (external_url_compute(options->web_external_url, options->web_route_prefix,
                              options->listen_addresses[0], server->hostname, &server->external_url,
                              &server->route_prefix, &err) != ERR_NONE) {
@@ -352,6 +370,35 @@ static enum server_exit server_prepare(struct server *server, struct config **ou
         return SERVER_EXIT_FAILURE;
     }
     return SERVER_EXIT_OK;
+}
+
+/* A duration of 0 from the command line is as short as can be said. */
+static int64_t at_least_1_ms(int64_t duration_ms)
+{
+    return MAX(duration_ms, INT64_C(1));
+}
+
+static void server_make_rules(struct server *server)
+{
+    const struct options *options = server->options;
+    server->notifier = notifier_new(&(struct notifier_options){
+        .clock = server->clock,
+        .queue_count_max = (size_t)options->notification_queue_capacity,
+        .batch_count_max = (size_t)options->notification_batch_size,
+        .drain_on_shutdown = options->notification_drain_on_shutdown,
+        .user_agent = "Prometheus/" FERULA_COMPATIBLE_VERSION,
+    });
+    server->rules = rule_manager_new(&(struct rule_manager_options){
+        .db = server->db,
+        .engine = server->engine,
+        .clock = server->clock,
+        .notifier = server->notifier,
+        .external_url = buf_cstr(&server->external_url),
+        .promql_features = options->promql_features,
+        .outage_tolerance_ms = at_least_1_ms(options->rules_outage_tolerance_ms),
+        .grace_period_ms = at_least_1_ms(options->rules_grace_period_ms),
+        .resend_delay_ms = at_least_1_ms(options->rules_resend_delay_ms),
+    });
 }
 
 static enum server_exit server_begin(struct server *server, struct config *config)
@@ -370,13 +417,19 @@ static enum server_exit server_begin(struct server *server, struct config *confi
         .adjust_timestamps = options->scrape_adjust_timestamps,
         .timestamp_tolerance_ms = options->scrape_timestamp_tolerance_ms,
     });
-    api_set_storage(server->api, server->db, server->scrape);
+    server_make_rules(server);
+    api_set_parts(server->api, &(struct api_parts){.db = server->db,
+                                                   .scrape = server->scrape,
+                                                   .rules = server->rules,
+                                                   .notifier = server->notifier});
     log_info("Loading configuration file", log_str("filename", options->config_file));
     int64_t started_ns = clock_monotonic_ns(server->clock);
-    if (server_apply_config(server, config_ref(config), &err) != ERR_NONE) {
+    struct buf errors CLEANUP(buf_release);
+    buf_init(&errors, (size_t)1 << 20);
+    if (server_apply_config(server, config_ref(config), &errors, &err) != ERR_NONE) {
         config_unref(config);
         log_error("Error loading config (--config.file)", log_str("file", options->config_file),
-                  log_err(&err));
+                  log_str("err", errors.len > 0 ? buf_cstr(&errors) : err.text));
         return SERVER_EXIT_CONFIG;
     }
     log_info("Completed loading of configuration file",
@@ -429,10 +482,13 @@ void server_stop(struct server *server)
     if (server->api != NULL)
         api_set_state(server->api, API_STOPPING);
     self_metrics_ready(false);
-    /* first the requests, which use all that follows */
+    /* first the requests, which use all that follows; one may wait for a rule */
+    rule_manager_stop(server->rules);
     if (server->http != NULL)
         http_server_stop(server->http, SERVER_STOP_GRACE_MS);
     scrape_manager_free(server->scrape);
+    rule_manager_free(server->rules);
+    notifier_free(server->notifier);
     promql_engine_free(server->engine);
     api_free(server->api);
     tsdb_close(server->db);

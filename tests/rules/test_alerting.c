@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/support/rules_kit.h"
+#include "tests/rules/rules_kit.h"
 
 #define RULE(more) "  - alert: A\n    expr: x > 0\n" more
 #define X "__name__=x"

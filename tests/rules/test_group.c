@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/support/rules_kit.h"
+#include "tests/rules/rules_kit.h"
 
 #define X "__name__=x"
 #define R "__name__=r"

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "tests/support/rules_kit.h"
+#include "tests/rules/rules_kit.h"
 
 #define MINUTE_MS 60000
 #define PENDING "pending{alertname=\"A\"}"

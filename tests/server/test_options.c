@@ -209,11 +209,11 @@ END_TEST
 
 START_TEST(flags_without_effect_warn_when_they_are_given)
 {
-    struct outcome outcome = run("--rules.alert.resend-delay=2m --auto-gomaxprocs");
+    struct outcome outcome = run("--rules.max-concurrent-evals=2 --auto-gomaxprocs");
     ck_assert_uint_eq(outcome.options.warning_count, 2);
     ck_assert_str_eq(outcome.options.warnings[0].flag, "--auto-gomaxprocs");
     ck_assert_str_eq(outcome.options.warnings[1].message, "This flag has no effect yet");
-    ck_assert_str_eq(outcome.options.warnings[1].flag, "--rules.alert.resend-delay");
+    ck_assert_str_eq(outcome.options.warnings[1].flag, "--rules.max-concurrent-evals");
     done(&outcome);
 }
 END_TEST

@@ -1,4 +1,4 @@
-#include "tests/support/rules_kit.h"
+#include "tests/rules/rules_kit.h"
 
 #include <check.h>
 #include <math.h>

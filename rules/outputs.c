@@ -3,6 +3,9 @@
 #include "base/alloc.h"
 #include "model/sample.h"
 
+/* From so many series on, a column of times that they share is smaller than what it saves. */
+#define GROUP_SERIES_MIN 16
+
 struct output {
     const struct labels *labels;
     series_ref ref;
@@ -73,16 +76,31 @@ static struct output *outputs_find(struct outputs *outputs, const struct labels 
     return output;
 }
 
-static enum append_result output_stage(struct output *output, struct appender *appender,
+/* A transaction, and how samples go into it: as a row of the group, or loose. */
+struct output_row {
+    struct appender *appender;
+    bool is_loose;
+    int64_t t_ms;
+};
+
+static enum append_result row_append(const struct output_row *row, series_ref ref, double value,
+                                     const struct histogram *histogram)
+{
+    if (histogram != NULL)
+        return append_histogram_at(row->appender, ref, row->t_ms, histogram);
+    return row->is_loose ? append_at(row->appender, ref, row->t_ms, value)
+                         : append(row->appender, ref, value);
+}
+
+static enum append_result output_stage(struct output *output, const struct output_row *row,
                                        double value, const struct histogram *histogram)
 {
     enum append_result result = APPEND_UNKNOWN_SERIES;
     /* a second time, when storage has let the series go since */
     for (int attempt = 0; attempt < 2 && result == APPEND_UNKNOWN_SERIES; attempt++) {
         if (output->ref == 0 || attempt > 0)
-            output->ref = appender_series(appender, output->labels);
-        result = histogram == NULL ? append(appender, output->ref, value)
-                                   : append_histogram(appender, output->ref, histogram);
+            output->ref = appender_series(row->appender, output->labels);
+        result = row_append(row, output->ref, value, histogram);
     }
     return result;
 }
@@ -116,7 +134,7 @@ static void report_refused(enum append_result result, struct outputs_report *rep
 }
 
 /* Ends the series that were not written in this round. */
-static void outputs_stage_markers(struct outputs *outputs, struct appender *appender)
+static void outputs_stage_markers(struct outputs *outputs, const struct output_row *row)
 {
     size_t at = 0;
     struct output *output;
@@ -124,7 +142,7 @@ static void outputs_stage_markers(struct outputs *outputs, struct appender *appe
         if (output->round == outputs->round)
             continue;
         /* refused where another rule writes the series now: that is as it should be */
-        (void)output_stage(output, appender, sample_stale(), NULL);
+        (void)output_stage(output, row, sample_stale(), NULL);
     }
 }
 
@@ -160,10 +178,10 @@ enum err outputs_write(struct outputs *outputs, int64_t t_ms, const struct outpu
     *out_report = (struct outputs_report){0};
     if (samples->items.len == 0 && outputs->series.len == 0)
         return ERR_NONE;
-    if (outputs->group == NULL)
+    if (outputs->group == NULL && samples->items.len >= GROUP_SERIES_MIN)
         outputs->group = sample_group_new(outputs->db);
-    struct appender *appender;
-    enum err code = appender_begin(outputs->db, outputs->group, t_ms, &appender, err);
+    struct output_row row = {.is_loose = outputs->group == NULL, .t_ms = t_ms};
+    enum err code = appender_begin(outputs->db, outputs->group, t_ms, &row.appender, err);
     if (code != ERR_NONE)
         return code;
     outputs->round++;
@@ -171,7 +189,7 @@ enum err outputs_write(struct outputs *outputs, int64_t t_ms, const struct outpu
         const struct output_sample *sample = &samples->items.items[i];
         struct output *output = outputs_find(outputs, sample->labels);
         enum append_result result =
-            output_stage(output, appender, sample->value, sample->histogram);
+            output_stage(output, &row, sample->value, sample->histogram);
         report_refused(result, out_report, out_refused);
         if (result == APPEND_OK || result == APPEND_DUPLICATE_SAME) {
             output->round = outputs->round;
@@ -179,8 +197,8 @@ enum err outputs_write(struct outputs *outputs, int64_t t_ms, const struct outpu
         }
     }
     if (out_report->written < outputs->series.len)
-        outputs_stage_markers(outputs, appender);
-    code = appender_commit(appender, err);
+        outputs_stage_markers(outputs, &row);
+    code = appender_commit(row.appender, err);
     if (code == ERR_NONE && out_report->written < outputs->series.len)
         outputs_sweep(outputs);
     return code;

@@ -1,6 +1,7 @@
 /*
- * What one rule writes: the samples of an evaluation as one row of the rule's own sample group, and a
- * stale marker for each series that it wrote the last time and does not write now.
+ * What one rule writes: the samples of an evaluation, and a stale marker for each series that it wrote
+ * the last time and does not write now. A rule with many series has a sample group of its own, so that
+ * they share the column of times; the samples of others are loose.
  *
  * Every rule commits by itself, so that the next rule of the group sees its samples.
  *
@@ -40,7 +41,7 @@ void output_series_release(struct output_series *series);
 
 struct outputs {
     struct tsdb *db;
-    struct sample_group *group; /* made with the first sample */
+    struct sample_group *group; /* NULL = few series so far */
     struct table series;        /* of struct output */
     uint64_t round;             /* number of the last write */
 };

@@ -53,7 +53,7 @@ START_TEST(missed_slots_are_counted_and_left_out)
     struct counter *missed = kit.manager->groups.items[0]->metrics.iterations_missed;
     struct counter *all = kit.manager->groups.items[0]->metrics.iterations;
     ck_assert_double_eq(counter_value(missed), 0);
-    clock_manual_advance_ms(&kit.clock, 35000);
+    clock_manual_advance_ms(&kit.clock, first_ms + 35000 - clock_now_ms(&kit.clock.clock));
     rule_manager_step(kit.manager);
     ck_assert_str_eq(rules_kit_read(&kit, R, first_ms), "0:1 30:1");
     ck_assert_double_eq(counter_value(missed), 2);
@@ -94,6 +94,29 @@ START_TEST(a_series_that_is_not_produced_any_more_ends)
     rules_kit_feed(&kit, X, 2);
     rules_kit_tick(&kit);
     ck_assert_str_eq(rules_kit_read(&kit, R, first_ms), "0:1 10:stale 30:2");
+}
+END_TEST
+
+START_TEST(many_series_are_written_and_ended_like_few)
+{
+    begin("  - record: r\n    expr: x\n");
+    rules_kit_feed(&kit, "__name__=x,i=0", 1);
+    rules_kit_tick(&kit);
+    int64_t first_ms = kit.slot_ms;
+    for (int i = 0; i < 40; i++) {
+        char labels[64];
+        snprintf(labels, sizeof(labels), "__name__=x,i=%d", i);
+        rules_kit_feed(&kit, labels, 2);
+    }
+    rules_kit_tick(&kit);
+    rules_kit_feed(&kit, "__name__=x,i=0", NAN);
+    rules_kit_feed(&kit, "__name__=x,i=39", NAN);
+    rules_kit_tick(&kit);
+    rules_kit_feed(&kit, "__name__=x,i=39", 3);
+    rules_kit_tick(&kit);
+    ck_assert_str_eq(rules_kit_read(&kit, "__name__=r,i=0", first_ms), "0:1 10:2 20:stale");
+    ck_assert_str_eq(rules_kit_read(&kit, "__name__=r,i=7", first_ms), "10:2 20:2 30:2");
+    ck_assert_str_eq(rules_kit_read(&kit, "__name__=r,i=39", first_ms), "10:2 20:stale 30:3");
 }
 END_TEST
 
@@ -293,6 +316,7 @@ int main(void)
     tcase_add_test(cases, later_rules_see_the_results_of_earlier_ones_in_the_same_slot);
     tcase_add_test(cases, name_and_labels_of_the_rule_win);
     tcase_add_test(cases, a_series_that_is_not_produced_any_more_ends);
+    tcase_add_test(cases, many_series_are_written_and_ended_like_few);
     tcase_add_test(cases, a_failing_rule_does_not_stop_the_next);
     tcase_add_test(cases, scalars_are_recorded_and_other_types_are_errors);
     tcase_add_test(cases, the_same_labels_twice_are_an_error);

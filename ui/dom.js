@@ -71,7 +71,7 @@ function timeText(date) {
 function durationText(seconds) {
   if (seconds < 0.001) return (seconds * 1e6).toFixed(0) + "µs";
   if (seconds < 1) return (seconds * 1e3).toFixed(seconds < 0.01 ? 2 : 0) + "ms";
-  if (seconds < 60) return seconds.toFixed(1) + "s";
+  if (seconds < 60) return String(Number(seconds.toFixed(1))) + "s";
   let rest = Math.round(seconds);
   let text = "";
   for (const [unit, size] of [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]]) {
@@ -92,10 +92,14 @@ function state(text) {
   return el("span", { class: "state " + text }, text);
 }
 
-/* Column names and rows of cells; narrow screens show each row as a card. */
-function table(columns, rows) {
-  return el("div", { class: "scroll" }, el("table", { class: "cards" },
-    el("thead", {}, el("tr", {}, columns.map((column) => el("th", {}, column)))),
+/* Column names and rows of cells; narrow screens show each row as a card. `widths` (percent or CSS) keeps
+ * the columns of several tables under each other. */
+function table(columns, rows, widths, kind) {
+  const isNumber = (at) => rows.length && rows.every((cells) => cells[at] && cells[at].number);
+  const width = (at) => (widths ? `width: ${widths[at]}` : undefined);
+  return el("div", { class: "scroll" }, el("table", { class: `cards ${widths ? "fixed" : ""} ${kind || ""}` },
+    el("thead", {}, el("tr", {}, columns.map((column, at) =>
+      el("th", { class: isNumber(at) ? "number" : undefined, style: width(at) }, column)))),
     el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, at) =>
       el("td", { "data-name": columns[at], class: cell && cell.number ? "number" : undefined },
         cell && cell.number ? cell.number : cell)))))));

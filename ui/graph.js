@@ -31,10 +31,10 @@ function shortNumber(value) {
   return String(Number(value.toPrecision(4)));
 }
 
-function timeSteps(start, end) {
+function timeSteps(start, end, count) {
   const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400,
     172800, 604800, 2592000, 31536000];
-  const step = steps.find((candidate) => (end - start) / candidate <= 8) || 31536000;
+  const step = steps.find((candidate) => (end - start) / candidate <= count) || 31536000;
   const offset = new Date(start * 1000).getTimezoneOffset() * 60;
   const ticks = [];
   for (let at = Math.ceil((start - offset) / step) * step + offset; at <= end; at += step) ticks.push(at);
@@ -62,7 +62,7 @@ function drawGraph(host, data, options) {
     root.append(svg("line", { class: "grid", x1: box.left, x2: box.right, y1: y(at), y2: y(at) }),
       svg("text", { x: box.left - 6, y: y(at) + 4, "text-anchor": "end" }, shortNumber(Math.abs(at) < step * 1e-6 ? 0 : at)));
   }
-  const time = timeSteps(options.start, options.end);
+  const time = timeSteps(options.start, options.end, Math.min(8, width / 90));
   for (const at of time.ticks) {
     const text = timeText(new Date(at * 1000));
     root.append(svg("line", { class: "grid", x1: x(at), x2: x(at), y1: box.top, y2: box.bottom }),

@@ -29,7 +29,7 @@ pages.targets = {
           JSON.stringify([target.scrapeUrl, target.labels, target.lastError]).toLowerCase().includes(view.text));
         return shown.length ? [
           el("h2", {}, `${name} `, el("span", { class: "quiet" }, `${up} / ${targets.length} up`)),
-          table(["Endpoint", "State", "Labels", "Last scrape", "Error"], shown.map(targetRow)),
+          table(["Endpoint", "State", "Labels", "Last scrape", "Error"], shown.map(targetRow), ["23%", "80px", "29%", "16%", "32%"]),
         ] : null;
       }), !data.activeTargets.length && el("p", { class: "quiet" }, "No targets: scrape_configs of the configuration is empty, or relabelling drops all of them."));
     };
@@ -54,7 +54,7 @@ pages["service-discovery"] = {
       table(["Discovered labels", "Target labels"], [
         ...found.active.map((target) => [labels(target.discoveredLabels), labels(target.labels)]),
         ...found.dropped.map((target) => [labels(target.discoveredLabels), el("span", { class: "quiet" }, "dropped due to relabeling rules")]),
-      ]),
+      ], ["58%", "42%"]),
     ]), !pools.size && el("p", { class: "quiet" }, "Nothing is discovered."));
   },
 };
@@ -98,7 +98,7 @@ pages.rules = {
         table(["Rule", "State", "Last evaluation", "Error"], rules.map((rule) => [
           ruleText(rule), state(rule.health),
           [ago(rule.lastEvaluation), el("div", { class: "quiet" }, `took ${durationText(rule.evaluationTime)}`)],
-          rule.lastError ? el("div", { class: "error" }, rule.lastError) : ""])),
+          rule.lastError ? el("div", { class: "error" }, rule.lastError) : ""]), ["52%", "80px", "16%", "32%"]),
       ] : null;
     }), !data.groups.length && noRules());
     replace(host, el("h1", {}, "Rules"), el("div", { class: "tools" }, filterBox("Filter by group, file, name or expression", draw)), output);
@@ -109,9 +109,9 @@ pages.rules = {
 function alertTable(alerts) {
   return table(["Labels", "State", "Active since", "Value", "Annotations"], alerts.map((alert) => [
     labels(alert.labels), state(alert.state), [el("div", {}, timeText(new Date(alert.activeAt))), el("div", { class: "quiet" }, ago(alert.activeAt))],
-    { number: alert.value },
+    { number: Number.isFinite(Number(alert.value)) ? String(Number(alert.value)) : alert.value },
     Object.entries(alert.annotations).map(([name, text]) => el("div", {}, el("b", {}, name + ": "), text)),
-  ]));
+  ]), ["34%", "90px", "170px", "110px", "40%"]);
 }
 
 pages.alerts = {
@@ -146,8 +146,9 @@ pages["alertmanager-discovery"] = {
   title: "Alertmanager discovery",
   async draw(host) {
     const data = await api("alertmanagers");
+    const known = [...data.activeAlertmanagers, ...data.droppedAlertmanagers];
     replace(host, el("h1", {}, "Alertmanagers"),
-      table(["URL", "State"], [...data.activeAlertmanagers.map((found) => [el("span", { class: "mono" }, found.url), "in use"]),
+      known.length > 0 && table(["URL", "State"], [...data.activeAlertmanagers.map((found) => [el("span", { class: "mono" }, found.url), "in use"]),
         ...data.droppedAlertmanagers.map((found) => [el("span", { class: "mono" }, found.url), "dropped by relabelling"])]),
       !data.activeAlertmanagers.length && el("p", { class: "quiet" }, "No Alertmanager is configured: alerts are evaluated and shown here, nobody is told."));
   },

@@ -16,7 +16,12 @@ async function drawPage(name) {
     return;
   }
   document.title = `${page.title} · ${document.title}`;
-  document.querySelectorAll("nav a:not(.brand)").forEach((link) => link.getAttribute("href") === name && link.classList.add("here"));
+  document.querySelectorAll("nav a:not(.brand)").forEach((link) => {
+    if (link.getAttribute("href") !== name) return;
+    link.classList.add("here");
+    const menu = link.closest(".menu");
+    if (menu) menu.querySelector("summary").classList.add("here");
+  });
   for (;;) {
     try {
       await page.draw(host);

@@ -86,7 +86,7 @@ function resultTable(data) {
     return [name, (series.values || []).map(([time, value]) => el("div", { class: "mono" }, `${value} @${time}`))];
   });
   const cut = data.result.length > TABLE_ROWS_MAX && el("p", { class: "warning" }, `Only the first ${TABLE_ROWS_MAX} of ${data.result.length} series are shown.`);
-  return [cut, table(["Series", "Value"], rows)];
+  return [cut, table(["Series", "Value"], rows, data.resultType === "vector" && data.result.every((series) => series.value) ? ["78%", "22%"] : undefined)];
 }
 
 async function runTable(panel, output) {

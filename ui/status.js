@@ -8,7 +8,7 @@ const RUNTIME_NAMES = {
 };
 
 function facts(rows) {
-  return table(["Name", "Value"], rows.map(([name, value]) => [name, el("span", { class: "mono" }, value)]));
+  return table(["Name", "Value"], rows.map(([name, value]) => [name, el("span", { class: "mono" }, value)]), ["36%", "64%"], "facts");
 }
 
 pages.status = {
@@ -31,7 +31,7 @@ pages["tsdb-status"] = {
     const data = await api("status/tsdb");
     const head = data.headStats;
     const time = (ms) => (head.numSeries ? `${timeText(new Date(ms))} (${ms})` : "no data yet");
-    const list = (title, name, rows) => [el("h2", {}, title), table([name, "Count"], rows.map((row) => [el("span", { class: "mono" }, row.name), { number: String(row.value) }]))];
+    const list = (title, name, rows) => [el("h2", {}, title), table([name, "Count"], rows.map((row) => [el("span", { class: "mono" }, row.name), { number: String(row.value) }]), ["80%", "20%"])];
     replace(host, el("h1", {}, "TSDB status"), el("h2", {}, "Head"),
       facts([["Series", String(head.numSeries)], ["Chunks", String(head.chunkCount)], ["Label pairs", String(head.numLabelPairs)],
         ["Oldest sample", time(head.minTime)], ["Newest sample", time(head.maxTime)]]),

@@ -197,6 +197,31 @@ def check_targets_and_timeouts():
     CHECKS.check("prometheus.yml:3:3: " in log and "scrape_interval" in log, "the message names the nearest key", log[-600:])
 
 
+BARE_LIST = """- alert: LoaderFailures
+  expr: increase(loader_failures_total[5m]) > 0
+  for: 2m
+"""
+
+
+def check_rule_files():
+    """A list of rules without groups; a file that was not mounted; an expression with a hole."""
+    for text, parts in (
+        (BARE_LIST, ("alerts.yml:1:1: ", "groups:", "bare list of rules")),
+        ("groups:\n- name: a\n  rules:\n" + indented(BARE_LIST.replace(") > 0", " > 0"), 2), ("alerts.yml:5:", "LoaderFailures", "parse")),
+    ):
+        folder = lab.temporary_folder()
+        with open(os.path.join(folder, "alerts.yml"), "w", encoding="utf-8") as file:
+            file.write(text)
+        code, log = start_and_end(COMPOSE_NAMES + "rule_files: [alerts.yml]\n", folder=folder)
+        CHECKS.equal(code, EXIT_CONFIG, "a wrong rule file ends the start")
+        for part in parts:
+            CHECKS.check(part in log, f"the message on the rule file says {part!r}", log[-800:])
+    code, log = start_and_end(COMPOSE_NAMES + "rule_files: [not_mounted.yml]\n")
+    CHECKS.check(code is None, "a rule file that is not there does not end the start", log[-800:])
+    warnings = [line for line in log.splitlines() if "level=WARN" in line and "not_mounted.yml" in line]
+    CHECKS.equal(len(warnings), 1, "but it is told")
+
+
 def check_port_in_use():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -232,7 +257,7 @@ def check_data_folder():
     folder = lab.temporary_folder()
     code, log = start_and_end(COMPOSE_NAMES, folder=folder, identity=12345, binary=binary)
     CHECKS.equal(code, EXIT_FAILURE, "a data folder that cannot be made ends the start")
-    CHECKS.check(folder in log and "permission denied" in log.lower(), "the message names it and why", log[-800:])
+    CHECKS.check(folder in log and "owned by uid 0" in log and "chown" in log, "the message names the owner of the parent", log[-800:])
 
 
 def main():
@@ -258,6 +283,7 @@ def main():
     for fragment in fragments:
         check_pasted(*fragment)
     check_targets_and_timeouts()
+    check_rule_files()
     check_port_in_use()
     check_data_folder()
     CHECKS.finish()

@@ -3,15 +3,15 @@
 set -u
 cd "$(dirname "$0")"
 status=0
-for name in scrape expressions; do
+for name in compare_scrape compare_expressions compare_alerts pages walk_through; do
     log=$(mktemp)
-    /usr/bin/python3 "compare_$name.py" >"$log" 2>&1 || status=1
+    /usr/bin/python3 "$name.py" >"$log" 2>&1 || status=1
     sed '$d' "$log"
     tail -n 1 "$log" | grep -Eq '^[0-9]+ passed, [0-9]+ failed' || {
         tail -n 1 "$log"
         echo "0 passed, 1 failed" >>"$log"
     }
-    echo "peers $name: $(tail -n 1 "$log")"
+    echo "peers ${name#compare_}: $(tail -n 1 "$log")"
     rm -f "$log"
 done
 exit "$status"

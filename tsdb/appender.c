@@ -154,24 +154,12 @@ static bool ends_with_histogram(const struct series *series, struct slice histog
     return slice_eq(encoded, histogram);
 }
 
-/* Locks a series as a reader does. */
-static struct mutex *series_lock(struct head *head, struct series *series)
-{
-    for (;;) {
-        struct sample_group *group = series->group;
-        struct mutex *lock = group == NULL ? head_stripe(head, series) : &group->lock;
-        mutex_lock(lock);
-        if (series->group == group)
-            return lock;
-        mutex_unlock(lock);
-    }
-}
-
 /* The newest sample of a series, and whether it has these very bits (a histogram: these bytes). */
 static struct series_tail tail_read(struct head *head, struct series *series, uint64_t bits,
                                     const struct slice *histogram, bool *out_same)
 {
-    struct mutex *lock = series_lock(head, series);
+    struct sample_group *group;
+    struct mutex *lock = group_lock_series(head, series, &group);
     struct series_tail tail = series_tail(series);
     if (histogram == NULL)
         *out_same = !tail.histogram && tail.bits == bits;

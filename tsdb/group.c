@@ -161,6 +161,20 @@ void group_roll(struct sample_group *group)
         group_compact(group);
 }
 
+struct mutex *group_lock_series(struct head *head, struct series *series,
+                                struct sample_group **out_group)
+{
+    for (;;) {
+        struct sample_group *group = series->group;
+        struct mutex *lock = group == NULL ? head_stripe(head, series) : &group->lock;
+        mutex_lock(lock);
+        *out_group = group;
+        if (series->group == group)
+            return lock;
+        mutex_unlock(lock); /* it moved meanwhile */
+    }
+}
+
 size_t group_memory(const struct sample_group *group)
 {
     return sizeof(*group) + sizeof(*group->column) +

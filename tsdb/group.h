@@ -90,4 +90,9 @@ static inline struct series_tail series_tail(const struct series *series)
     return tail;
 }
 
+/* Locks a series as its readers do: its group's lock, or its stripe. Says which group it is in,
+ * NULL = none. The caller is a registered reader. */
+struct mutex *group_lock_series(struct head *head, struct series *series,
+                                struct sample_group **out_group) MUST_CHECK;
+
 size_t group_memory(const struct sample_group *group);

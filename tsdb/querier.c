@@ -37,21 +37,6 @@ struct series_snapshot {
     uint8_t bytes[OPEN_BYTES_INLINE];
 };
 
-/* Locks the series and says which group it belongs to, NULL = none. */
-static struct mutex *series_lock(struct head *head, struct series *series,
-                                 struct sample_group **out_group)
-{
-    for (;;) {
-        struct sample_group *group = series->group;
-        struct mutex *lock = group == NULL ? head_stripe(head, series) : &group->lock;
-        mutex_lock(lock);
-        *out_group = group;
-        if (series->group == group)
-            return lock;
-        mutex_unlock(lock);
-    }
-}
-
 static void snapshot_bytes(struct series_snapshot *snapshot, const struct series *series)
 {
     uint8_t *to = snapshot->bytes;
@@ -109,7 +94,7 @@ static void snapshot_take(struct head *head, struct series *series, uint64_t wat
     out->column = NULL;
     out->heap = NULL;
     struct sample_group *group;
-    struct mutex *lock = series_lock(head, series, &group);
+    struct mutex *lock = group_lock_series(head, series, &group);
     if (group != NULL)
         snapshot_rows(out, series, group, watermark);
     else
@@ -188,7 +173,7 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     enum err result = read_chunks(&snapshot, watermark, min_ms, max_ms, out);
     if (result == ERR_NONE && snapshot.has_out_of_order) {
         struct sample_group *group;
-        struct mutex *lock = series_lock(head, series, &group);
+        struct mutex *lock = group_lock_series(head, series, &group);
         if (series->extra->out_of_order != NULL)
             result =
                 out_of_order_merge(series->extra->out_of_order, watermark, min_ms, max_ms, out);
@@ -233,7 +218,7 @@ static bool series_overlaps(struct head *head, struct series *series, int64_t mi
                             int64_t max_ms)
 {
     struct sample_group *group;
-    struct mutex *lock = series_lock(head, series, &group);
+    struct mutex *lock = group_lock_series(head, series, &group);
     bool overlaps = open_overlaps(series, group, min_ms, max_ms);
     struct chunk *closed = series->closed;
     const struct out_of_order *late = series->extra == NULL ? NULL : series->extra->out_of_order;

@@ -107,6 +107,16 @@ static void write_prefix(uint32_t verb, const struct format_flags *flags, bool z
         buf_append_str(out, "0X");
 }
 
+/* How many digits there must be at least: by the precision, or to fill the width with zeros. */
+static size_t digits_min(const struct format_flags *flags, bool has_sign)
+{
+    if (flags->has_precision)
+        return flags->precision;
+    if (!flags->zero || flags->minus || !flags->has_width)
+        return 0;
+    return flags->width - MIN(flags->width, has_sign ? 1u : 0u);
+}
+
 bool format_integer(uint64_t magnitude, bool negative, uint32_t verb,
                     const struct format_flags *flags, struct buf *out)
 {
@@ -117,25 +127,24 @@ bool format_integer(uint64_t magnitude, bool negative, uint32_t verb,
     uint32_t base = base_of(verb);
     if (base == 0)
         return false;
-    const char *digits = verb == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
-    char text[DIGITS_MAX];
-    size_t start = DIGITS_MAX;
-    bool is_nothing = flags->has_precision && flags->precision == 0 && magnitude == 0;
-    for (; magnitude > 0 || (start == DIGITS_MAX && !is_nothing); magnitude /= base)
-        text[--start] = digits[magnitude % base];
-    size_t count = DIGITS_MAX - start;
-    bool has_sign = negative || flags->plus || flags->space;
-    size_t digit_count = flags->has_precision ? flags->precision : 0;
-    if (!flags->has_precision && flags->zero && !flags->minus && flags->has_width)
-        digit_count = flags->width - MIN(flags->width, has_sign ? 1u : 0u);
     struct format_flags padding = *flags;
     padding.zero = false;
-    CLEANUP(buf_release) struct buf made;
-    buf_init(&made, out->size_max);
-    if (is_nothing) {
+    if (flags->has_precision && flags->precision == 0 && magnitude == 0) {
         format_pad(SLICE_EMPTY, &padding, out);
         return true;
     }
+    const char *digits = verb == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+    char text[DIGITS_MAX];
+    size_t start = DIGITS_MAX;
+    do {
+        text[--start] = digits[magnitude % base];
+        magnitude /= base;
+    } while (magnitude > 0);
+    size_t count = DIGITS_MAX - start;
+    bool has_sign = negative || flags->plus || flags->space;
+    size_t digit_count = digits_min(flags, has_sign);
+    CLEANUP(buf_release) struct buf made;
+    buf_init(&made, out->size_max);
     if (has_sign)
         buf_append_byte(&made, negative ? '-' : flags->plus ? '+' : ' ');
     write_prefix(verb, flags, digit_count > count || text[start] == '0', &made);
@@ -215,6 +224,16 @@ static void append_digits(double value, char verb, const struct format_flags *fl
         fix_hex_exponent(out);
 }
 
+/* Infinities have a sign where a space does not take its place. */
+static char float_sign(double value, const struct format_flags *flags)
+{
+    if (!isnan(value) && signbit(value))
+        return '-';
+    if (flags->plus || (isinf(value) && !flags->space))
+        return '+';
+    return flags->space ? ' ' : '\0';
+}
+
 bool format_float(double value, uint32_t verb, const struct format_flags *flags, struct buf *out)
 {
     if (verb == 'v')
@@ -224,24 +243,21 @@ bool format_float(double value, uint32_t verb, const struct format_flags *flags,
     struct format_flags layout = *flags;
     CLEANUP(buf_release) struct buf text;
     buf_init(&text, out->size_max);
-    bool is_nan = isnan(value);
-    bool negative = !is_nan && signbit(value);
-    if (is_nan || isinf(value)) {
-        buf_append_str(&text, is_nan ? "NaN" : "Inf");
-        layout.zero = false;
-    } else {
+    if (isfinite(value)) {
         append_digits(fabs(value), (char)verb, flags, &text);
+    } else {
+        buf_append_str(&text, isnan(value) ? "NaN" : "Inf");
+        layout.zero = false;
     }
-    bool plus = flags->plus || (isinf(value) && !flags->space);
-    char sign = negative ? '-' : plus ? '+' : flags->space ? ' ' : '\0';
+    char sign = float_sign(value, flags);
+    size_t zeros_to =
+        sign != '\0' && layout.zero && !layout.minus && layout.has_width ? layout.width : 0;
     CLEANUP(buf_release) struct buf made;
     buf_init(&made, out->size_max);
     if (sign != '\0')
         buf_append_byte(&made, sign);
-    if (sign != '\0' && layout.zero && !layout.minus && layout.has_width) {
-        for (size_t i = text.len + 1; i < layout.width && !made.overflow; i++)
-            buf_append_byte(&made, '0');
-    }
+    for (size_t i = text.len + 1; i < zeros_to && !made.overflow; i++)
+        buf_append_byte(&made, '0');
     buf_append_slice(&made, buf_slice(&text));
     out->overflow = out->overflow || text.overflow || made.overflow;
     format_pad(buf_slice(&made), &layout, out);

@@ -1,6 +1,7 @@
-#include "rules/template_functions_internal.h"
+#include "rules/template_functions.h"
 
 #include "base/compiler.h"
+#include "rules/template_functions_internal.h"
 
 /* Charged for each call of template_run_charge, whatever its size. */
 #define BYTES_PER_STEP 64

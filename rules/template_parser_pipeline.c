@@ -10,12 +10,21 @@
 #include "rules/template_text.h"
 
 #define NUMBER_SIZE_MAX 512
-/* Doubles from here on have no int64. */
-#define INT64_END 9223372036854775808.0
 
 /* -- literals -- */
 
-/* Go's ParseInt with base 0: prefixes 0x, 0o, 0b and 0, underscores between digits. */
+/* The base that a prefix says, which is taken: 0x, 0o, 0b, or 0 alone for eight. */
+static int take_base(struct slice *text)
+{
+    if (text->len < 2 || text->ptr[0] != '0')
+        return 10;
+    char mark = (char)(text->ptr[1] | 0x20);
+    bool is_letter = mark == 'x' || mark == 'b' || mark == 'o';
+    *text = slice_from_index(*text, is_letter ? 2 : 1);
+    return mark == 'x' ? 16 : mark == 'b' ? 2 : 8;
+}
+
+/* Go's ParseInt with base 0, underscores between digits included. */
 static bool parse_integer(struct slice text, int64_t *out)
 {
     char digits[NUMBER_SIZE_MAX];
@@ -23,12 +32,7 @@ static bool parse_integer(struct slice text, int64_t *out)
     bool negative = text.len > 0 && text.ptr[0] == '-';
     if (text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+'))
         text = slice_from_index(text, 1);
-    int base = 10;
-    if (text.len > 1 && text.ptr[0] == '0') {
-        char mark = (char)(text.ptr[1] | 0x20);
-        base = mark == 'x' ? 16 : mark == 'b' ? 2 : 8;
-        text = slice_from_index(text, mark == 'x' || mark == 'b' || mark == 'o' ? 2 : 1);
-    }
+    int base = take_base(&text);
     for (size_t i = 0; i < text.len && len < sizeof(digits) - 1; i++) {
         if (text.ptr[i] != '_')
             digits[len++] = text.ptr[i];
@@ -39,9 +43,8 @@ static bool parse_integer(struct slice text, int64_t *out)
     char *end;
     errno = 0;
     unsigned long long magnitude = strtoull(digits, &end, base);
-    if (*end != '\0' || errno != 0)
-        return false;
-    if (magnitude > (unsigned long long)INT64_MAX + (negative ? 1 : 0))
+    if (*end != '\0' || errno != 0 ||
+        magnitude > (unsigned long long)INT64_MAX + (negative ? 1 : 0))
         return false;
     *out = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
     return true;

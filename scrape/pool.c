@@ -64,6 +64,10 @@ static void pool_adopt(struct scrape_pool *pool, struct config *config,
     buf_reset(&pool->accept);
     fetch_accept_header(scrape, &pool->accept);
     counter_set(pool->counters.target_limit, (double)scrape->limits.targets);
+    if (scrape->http.oauth2 != NULL) {
+        log_warn("oauth2 has no effect yet: the targets of the job are asked without it",
+                 log_str("scrape_pool", pool->name));
+    }
     config_unref(old);
 }
 

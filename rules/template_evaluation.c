@@ -337,8 +337,11 @@ static bool evaluate_operand(struct execution *execution, const struct template_
     }
 }
 
-static void constant(const struct template_node *node, struct template_value *out)
+static bool constant(struct execution *execution, const struct template_node *node,
+                     struct template_value *out)
 {
+    if (node->kind == TEMPLATE_NODE_NUMBER && node->overflows)
+        return execution_fail(execution, "%.*s overflows int", SLICE_ARG(node->text));
     if (node->kind == TEMPLATE_NODE_STRING)
         *out = template_value_text(node->value);
     else if (node->kind == TEMPLATE_NODE_BOOL)
@@ -347,6 +350,7 @@ static void constant(const struct template_node *node, struct template_value *ou
         *out = template_value_number(node->number);
     else
         *out = template_value_integer(TEMPLATE_TYPE_INT, node->integer);
+    return true;
 }
 
 /* A literal takes the type of the parameter. */
@@ -373,8 +377,7 @@ static bool evaluate_literal(struct execution *execution, char parameter,
     default:
         break;
     }
-    constant(node, out);
-    return true;
+    return constant(execution, node, out);
 }
 
 static bool evaluate_argument(struct execution *execution, const struct template_value *dot,
@@ -437,10 +440,9 @@ static bool evaluate_command(struct execution *execution, const struct template_
         return false;
     if (first->kind == TEMPLATE_NODE_NIL)
         return execution_fail(execution, "nil is not a command");
-    if (first->kind == TEMPLATE_NODE_DOT)
-        *out = *dot;
-    else
-        constant(first, out);
+    if (first->kind != TEMPLATE_NODE_DOT)
+        return constant(execution, first, out);
+    *out = *dot;
     return true;
 }
 

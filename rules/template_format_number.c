@@ -99,7 +99,7 @@ static void write_prefix(uint32_t verb, const struct format_flags *flags, bool z
         return;
     if (verb == 'b')
         buf_append_str(out, "0b");
-    else if (verb == 'o' && !zero_first)
+    else if ((verb == 'o' || verb == 'O') && !zero_first)
         buf_append_byte(out, '0');
     else if (verb == 'x')
         buf_append_str(out, "0x");
@@ -121,7 +121,8 @@ bool format_integer(uint64_t magnitude, bool negative, uint32_t verb,
                     const struct format_flags *flags, struct buf *out)
 {
     if (verb == 'c' || verb == 'q' || verb == 'U') {
-        write_rune(negative ? 0xFFFD : magnitude, verb, flags, out);
+        /* -1 is no code point; %U shows its bits */
+        write_rune(negative ? 0 - magnitude : magnitude, verb, flags, out);
         return true;
     }
     uint32_t base = base_of(verb);

@@ -61,7 +61,8 @@ struct template_node {
     /* number, bool */
     bool is_true;
     bool is_integer;
-    bool is_float; /* written as one */
+    bool is_float;  /* written as one */
+    bool overflows; /* an integer that is legal but has no int64 */
     int64_t integer;
     double number;
 };

@@ -25,7 +25,7 @@ static int take_base(struct slice *text)
 }
 
 /* Go's ParseInt with base 0, underscores between digits included. */
-static bool parse_integer(struct slice text, int64_t *out)
+static bool parse_integer(struct slice text, int64_t *out, bool *out_overflow)
 {
     char digits[NUMBER_SIZE_MAX];
     size_t len = 0;
@@ -43,9 +43,12 @@ static bool parse_integer(struct slice text, int64_t *out)
     char *end;
     errno = 0;
     unsigned long long magnitude = strtoull(digits, &end, base);
-    if (*end != '\0' || errno != 0 ||
-        magnitude > (unsigned long long)INT64_MAX + (negative ? 1 : 0))
+    if (*end != '\0' || errno != 0)
         return false;
+    bool fits = magnitude <= (unsigned long long)INT64_MAX + (negative ? 1 : 0);
+    if (!fits && negative)
+        return false;
+    *out_overflow = !fits;
     *out = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
     return true;
 }
@@ -74,7 +77,7 @@ static struct template_node *number(struct template_parser *parser, struct templ
     node->text = token.text;
     if (token.text.len >= NUMBER_SIZE_MAX)
         return fail_number(parser, "illegal number syntax", token.text);
-    if (parse_integer(token.text, &node->integer)) {
+    if (parse_integer(token.text, &node->integer, &node->overflows)) {
         node->is_integer = true;
         node->number = (double)node->integer;
         return node;
@@ -91,7 +94,10 @@ static struct template_node *character(struct template_parser *parser, struct te
 {
     struct template_node *node = template_parser_node(parser, TEMPLATE_NODE_NUMBER, token.position);
     uint32_t rune;
-    if (!template_unquote_rune(token.text, &rune)) {
+    bool whole;
+    if (!template_unquote_rune(token.text, &rune, &whole))
+        return template_parser_fail(parser, "invalid syntax");
+    if (!whole) {
         return template_parser_fail(parser, "malformed character constant: %.*s",
                                     SLICE_ARG(token.text));
     }

@@ -240,7 +240,7 @@ bool template_unquote(struct slice literal, struct buf *out)
     return true;
 }
 
-bool template_unquote_rune(struct slice literal, uint32_t *out)
+bool template_unquote_rune(struct slice literal, uint32_t *out, bool *out_whole)
 {
     struct slice text;
     if (!unwrap(literal, '\'', &text) || text.len == 0 || text.ptr[0] == '\'')
@@ -248,7 +248,11 @@ bool template_unquote_rune(struct slice literal, uint32_t *out)
     if (text.ptr[0] == '\\') {
         bool is_byte;
         text = slice_from_index(text, 1);
-        return take_escape(&text, '\'', out, &is_byte) && text.len == 0;
+        if (!take_escape(&text, '\'', out, &is_byte))
+            return false;
+    } else {
+        text = slice_from_index(text, utf8_decode(text, out));
     }
-    return utf8_decode(text, out) == text.len;
+    *out_whole = text.len == 0;
+    return true;
 }

@@ -26,5 +26,6 @@ void template_to_title(struct slice text, struct buf *out);
 /* The value of a literal with its quotes, "..." or `...`, as Go's strconv.Unquote; false when it is
  * malformed. */
 bool template_unquote(struct slice literal, struct buf *out);
-/* The code point of a literal in single quotes; false when it is malformed. */
-bool template_unquote_rune(struct slice literal, uint32_t *out);
+/* The code point of a literal in single quotes; false when there is none. `out_whole`: it is the
+ * only one there. */
+bool template_unquote_rune(struct slice literal, uint32_t *out, bool *out_whole);

@@ -158,9 +158,11 @@ static bool check_record(struct world *world, struct slice record)
     buf_init(&out, RESULT_SIZE_MAX);
     expand(world, text, value, &out);
     bool same = slice_eq(buf_slice(&out), expected);
-    if (!same)
+    if (!same) {
         printf("template: %.*s\nexpected: %.*s\nfound:    %s\n\n", SLICE_ARG(text),
                SLICE_ARG(expected), buf_cstr(&out));
+        fflush(stdout);
+    }
     buf_release(&out);
     return same;
 }

@@ -47,7 +47,7 @@ test-thread:
 # Against real peers of Debian, with the release binary.
 test-peers: build
 	@tests/install.sh $(PEER_PACKAGES)
-	@FERULA_BIN=$(RELEASE)/server/ferula tests/peers/run.sh
+	@FERULA_BIN=$(CURDIR)/$(RELEASE)/server/ferula tests/peers/run.sh
 
 bench: build
 	@tests/install.sh $(BENCH_PACKAGES)

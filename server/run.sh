@@ -33,6 +33,7 @@ fi
 
 cat <<HINT
 ferula starts with $config and keeps its data in $data. Look at
+  http://localhost:$port/                               the pages: queries, targets, alerts
   http://localhost:$port/api/v1/targets                 what is scraped
   http://localhost:$port/api/v1/query?query=up          a first query
   http://localhost:$port/metrics                        what ferula says of itself

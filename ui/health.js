@@ -85,23 +85,32 @@ function noRules() {
   return el("p", { class: "quiet" }, "No rules are loaded. Name rule files under rule_files: in the configuration; each begins with groups:.");
 }
 
+/* A rule file that was forgotten, as in a container where only the configuration is mounted. */
+async function forgottenFiles() {
+  const text = await fetch("metrics").then((answer) => answer.text(), () => "");
+  const count = Number((text.match(/^ferula_rule_files_unmatched (\d+)/m) || [])[1] || 0);
+  return count && el("div", { class: "warning" }, count === 1 ? "An entry of rule_files matches no file" :
+    `${count} entries of rule_files match no file`, "; the log of the last start or reload says which.");
+}
+
 pages.rules = {
   title: "Rule health",
   async draw(host) {
-    const data = await api("rules");
+    const [data, forgotten] = await Promise.all([api("rules"), forgottenFiles()]);
     const output = el("div");
     const draw = (text) => replace(output, data.groups.map((group) => {
       const rules = group.rules.filter((rule) => JSON.stringify([group.name, group.file, rule.name, rule.query]).toLowerCase().includes(text));
       return rules.length ? [
         el("h2", {}, `${group.name} `, el("span", { class: "quiet" }, group.file)),
         el("p", { class: "quiet" }, `every ${durationText(group.interval)}, last `, ago(group.lastEvaluation), `, took ${durationText(group.evaluationTime)}`),
-        table(["Rule", "State", "Last evaluation", "Error"], rules.map((rule) => [
-          ruleText(rule), state(rule.health),
-          [ago(rule.lastEvaluation), el("div", { class: "quiet" }, `took ${durationText(rule.evaluationTime)}`)],
-          rule.lastError ? el("div", { class: "error" }, rule.lastError) : ""]), ["52%", "80px", "16%", "32%"]),
+        table(["Rule", "State", "Last evaluation"], rules.map((rule) => [
+          [ruleText(rule), rule.lastError ? el("div", { class: "error" }, rule.lastError) : null],
+          state(rule.health),
+          [ago(rule.lastEvaluation), el("div", { class: "quiet" }, `took ${durationText(rule.evaluationTime)}`)]]),
+        ["72%", "12%", "16%"]),
       ] : null;
     }), !data.groups.length && noRules());
-    replace(host, el("h1", {}, "Rules"), el("div", { class: "tools" }, filterBox("Filter by group, file, name or expression", draw)), output);
+    replace(host, el("h1", {}, "Rules"), forgotten, el("div", { class: "tools" }, filterBox("Filter by group, file, name or expression", draw)), output);
     draw("");
   },
 };

@@ -52,7 +52,7 @@ CONFIG = """
 global:
   scrape_interval: 1s
   evaluation_interval: 1s
-rule_files: [rules.yml]
+rule_files: [rules.yml, not_mounted.yml]
 alerting:
   alertmanagers:
   - static_configs: [{targets: ["127.0.0.1:9"]}]
@@ -122,7 +122,7 @@ PAGES = [
     ("alerts", "", ["ServiceDown", "FIRING", "SlowRequests", "PENDING", "NothingWrong", "INACTIVE", "severity", "critical",
                     "nowhere.invalid:80 is down", MARKUP, LONG, "ago", "2 active"]),
     ("rules", "", ["service_health", "recorded", "rules.yml", "job:page_load_seconds:avg", "avg by (job) (page_load_seconds)",
-                   "ERR", "1h", "keep_firing_for", "many-to-many"]),
+                   "ERR", "1h", "keep_firing_for", "many-to-many", "matches no file"]),
     ("service-discovery", "", ["__address__", "dropped due to relabeling rules", "0 active / 1 total", "2 active / 2 total"]),
     ("alertmanager-discovery", "", ["http://127.0.0.1:9/api/v2/alerts"]),
     ("status", "", ["Start time", "Working directory", "Successful", "version"]),

@@ -457,7 +457,7 @@ static int round_count(int usual)
 START_TEST(storage_agrees_with_the_model)
 {
     log_set_level(LOG_ERROR);
-    for (int i = 0; i < round_count(12); i++)
+    for (int i = 0; i < round_count(8); i++)
         run(seed_base() + (uint64_t)i, 0);
 }
 END_TEST

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERIES_COUNT 3000
+#define SERIES_COUNT 1000
 
 static char *directory;
 static struct tsdb_options options;

@@ -237,8 +237,11 @@ static bool evaluate_field(struct execution *execution, const struct template_va
     bool from_interface = *io_interface;
     *io_interface = false;
     *out = (struct template_value){0};
-    if (receiver.type == TEMPLATE_TYPE_NONE)
-        return true;
+    if (receiver.type == TEMPLATE_TYPE_NONE) {
+        return !from_interface ||
+               execution_fail(execution, "nil pointer evaluating interface {}.%.*s",
+                              SLICE_ARG(name));
+    }
     call->function = template_method_find(receiver.type, name);
     if (call->function != NULL) {
         call->name = call->function->name;

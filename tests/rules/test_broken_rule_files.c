@@ -200,6 +200,9 @@ START_TEST(rule_files_of_users_load_and_pasted_lists_do_not)
     size_t count = shared_data_each("users/rules", ".yml", check_shared, NULL);
     if (count > 0)
         ck_assert_uint_ge(count, 6);
+    count = shared_data_each("corpus/rules", ".yml", check_shared, NULL);
+    if (count > 0)
+        ck_assert_uint_ge(count, 5);
 }
 END_TEST
 

@@ -58,7 +58,8 @@ void arena_reset(struct arena *arena)
 
 static void arena_add_block(struct arena *arena, size_t size)
 {
-    size_t block_size = arena->current == NULL ? ARENA_BLOCK_FIRST : arena->current->size * 2;
+    size_t first = arena->block_size_first == 0 ? ARENA_BLOCK_FIRST : arena->block_size_first;
+    size_t block_size = arena->current == NULL ? first : arena->current->size * 2;
     if (block_size > ARENA_BLOCK_LARGEST)
         block_size = ARENA_BLOCK_LARGEST;
     if (block_size < size)

@@ -19,6 +19,9 @@ struct arena_block;
 struct arena {
     size_t size_max;
     size_t used; /* bytes handed out and of blocks that are full */
+    /* Of the first block; each further one is twice as large. 0 = 4 KiB, right for an operation; less
+     * for small things that live long and are many. To be set before the first allocation. */
+    size_t block_size_first;
     /* private */
     struct arena_block *current;
     char *next;

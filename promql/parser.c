@@ -12,6 +12,7 @@
 #include <string.h>
 
 /* Above what PARSER_PARTS_MAX parts and PROMQL_TEXT_BYTES_MAX bytes of text can take. */
+#define ARENA_BLOCK_BYTES 512
 #define ARENA_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
 enum token_kind parser_peek(struct parser *parser)
@@ -193,6 +194,8 @@ static struct promql_expression *expression_new(struct slice text)
 {
     struct promql_expression *expression = mem_zalloc(sizeof(*expression));
     arena_init(&expression->arena, ARENA_BYTES_MAX);
+    /* rules keep thousands of them */
+    expression->arena.block_size_first = ARENA_BLOCK_BYTES;
     expression->text = arena_slice(&expression->arena, text);
     return expression;
 }

@@ -45,8 +45,11 @@ static bool expand_query(struct slice expression, int64_t time_ms, struct arena 
 }
 
 /* An error becomes the text, and the alert fires all the same. Valid until the next call. */
-static struct slice expand(struct expansion *expansion, const struct template *template)
+static struct slice expand(struct expansion *expansion, const struct template *template,
+                           struct slice text)
 {
+    if (template == NULL)
+        return text;
     struct errbuf err = ERRBUF_INIT;
     buf_reset(&expansion->text);
     if (template_execute(template, &expansion->data, &expansion->text, &err) != ERR_NONE) {
@@ -73,12 +76,14 @@ static struct alert *expand_alert(struct expansion *expansion,
     labels_builder_delete(builder, SLICE(LABEL_METRIC_NAME));
     for (size_t i = 0; i < definition->label_count; i++)
         labels_builder_set(builder, definition->labels[i].name,
-                           expand(expansion, definition->label_templates[i]));
+                           expand(expansion, definition->label_templates[i],
+                                  definition->labels[i].value));
     labels_builder_set(builder, SLICE(LABEL_ALERT_NAME), definition->alert);
     alert->labels = labels_builder_take(builder);
     for (size_t i = 0; i < definition->annotation_count; i++)
         labels_builder_set(builder, definition->annotations[i].name,
-                           expand(expansion, definition->annotation_templates[i]));
+                           expand(expansion, definition->annotation_templates[i],
+                                  definition->annotations[i].value));
     alert->annotations = labels_builder_take(builder);
     alert->state = ALERT_PENDING;
     alert->active_at_ms = expansion->scope->t_ms;

@@ -37,7 +37,7 @@ struct rule_definition {
     /* set by the check: */
     struct promql_expression *expression;
     struct slice query;                     /* as printed */
-    struct template **label_templates;      /* of alerting rules, one a label */
+    struct template **label_templates;      /* of alerting rules, one a label; NULL = plain text */
     struct template **annotation_templates; /* one an annotation */
     /* private */
     const struct yaml_tree_node *node; /* NULL where reading it met a problem */

@@ -155,7 +155,7 @@ static void check_recording(struct check *check, const struct rule_definition *r
                      SLICE_ARG(rule->record));
 }
 
-/* The templates of labels or annotations, parsed. */
+/* The templates of labels or annotations, parsed; NULL for what is plain text. */
 static struct template **check_templates(struct check *check, const char *map, const char *kind,
                                          const struct config_label *pairs, size_t count)
 {
@@ -166,6 +166,8 @@ static struct template **check_templates(struct check *check, const char *map, c
         slice_str(arena_printf(arena, "__alert_%.*s", SLICE_ARG(rule_definition_name(rule))));
     for (size_t i = 0; i < count; i++) {
         struct errbuf err = ERRBUF_INIT;
+        if (slice_find(pairs[i].value, SLICE("{{")) == SLICE_NONE)
+            continue;
         if (template_parse(name, pairs[i].value, &templates[i], &err) == ERR_NONE)
             continue;
         templates[i] = NULL;

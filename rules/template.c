@@ -5,6 +5,9 @@
 #include "rules/template_execution.h"
 #include "rules/template_format.h"
 
+/* A template is small, and there may be thousands. */
+#define TEMPLATE_ARENA_BLOCK_SIZE 512
+
 /* What every template begins with; columns of messages count it. */
 #define DEFINITIONS                                                                                \
     "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}"                                 \
@@ -35,6 +38,7 @@ enum err template_parse(struct slice name, struct slice text, struct template **
     template->name = mem_strndup(name.ptr, name.len);
     buf_init(&template->text, BUF_SIZE_ANY);
     arena_init(&template->arena, TEMPLATE_ARENA_SIZE_MAX);
+    template->arena.block_size_first = TEMPLATE_ARENA_BLOCK_SIZE;
     buf_append_str(&template->text, DEFINITIONS);
     buf_append_slice(&template->text, text);
     enum err code = template_parse_trees(slice_str(template->name), buf_slice(&template->text),

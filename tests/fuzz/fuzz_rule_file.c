@@ -13,6 +13,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void check_template(const struct template *template, struct slice text)
+{
+    ASSERT((template != NULL) == (slice_find(text, SLICE("{{")) != SLICE_NONE));
+}
+
 static void check_group(const struct rule_group_definition *group, struct buf *out)
 {
     ASSERT(group->name.len > 0);
@@ -21,11 +26,11 @@ static void check_group(const struct rule_group_definition *group, struct buf *o
         ASSERT((rule->record.len > 0) != (rule->alert.len > 0));
         ASSERT(rule->expression != NULL && rule->query.len > 0);
         for (size_t j = 0; rule->alert.len > 0 && j < rule->label_count; j++)
-            ASSERT(rule->label_templates[j] != NULL);
+            check_template(rule->label_templates[j], rule->labels[j].value);
         for (size_t j = 1; j < rule->label_count; j++)
             ASSERT(slice_cmp(rule->labels[j - 1].name, rule->labels[j].name) < 0);
-        for (size_t j = 0; j < rule->annotation_count; j++)
-            ASSERT(rule->annotation_templates[j] != NULL);
+        for (size_t j = 0; rule->alert.len > 0 && j < rule->annotation_count; j++)
+            check_template(rule->annotation_templates[j], rule->annotations[j].value);
     }
     rule_group_definition_print(group, 1, out);
 }

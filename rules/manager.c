@@ -3,6 +3,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "rules/manager_internal.h"
+#include "rules/template.h"
 
 #define NS_PER_MS INT64_C(1000000)
 /* How long the thread waits at most, so that a step of the wall clock is noticed. */
@@ -154,6 +155,7 @@ static void manager_run(void *context)
 struct rule_manager *rule_manager_new(const struct rule_manager_options *options)
 {
     struct rule_manager *manager = rule_manager_make(options);
+    template_register_counters();
     manager->pool = worker_pool_new("rules", POOL_THREADS_MAX, POOL_TASKS_MAX);
     thread_start(&manager->thread, "rules", manager_run, manager);
     return manager;

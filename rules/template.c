@@ -1,6 +1,7 @@
 #include "rules/template.h"
 
 #include "base/alloc.h"
+#include "base/counters.h"
 #include "model/quote.h"
 #include "rules/template_execution.h"
 #include "rules/template_format.h"
@@ -21,6 +22,8 @@ struct template
     struct buf text;
     struct arena arena;
     struct template_trees trees;
+    struct counter *expansions;
+    struct counter *failures;
 };
 
 /* How a walk goes on. */
@@ -31,11 +34,31 @@ enum flow {
     FLOW_FAILED,
 };
 
+static struct counter *count_expansions(void)
+{
+    return counters_counter("prometheus_template_text_expansions_total",
+                            "The total number of template text expansions.");
+}
+
+static struct counter *count_failures(void)
+{
+    return counters_counter("prometheus_template_text_expansion_failures_total",
+                            "The total number of template text expansion failures.");
+}
+
+void template_register_counters(void)
+{
+    count_expansions();
+    count_failures();
+}
+
 enum err template_parse(struct slice name, struct slice text, struct template **out,
                         struct errbuf *err)
 {
     struct template *template = mem_zalloc(sizeof(*template));
     template->name = mem_strndup(name.ptr, name.len);
+    template->expansions = count_expansions();
+    template->failures = count_failures();
     buf_init(&template->text, BUF_SIZE_ANY);
     arena_init(&template->arena, TEMPLATE_ARENA_SIZE_MAX);
     template->arena.block_size_first = TEMPLATE_ARENA_BLOCK_SIZE;
@@ -366,6 +389,7 @@ enum err template_execute(const struct template *template, const struct template
         .err = err,
         .tree_name = slice_str(template->name),
     };
+    counter_inc(template->expansions);
     arena_init(&execution.arena, TEMPLATE_MEMORY_SIZE_MAX);
     arena_init(&execution.query_arena, QUERY_MEMORY_SIZE_MAX);
     buf_init(&execution.out, TEMPLATE_OUTPUT_SIZE_MAX);
@@ -378,8 +402,10 @@ enum err template_execute(const struct template *template, const struct template
     const struct template_tree *tree =
         template_trees_find(&template->trees, slice_str(template->name));
     ASSERT(tree != NULL);
-    if (walk(&execution, &dot, tree->root) == FLOW_FAILED)
+    if (walk(&execution, &dot, tree->root) == FLOW_FAILED) {
+        counter_inc(template->failures);
         return ERR_EXECUTION;
+    }
     if (!buf_append_slice(out, buf_slice(&execution.out)))
         return errbuf_set(err, ERR_LIMIT, "the output does not fit");
     return ERR_NONE;

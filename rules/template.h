@@ -42,6 +42,9 @@ struct template_data {
     void *context;
 };
 
+/* Metrics of templates are there from now on, though none was executed yet. */
+void template_register_counters(void);
+
 /* `name` is for messages ("__alert_Name"). ERR_INVALID with the reference's text. */
 enum err template_parse(struct slice name, struct slice text, struct template **out,
                         struct errbuf *err) MUST_CHECK;

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/counters.h"
 #include "base/float_text.h"
 #include "base/fs.h"
 #include "config/yaml_tree.h"
@@ -255,6 +256,31 @@ START_TEST(nesting_is_limited)
 }
 END_TEST
 
+static void find_counter(const struct counters_sample *sample, void *context)
+{
+    double *found = context;
+    if (strcmp(sample->description->name, "prometheus_template_text_expansions_total") == 0)
+        found[0] = sample->value;
+    if (strcmp(sample->description->name, "prometheus_template_text_expansion_failures_total") == 0)
+        found[1] = sample->value;
+}
+
+START_TEST(expansions_and_failures_are_counted)
+{
+    double before[2] = {-1, -1};
+    double after[2] = {-1, -1};
+    counters_reset_all();
+    template_register_counters();
+    counters_collect(find_counter, before);
+    assert_expands("a", "OK a");
+    assert_fails_with("{{ first nil }}", "first() called");
+    counters_collect(find_counter, after);
+    ck_assert_double_eq(before[0], 0);
+    ck_assert_double_eq(after[0], 2);
+    ck_assert_double_eq(after[1], 1);
+}
+END_TEST
+
 START_TEST(a_template_without_queries_says_so)
 {
     struct template *template;
@@ -335,6 +361,7 @@ int main(void)
     tcase_add_test(cases, output_is_limited_and_left_alone_on_failure);
     tcase_add_test(cases, templates_that_call_themselves_end);
     tcase_add_test(cases, nesting_is_limited);
+    tcase_add_test(cases, expansions_and_failures_are_counted);
     tcase_add_test(cases, a_template_without_queries_says_so);
     tcase_add_test(cases, templates_of_public_rule_files_expand);
     suite_add_tcase(suite, cases);

@@ -111,6 +111,18 @@ class Server:
             fields = file.read().rsplit(')', 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
+    def thread_cpu_s(self):
+        """As cpu_s, to the nanosecond, but without threads that have ended."""
+        total = 0
+        folder = f'/proc/{self.process.pid}/task'
+        for thread in os.listdir(folder):
+            try:
+                with open(f'{folder}/{thread}/schedstat', encoding='ascii') as file:
+                    total += int(file.read().split()[0])
+            except OSError:
+                pass  # it ended just now
+        return total / 1e9
+
     def memory(self):
         """(RSS, anonymous RSS) in bytes"""
         values = {}

@@ -1,10 +1,13 @@
 """Reloading the configuration: by SIGHUP, by POST /-/reload, by itself. A bad file changes nothing and
-says why; jobs that did not change keep scraping without a gap.
+says why; under a load of queries and remote writes, jobs that did not change keep scraping without a gap
+and alerts keep the time since which they wait.
 """
 
+import glob
 import os
 import signal
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -17,11 +20,26 @@ CHECKS = lab.Checks("reload")
 RELOADS = int(os.environ.get("FERULA_RELOADS", "100"))
 
 KEPT = """
-global: {scrape_interval: 1s}
+global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: [rules*.yml]
 scrape_configs:
 - job_name: kept
   static_configs: [{targets: ["127.0.0.1:@PORT@"]}]
 """
+
+
+RULES = """
+groups:
+- name: kept
+  rules:
+  - {alert: Waiting, expr: 'up{job="kept"} == 1', for: 1h}
+  - {record: kept:up, expr: sum(up)}
+"""
+
+
+def write_rules(server, text):
+    with open(os.path.join(server.folder, "rules.yml"), "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def with_job(name):
@@ -55,7 +73,7 @@ def check_ways(server):
     status, _, body = server.get("/-/reload", method="POST", body=b"")
     text = body.decode()
     CHECKS.equal(status, 500, "a bad file is refused")
-    CHECKS.check("failed to reload config" in text and "prometheus.yml:8:1" in text and "no_such_key" in text,
+    CHECKS.check("failed to reload config" in text and "prometheus.yml:9:1" in text and "no_such_key" in text,
                  "the answer names file, line, column and key", text)
     CHECKS.check("no_such_key" in server.log_text(), "the log says it too")
     CHECKS.equal(jobs(server), ["kept", "signalled"], "the old configuration stays in force")
@@ -74,7 +92,45 @@ def resident_bytes(server):
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
+def alerts(server):
+    return server.json("/api/v1/alerts")["data"]["alerts"]
+
+
+class Load:
+    """Remote writes and queries, all the time."""
+
+    def __init__(self, server):
+        self.server = server
+        self.done = threading.Event()
+        self.failures = []
+        self.threads = [threading.Thread(target=self.write), threading.Thread(target=self.query)]
+        for thread in self.threads:
+            thread.start()
+
+    def write(self):
+        while not self.done.is_set():
+            now_ms = int(time.time() * 1000)
+            rows = [({"__name__": "load", "i": str(i)}, [(now_ms, float(i))]) for i in range(500)]
+            status, text = self.server.remote_write(rows)
+            if status != 204:
+                self.failures.append((status, text))
+
+    def query(self):
+        while not self.done.is_set():
+            answer = self.server.query("sum by (job) (rate({__name__=~\".+\"}[30s]))")
+            if answer["status"] != "success" and "same labelset" not in answer["error"]:
+                self.failures.append(answer)
+
+    def stop(self):
+        self.done.set()
+        for thread in self.threads:
+            thread.join()
+
+
 def check_many(server):
+    pending = lab.wait_for(lambda: alerts(server), 10)
+    CHECKS.equal([alert["state"] for alert in pending], ["pending"], "an alert waits")
+    load = Load(server)
     started = time.time()
     warm = 0
     for round_number in range(RELOADS):
@@ -85,6 +141,12 @@ def check_many(server):
         if round_number == RELOADS // 5:
             warm = resident_bytes(server)
         time.sleep(0.05)
+    load.stop()
+    CHECKS.equal(load.failures[:3], [], "writes and queries go on during reloads")
+    CHECKS.equal(
+        [alert["activeAt"] for alert in alerts(server)], [alert["activeAt"] for alert in pending],
+        "the alert waits since the same moment",
+    )
     grown = resident_bytes(server) - warm
     CHECKS.check(grown < 24 << 20, "memory does not grow with reloads", grown)
     lab.wait_for(lambda: time.time() > started + 8, 20)
@@ -94,6 +156,34 @@ def check_many(server):
     gaps = {round(b - a, 3) for a, b in zip(times, times[1:])}
     CHECKS.check(len(times) >= now - started - 2 and max(gaps) < 1.5, "no scrape of an unchanged job is lost", gaps)
     CHECKS.equal({point[1] for row in rows for point in row["values"]}, {"1"}, "the unchanged job stays up")
+
+
+def last_evaluation(server):
+    return server.json("/api/v1/rules")["data"]["groups"][0]["lastEvaluation"]
+
+
+def check_broken_rules(server):
+    """Each broken rule file is refused with its exact words, and the old rules go on."""
+    folder = os.path.join(lab.ROOT, "tests", "rules", "broken")
+    paths = sorted(glob.glob(os.path.join(folder, "*.yml")))
+    CHECKS.check(len(paths) >= 40, "enough broken rule files", len(paths))
+    before = last_evaluation(server)
+    for path in paths:
+        with open(path, "rb") as file, open(path[:-4] + ".expected", encoding="utf-8") as expected:
+            content, lines = file.read(), expected.read().splitlines()
+        with open(os.path.join(server.folder, "rules.yml"), "wb") as file:
+            file.write(content)
+        status, _, body = server.get("/-/reload", method="POST", body=b"")
+        text = body.decode("utf-8", "replace")
+        name = os.path.basename(path)
+        wanted = lines[0].split(":", 1)[1] if lines else ""
+        CHECKS.check(status == 500 and wanted in text, f"reload with {name}", (status, text[:300], wanted))
+    groups = server.json("/api/v1/rules")["data"]["groups"]
+    CHECKS.equal([group["name"] for group in groups], ["kept"], "the old rules are in force")
+    CHECKS.check(lab.wait_for(lambda: last_evaluation(server) > before, 5), "the old rules evaluate")
+    CHECKS.check("Configuration reload has failed." in notices(server), "a notification", notices(server))
+    write_rules(server, RULES)
+    CHECKS.equal(server.get("/-/reload", method="POST", body=b"")[0], 200, "a good file again")
 
 
 def check_by_itself():
@@ -106,8 +196,13 @@ def check_by_itself():
 
 
 def main():
-    server = lab.MonitoringServer(lab.ferula_binary(), KEPT, ["--web.enable-lifecycle"]).start()
+    server = lab.MonitoringServer(
+        lab.ferula_binary(), KEPT, ["--web.enable-lifecycle", "--web.enable-remote-write-receiver"]
+    )
+    write_rules(server, RULES)
+    server.start()
     check_ways(server)
+    check_broken_rules(server)
     check_many(server)
     status, _, body = server.get("/-/quit", method="POST", body=b"")
     CHECKS.equal((status, body), (200, b"Requesting termination... Goodbye!"), "POST /-/quit")

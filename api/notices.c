@@ -5,6 +5,7 @@
 #include "api/api_internal.h"
 #include "base/clock.h"
 #include "model/timestamp.h"
+#include "rules/rules.h"
 
 static void notice_json(struct json_writer *json, const char *text, int64_t since_ms)
 {
@@ -30,6 +31,25 @@ static void storage_notice(struct api *api, struct json_writer *json, int64_t no
     notice_json(json, buf_cstr(&text), now_ms);
 }
 
+/* Entries of rule_files that match no file: rules that somebody believes to be in force. */
+static void rule_file_notices(struct api *api, struct json_writer *json, int64_t now_ms)
+{
+    if (api->rules == NULL)
+        return;
+    struct arena arena CLEANUP(arena_release);
+    arena_init(&arena, (size_t)1 << 30);
+    struct rule_snapshot snapshot;
+    rule_manager_snapshot(api->rules, &arena, &snapshot);
+    for (size_t i = 0; i < snapshot.warning_count; i++)
+        notice_json(json,
+                    arena_printf(&arena,
+                                 "The entry %.*s of rule_files matches no file, so no rules of it "
+                                 "are evaluated.",
+                                 SLICE_ARG(snapshot.warnings[i])),
+                    now_ms);
+    rule_snapshot_release(&snapshot);
+}
+
 void notices_list(struct http_request *request, struct http_response *response, void *context)
 {
     struct api *api = context;
@@ -48,6 +68,7 @@ void notices_list(struct http_request *request, struct http_response *response, 
     if (failed_ms != 0)
         notice_json(&answer.json, "Configuration reload has failed.", failed_ms);
     storage_notice(api, &answer.json, now_ms);
+    rule_file_notices(api, &answer.json, now_ms);
     json_array_end(&answer.json);
     answer_end(&answer);
 }

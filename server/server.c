@@ -166,6 +166,20 @@ static enum err server_apply_config(struct server *server, struct config *config
     return ERR_NONE;
 }
 
+/* Several problems at once: a line of the log for each. */
+static void server_log_problems(const struct server *server, const char *message,
+                                const struct buf *errors, const struct errbuf *err)
+{
+    struct slice left = errors->len > 0 ? buf_slice(errors) : slice_str(err->text);
+    while (left.len > 0) {
+        size_t end = slice_index(left, '\n');
+        struct slice problem = end == SLICE_NONE ? left : slice_sub(left, 0, end);
+        left = end == SLICE_NONE ? SLICE_EMPTY : slice_from_index(left, end + 1);
+        log_error(message, log_str("file", server->options->config_file),
+                  log_slice("err", problem));
+    }
+}
+
 bool server_reload(struct server *server, struct buf *out_text)
 {
     struct config *in_force = server_config(server);
@@ -202,7 +216,7 @@ bool server_reload(struct server *server, struct buf *out_text)
     server->config_ok = false;
     self_metrics_config_loaded(false, 0);
     const char *why = errors.len > 0 ? buf_cstr(&errors) : err.text;
-    log_error("Error reloading config", log_str("err", why));
+    server_log_problems(server, "Error reloading config", &errors, &err);
     buf_printf(out_text,
                "failed to reload config: %s (--config.file=\"%s\"): %s\n", failure,
                server->options->config_file, why);
@@ -348,13 +362,12 @@ static enum server_exit server_prepare(struct server *server, struct config **ou
     struct buf errors CLEANUP(buf_release);
     buf_init(&errors, (size_t)1 << 20);
     if (server_load_config(server, out_config, &errors, &err) != ERR_NONE) {
-        log_error("Error loading config (--config.file)", log_str("file", options->config_file),
-                  log_str("err", errors.len > 0 ? buf_cstr(&errors) : err.text));
+        server_log_problems(server, "Error loading config (--config.file)", &errors, &err);
         return SERVER_EXIT_CONFIG;
     }
     if (rule_files_check(*out_config, options->promql_features, &errors, &err) != ERR_NONE) {
-        log_error("Error loading rule file patterns from config (--config.file)",
-                  log_str("file", options->config_file), log_str("err", buf_cstr(&errors)));
+        server_log_problems(
+            server, "Error loading rule file patterns from config (--config.file)", &errors, &err);
         return SERVER_EXIT_CONFIG;
     }
     if (external_url_compute(options->web_external_url, options->web_route_prefix,
@@ -428,8 +441,7 @@ static enum server_exit server_begin(struct server *server, struct config *confi
     buf_init(&errors, (size_t)1 << 20);
     if (server_apply_config(server, config_ref(config), &errors, &err) != ERR_NONE) {
         config_unref(config);
-        log_error("Error loading config (--config.file)", log_str("file", options->config_file),
-                  log_str("err", errors.len > 0 ? buf_cstr(&errors) : err.text));
+        server_log_problems(server, "Error loading config (--config.file)", &errors, &err);
         return SERVER_EXIT_CONFIG;
     }
     log_info("Completed loading of configuration file",

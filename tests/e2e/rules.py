@@ -160,6 +160,11 @@ def check_samples(server):
                  "failures are counted")
     CHECKS.check("ferula_rule_files_unmatched 1" in metrics, "patterns without files are counted")
     CHECKS.check("missing*.yml" in server.log_text(), "patterns without files are in the log")
+    notices = [notice["text"] for notice in server.json("/api/v1/notifications")["data"]]
+    CHECKS.check(
+        len(notices) == 1 and "missing*.yml of rule_files matches no file" in notices[0],
+        "and a notification", notices,
+    )
 
 
 def check_reload(server):

@@ -1,7 +1,7 @@
 /* rules, alerts and alertmanagers: what is evaluated, what fires, and whom it is sent to. */
 #include "api/api_internal.h"
-#include "api/sha256.h"
 #include "base/arena.h"
+#include "base/digest.h"
 #include "base/float_text.h"
 #include "model/quote.h"
 #include "model/timestamp.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define ALERTING_ARENA_BYTES ((size_t)1 << 30)
-#define TOKEN_LENGTH (2 * SHA256_BYTES)
+#define TOKEN_LENGTH (2 * DIGEST_SHA256_BYTES)
 
 /* Which rules are asked for. */
 struct rule_filter {
@@ -179,12 +179,12 @@ static void group_json(struct answer *answer, const struct rule_group_state *gro
 static void group_token(const struct rule_group_state *group, char out[TOKEN_LENGTH + 1])
 {
     static const char digits[] = "0123456789abcdef";
-    uint8_t hash[SHA256_BYTES];
+    uint8_t hash[DIGEST_SHA256_BYTES];
     struct buf text CLEANUP(buf_release);
     buf_init(&text, BUF_SIZE_ANY);
     buf_printf(&text, "%.*s;%.*s", SLICE_ARG(group->file), SLICE_ARG(group->name));
-    sha256(buf_slice(&text), hash);
-    for (size_t i = 0; i < SHA256_BYTES; i++) {
+    digest_sha256(buf_slice(&text), hash);
+    for (size_t i = 0; i < DIGEST_SHA256_BYTES; i++) {
         out[2 * i] = digits[hash[i] >> 4];
         out[2 * i + 1] = digits[hash[i] & 15];
     }

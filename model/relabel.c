@@ -7,9 +7,9 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/digest.h"
 #include "base/regex.h"
 #include "base/utf8.h"
-#include "model/md5.h"
 #include "model/quote.h"
 
 #define DEFAULT_SEPARATOR ";"
@@ -292,10 +292,10 @@ static void apply_case(const struct relabel_rule *rule, struct slice value,
 static void apply_hashmod(const struct relabel_rule *rule, struct slice value,
                           struct labels_builder *labels)
 {
-    uint8_t digest[MD5_SIZE];
-    md5(value, digest);
+    uint8_t digest[DIGEST_MD5_BYTES];
+    digest_md5(value, digest);
     uint64_t hash = 0;
-    for (size_t i = MD5_SIZE / 2; i < MD5_SIZE; i++)
+    for (size_t i = DIGEST_MD5_BYTES / 2; i < DIGEST_MD5_BYTES; i++)
         hash = hash << 8 | digest[i];
     struct buf number;
     buf_init(&number, 32);

@@ -1,5 +1,5 @@
-/* MD5 gives the digests of RFC 1321 and of every length around a block. */
-#include "model/md5.h"
+/* The digests of the standards, and of every length around a block. */
+#include "base/digest.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -7,10 +7,10 @@
 
 static void assert_digest(struct slice message, const char *expected)
 {
-    uint8_t digest[MD5_SIZE];
-    char text[2 * MD5_SIZE + 1];
-    md5(message, digest);
-    for (size_t i = 0; i < MD5_SIZE; i++)
+    uint8_t digest[DIGEST_MD5_BYTES];
+    char text[2 * DIGEST_MD5_BYTES + 1];
+    digest_md5(message, digest);
+    for (size_t i = 0; i < DIGEST_MD5_BYTES; i++)
         snprintf(text + 2 * i, 3, "%02x", digest[i]);
     ck_assert_str_eq(text, expected);
 }
@@ -35,18 +35,30 @@ START_TEST(md5_pads_every_length_around_a_block)
     /* the digest of all digests of 0 to 200 bytes, as another implementation computes it */
     char message[200];
     memset(message, 'x', sizeof(message));
-    char all[201 * MD5_SIZE];
+    char all[201 * DIGEST_MD5_BYTES];
     for (size_t len = 0; len <= sizeof(message); len++)
-        md5(slice_from(message, len), (uint8_t *)all + len * MD5_SIZE);
+        digest_md5(slice_from(message, len), (uint8_t *)all + len * DIGEST_MD5_BYTES);
     assert_digest(slice_from(all, sizeof(all)), "85a5e659ef84b20587f1e9a409ab70c7");
+}
+END_TEST
+
+START_TEST(sha256_gives_the_digest_of_the_standard)
+{
+    uint8_t digest[DIGEST_SHA256_BYTES];
+    char text[2 * DIGEST_SHA256_BYTES + 1];
+    digest_sha256(SLICE("abc"), digest);
+    for (size_t i = 0; i < DIGEST_SHA256_BYTES; i++)
+        snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    ck_assert_str_eq(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("md5");
-    TCase *tcase = tcase_create("md5");
+    Suite *suite = suite_create("digest");
+    TCase *tcase = tcase_create("digest");
     tcase_add_test(tcase, md5_gives_the_digests_of_the_rfc);
+    tcase_add_test(tcase, sha256_gives_the_digest_of_the_standard);
     tcase_add_test(tcase, md5_pads_every_length_around_a_block);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

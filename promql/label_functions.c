@@ -11,6 +11,9 @@
 #include "promql/label_groups.h"
 #include "promql/operators.h"
 
+/* Of a value that a query makes: nested calls double it, and a few dozen of them would fill any memory. */
+#define LABEL_VALUE_BYTES_MAX ((size_t)4 << 20)
+
 struct label_function {
     struct operator op;
     uint32_t target;
@@ -154,7 +157,7 @@ static struct label_function *label_function_make(struct evaluation *ev, const s
     function->target = evaluation_symbol(ev, target);
     function->targets_name = function->target == ev->reserved.name;
     table_init(&function->by_source);
-    buf_init(&function->text, (size_t)ev->bytes_max);
+    buf_init(&function->text, MIN((size_t)ev->bytes_max, LABEL_VALUE_BYTES_MAX));
     label_guard_init(&function->guard, ev);
     function->op.nameless = child->nameless && !function->targets_name;
     function->op.name_unique = function->op.nameless;

@@ -195,7 +195,7 @@ static bool index_map(struct template_run *run, const struct template_value *ite
 static bool index_one(struct template_run *run, const struct template_value *item,
                       const struct template_value *index, struct template_value *out)
 {
-    size_t place;
+    size_t place = 0;
     switch (item->type) {
     case TEMPLATE_TYPE_LABELS:
     case TEMPLATE_TYPE_ARGUMENTS:

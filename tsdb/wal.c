@@ -200,9 +200,9 @@ static enum err write_header(struct wal *wal, int fd, const char *path, bool pro
 /* Opens the next segment and lets go of the one before. */
 static enum err begin_segment_locked(struct wal *wal, bool probe, struct errbuf *err)
 {
-    uint64_t number;
-    char *path;
-    int fd;
+    uint64_t number = 0;
+    char *path = NULL;
+    int fd = -1;
     enum err result = create_segment_locked(wal, &number, &path, &fd, err);
     if (result != ERR_NONE)
         return result;

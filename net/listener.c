@@ -122,8 +122,13 @@ static enum err resolve(const char *address, const struct address_parts *parts, 
         .ai_socktype = SOCK_STREAM,
         .ai_flags = AI_PASSIVE,
     };
-    int failed = getaddrinfo(parts->host[0] == '\0' ? NULL : parts->host,
-                             parts->port[0] == '\0' ? "0" : parts->port, &hints, out);
+    const char *port = parts->port[0] == '\0' ? "0" : parts->port;
+    int failed = getaddrinfo(parts->host[0] == '\0' ? NULL : parts->host, port, &hints, out);
+    /* the name of the loopback needs nobody who knows it (RFC 6761): small images have no hosts file */
+    if (failed == EAI_NONAME || failed == EAI_AGAIN) {
+        if (strcmp(parts->host, "localhost") == 0)
+            failed = getaddrinfo("127.0.0.1", port, &hints, out);
+    }
     if (failed == 0)
         return ERR_NONE;
     if (failed == EAI_SERVICE)

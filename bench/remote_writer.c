@@ -20,6 +20,7 @@
 #include "bench/feed.h"
 #include "bench/http_wire.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,8 @@ struct settings {
     size_t first_round;
     size_t round_count;
     enum mode mode;
+    /* MODE_STREAM: no connection runs ahead in data time, which would make those of the others too old */
+    pthread_barrier_t *together;
 };
 
 struct request {
@@ -194,6 +197,8 @@ static void run(void *context)
          round += step) {
         if (settings->mode == MODE_LIVE)
             wait_until(settings->start_ms + (int64_t)round * settings->step_ms);
+        else
+            pthread_barrier_wait(settings->together);
         make_rounds(sender, round, MIN(step, end - round));
     }
 }
@@ -282,6 +287,9 @@ int main(int argc, char **argv)
         feed_init_node(&feed, units, interval_s);
     struct sender senders[CONNECTION_COUNT];
     share_out(senders, &settings, &feed);
+    pthread_barrier_t together;
+    pthread_barrier_init(&together, NULL, CONNECTION_COUNT);
+    settings.together = &together;
     on_all(senders, prepare);
     int64_t start_ns = now_ns();
     on_all(senders, run);

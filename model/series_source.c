@@ -16,6 +16,7 @@ void sample_columns_release(struct sample_columns *columns)
     vec_release(&columns->timestamp_memory);
     vec_release(&columns->value_memory);
     vec_release(&columns->histogram_memory);
+    vec_release(&columns->start_timestamp_memory);
     arena_release(&columns->histogram_arena);
     memset(columns, 0, sizeof(*columns));
 }

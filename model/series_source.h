@@ -54,18 +54,21 @@ struct series_query {
 };
 
 /* Samples of one series in time order, float and histogram samples in one sequence. `histograms` is
- * NULL where all are floats; else histograms[i] != NULL means that sample i is a histogram. The
- * arrays may point into the view or into the columns' own memory: valid until the next read into
- * the same columns or the end of the view. Stale markers are included. */
+ * NULL where all are floats; else histograms[i] != NULL means that sample i is a histogram.
+ * `start_timestamps_ms` says since when sample i counts, 0 = not known; NULL where none is known.
+ * The arrays may point into the view or into the columns' own memory: valid until the next read
+ * into the same columns or the end of the view. Stale markers are included. */
 struct sample_columns {
     const int64_t *timestamps_ms;
     const double *values;
     const struct histogram *const *histograms;
+    const int64_t *start_timestamps_ms;
     size_t count;
     /* memory that a reader may fill and point to; kept between reads */
     VEC(int64_t) timestamp_memory;
     VEC(double) value_memory;
     VEC(const struct histogram *) histogram_memory;
+    VEC(int64_t) start_timestamp_memory;
     struct arena histogram_arena; /* initialised by sample_columns_init */
 };
 
@@ -127,6 +130,7 @@ static inline enum err series_view_read(struct series_view *view, const struct s
                                         int64_t min_ms, int64_t max_ms, struct sample_columns *out,
                                         struct errbuf *err)
 {
+    out->start_timestamps_ms = NULL; /* readers without such times need not know of them */
     return view->operations->read(view, series, min_ms, max_ms, out, err);
 }
 static inline enum err series_view_label_names(struct series_view *view,

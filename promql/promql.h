@@ -32,6 +32,7 @@ enum promql_feature {
     PROMQL_FILL_MODIFIERS = 1 << 3,
     PROMQL_DELAYED_NAME_REMOVAL = 1 << 4,
     PROMQL_PER_STEP_STATS = 1 << 5,
+    PROMQL_START_TIMESTAMPS = 1 << 6, /* rate and its kin look at start timestamps */
 };
 
 #define PROMQL_TEXT_BYTES_MAX (1024 * 1024)

@@ -151,7 +151,7 @@ static bool ends_with_histogram(const struct series *series, struct slice histog
         codec_read_varint(&reader);
         encoded = codec_read_slice(&reader);
     }
-    return slice_eq(encoded, histogram);
+    return histogram_encoded_same(encoded, histogram);
 }
 
 /* The newest sample of a series, and whether it has these very bits (a histogram: these bytes). */

@@ -5,6 +5,7 @@
  */
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "model/sample.h"
 #include "tsdb/histogram_codec.h"
 #include "tsdb/out_of_order.h"
 #include "tsdb/tokens.h"
@@ -123,6 +124,22 @@ static void encode_sample(struct transaction *transaction, struct staged_sample 
     sample->state = shadow->state;
 }
 
+/* A stale marker ends a series as what it is: behind a histogram it is one. */
+static void retype_stale_marker(struct transaction *transaction, struct staged_sample *sample)
+{
+    struct histogram marker = {.sum = sample_stale()};
+    struct buf *bytes = &transaction->histogram_bytes;
+    size_t start = bytes->len;
+    histogram_encode(&marker, bytes);
+    if (bytes->overflow) {
+        buf_truncate(bytes, start);
+        return; /* a marker of the other kind is better than none */
+    }
+    sample->kind = STAGED_HISTOGRAM;
+    sample->bits = start;
+    sample->histogram_len = (uint32_t)(bytes->len - start);
+}
+
 static void judge_sample(struct tsdb *db, struct transaction *transaction,
                          struct staged_sample *sample, struct commit_shadow *shadow)
 {
@@ -133,6 +150,9 @@ static void judge_sample(struct tsdb *db, struct transaction *transaction,
         bool known = series->group == NULL && series->wal_segment == db->writer.segment;
         shadow->state = known ? series->state : 0;
     }
+    if (UNLIKELY(sample->bits == SAMPLE_STALE_BITS && sample->kind == STAGED_FLOAT &&
+                 shadow->tail.histogram))
+        retype_stale_marker(transaction, sample);
     bool out_of_order;
     enum append_result result =
         transaction_check(&transaction->bounds, &shadow->tail, sample->t_ms, &out_of_order);

@@ -2,9 +2,11 @@
 #include "tsdb/histogram_codec.h"
 
 #include <math.h>
+#include <string.h>
 
 #define FLAG_FLOAT 1u
 #define FLAG_HINT_SHIFT 1
+#define FLAG_HINT_MASK 6u
 #define FLAG_WHOLE 8u
 
 /* Every whole number below this survives the way through uint64_t; -0 does not. */
@@ -157,4 +159,12 @@ const struct histogram *histogram_decode(struct codec_reader *reader, struct are
     histogram->negative_buckets =
         get_counts(reader, arena, histogram->negative_bucket_count, whole);
     return reader->failed ? NULL : histogram;
+}
+
+bool histogram_encoded_same(struct slice a, struct slice b)
+{
+    if (a.len != b.len || a.len == 0)
+        return false;
+    uint8_t different = (uint8_t)(a.ptr[0] ^ b.ptr[0]);
+    return (different & ~FLAG_HINT_MASK) == 0 && memcmp(a.ptr + 1, b.ptr + 1, a.len - 1) == 0;
 }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "model/symbols.h"
+#include "tsdb/histogram_hints.h"
 #include "tsdb/out_of_order.h"
 #include "tsdb/select.h"
 #include "tsdb/tsdb_internal.h"
@@ -182,6 +183,8 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     snapshot_release(&snapshot);
     if (result != ERR_NONE)
         return errbuf_set(err, result, "a chunk in memory is damaged");
+    if (out->histogram_memory.len > 0)
+        histogram_hints_settle(out->histogram_memory.items, out->histogram_memory.len);
     out->timestamps_ms = out->timestamp_memory.items;
     out->values = out->value_memory.items;
     out->histograms = out->histogram_memory.len == 0 ? NULL : out->histogram_memory.items;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "model/sample.h"
 #include "tsdb/tokens.h"
 
 #include <stdatomic.h>
@@ -133,11 +134,15 @@ enum row_staged row_stage_joiner(struct row *row, struct series *series, uint64_
 }
 
 /* May the series become a member? Commit lock. Makes it loose where it was a member elsewhere. */
-static bool joiner_may_join(struct row *row, struct series *series, bool replaying)
+static bool joiner_may_join(struct row *row, struct row_joiner joiner, bool replaying)
 {
+    struct series *series = joiner.series;
     struct sample_group *other = series->group;
-    if (series->in_commit || series_tail(series).last_ms >= row->t_ms)
+    struct series_tail tail = series_tail(series);
+    if (series->in_commit || tail.last_ms >= row->t_ms)
         return false;
+    if (tail.histogram && joiner.bits == SAMPLE_STALE_BITS)
+        return false; /* the marker will be a histogram, and rows have floats only */
     if (!replaying && (other != NULL || series->count > 0))
         series->flips++;
     if (series->flips >= SERIES_FLIPS_MAX)
@@ -167,7 +172,7 @@ void row_prepare(struct row *row, bool replaying,
     size_t joined = 0;
     for (size_t i = 0; i < row->joiners.len; i++) {
         struct row_joiner joiner = row->joiners.items[i];
-        if (joiner_may_join(row, joiner.series, replaying))
+        if (joiner_may_join(row, joiner, replaying))
             row->joiners.items[joined++] = joiner;
         else
             spill(context, joiner.series, joiner.bits);

@@ -109,8 +109,12 @@ static void print_samples(const struct sample_columns *columns, struct buf *out)
 {
     for (size_t i = 0; i < columns->count; i++) {
         buf_printf(out, "%s%ld:", out->len > 0 ? " " : "", (long)columns->timestamps_ms[i]);
-        if (columns->histograms != NULL && columns->histograms[i] != NULL)
-            buf_printf(out, "h%.17g", columns->histograms[i]->count);
+        const struct histogram *histogram =
+            columns->histograms == NULL ? NULL : columns->histograms[i];
+        if (histogram != NULL && sample_is_stale(histogram->sum))
+            buf_append_str(out, "hstale");
+        else if (histogram != NULL)
+            buf_printf(out, "h%.17g", histogram->count);
         else if (sample_is_stale(columns->values[i]))
             buf_append_str(out, "stale");
         else

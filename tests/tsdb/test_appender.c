@@ -250,7 +250,7 @@ START_TEST(histogram_duplicates_are_told_by_their_content)
     ck_assert_int_eq(append_histogram_at(appender, ref, 999, &histogram), APPEND_OUT_OF_ORDER);
     ck_assert_int_eq(append_at(appender, ref, 2000, sample_stale()), APPEND_OK);
     kit_commit(appender);
-    ck_assert_str_eq(kit_read(db, "a=1"), "1000:h1 2000:stale");
+    ck_assert_str_eq(kit_read(db, "a=1"), "1000:h1 2000:hstale");
     labels_unref(labels);
 }
 END_TEST

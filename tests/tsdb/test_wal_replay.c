@@ -208,7 +208,7 @@ START_TEST(histograms_and_late_samples_survive)
     kit_commit(appender);
     kit_append(db, "a=1", 297500, 8);
     labels_unref(labels);
-    const char *expected = "297000:h309 297500:8 298000:h310 298500:h311 299000:stale 299500:7";
+    const char *expected = "297000:h309 297500:8 298000:h310 298500:h311 299000:hstale 299500:7";
     ck_assert_str_eq(kit_read_range(db, "a=1", 296500, 300000), expected);
     char *before = mem_strdup(kit_read(db, "a=1"));
     restart();

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "promql/extended_range.h"
 #include "promql/plan.h"
 #include "promql/row_store.h"
 #include "promql/selection.h"
@@ -96,18 +97,51 @@ static void point_list_release(struct point_list *list)
     vec_release(&list->items);
 }
 
+/* An anchored or smoothed range: its samples, and between them and the edges what is there. */
+static bool answer_extend(struct evaluation *ev, const struct range_source *source,
+                          struct samples *samples)
+{
+    struct extended_range range = {.is_smoothed = source->extension == SELECTOR_SMOOTHED};
+    struct extended_edges edges;
+    range.end_ms = time_shift_apply(&source->shift, ev->query->start_ms);
+    range.start_ms = range.end_ms - source->range_ms;
+    if (!extended_edges_find(&edges, &range, samples, 0, samples->count)) {
+        samples->count = 0;
+        return true;
+    }
+    size_t count = edges.until - edges.from;
+    int64_t *timestamps_ms = evaluation_alloc(ev, count + 2, sizeof(*timestamps_ms));
+    double *values = evaluation_alloc(ev, count + 2, sizeof(*values));
+    if (timestamps_ms == NULL || values == NULL)
+        return false;
+    timestamps_ms[0] = range.start_ms;
+    values[0] = edges.left;
+    memcpy(timestamps_ms + 1, samples->timestamps_ms + edges.from, count * sizeof(*timestamps_ms));
+    memcpy(values + 1, samples->values + edges.from, count * sizeof(*values));
+    timestamps_ms[count + 1] = range.end_ms;
+    values[count + 1] = edges.right;
+    *samples = (struct samples){timestamps_ms, values, count + 2, NULL};
+    return true;
+}
+
 static bool answer_selector_points(struct evaluation *ev, const struct range_source *source,
                                    struct point_list *list)
 {
     struct selection CLEANUP(selection_release) selection;
     selection_init(&selection, ev, source->selector, true);
-    int64_t end_ms = time_shift_apply(&source->shift, ev->query->start_ms);
-    if (!selection_start(&selection, end_ms - source->range_ms + 1, end_ms))
+    struct time_shift shift;
+    int64_t range_ms;
+    range_source_reach(ev, source, &shift, &range_ms);
+    int64_t end_ms = time_shift_apply(&shift, ev->query->start_ms);
+    if (!selection_start(&selection, end_ms - range_ms + 1, end_ms))
         return false;
     const struct labels *labels;
     struct samples samples;
     while (selection_next(&selection, &labels, &samples)) {
         selection_clean(&selection, &samples);
+        if (samples.count > 0 && source->extension != SELECTOR_PLAIN &&
+            !answer_extend(ev, source, &samples))
+            return false;
         if (samples.count == 0)
             continue;
         struct promql_points points;

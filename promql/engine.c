@@ -140,6 +140,7 @@ static void evaluation_init(struct evaluation *ev, struct promql_engine *engine,
         .query = query,
         .text = query->expression->text,
         .delayed_name_removal = (options->features & PROMQL_DELAYED_NAME_REMOVAL) != 0,
+        .start_timestamps = (options->features & PROMQL_START_TIMESTAMPS) != 0,
         .lookback_ms =
             query->lookback_delta_ms > 0 ? query->lookback_delta_ms : options->lookback_delta_ms,
         .default_subquery_step_ms =

@@ -46,6 +46,7 @@ struct evaluation {
     const struct promql_query *query;
     struct slice text;
     bool delayed_name_removal;
+    bool start_timestamps; /* are looked at */
     int64_t lookback_ms;
     int64_t default_subquery_step_ms;
     const struct clock *clock;

@@ -47,6 +47,7 @@ struct range_input {
     const struct promql_steps *steps;
     const struct time_shift *shift;
     int64_t range_ms;
+    enum selector_extension extension;
     struct samples samples;
     struct windows windows;
     bool same_times; /* sample times and windows are those of the series before */
@@ -68,6 +69,11 @@ bool range_irate(struct range_input *in);
 bool range_idelta(struct range_input *in);
 bool range_resets(struct range_input *in);
 bool range_changes(struct range_input *in);
+
+/* functions_extended.c: over anchored and smoothed ranges, whose windows reach beyond the range */
+bool range_extended_rate(struct range_input *in);
+bool range_extended_increase(struct range_input *in);
+bool range_extended_delta(struct range_input *in);
 
 /* functions_over_time.c */
 bool range_sum(struct range_input *in);
@@ -96,6 +102,14 @@ bool range_smooth(struct range_input *in);
 
 /* NULL when the function is not one over a range vector. */
 range_kernel range_kernel_of(enum function_id id);
+/* NULL when the function cannot be used with the extension. */
+range_kernel range_kernel_of_extended(enum function_id id, enum selector_extension extension);
+
+/* As the reference's time.Duration.Seconds() rounds it. */
+static inline double range_seconds_of(const struct range_input *in)
+{
+    return (double)(in->range_ms / 1000) + (double)(in->range_ms % 1000 * 1000000) / 1e9;
+}
 
 /* The number of samples in the window of a step; 0 = the step has no value. Counts the work; the
  * loop ends when the evaluation has to. */

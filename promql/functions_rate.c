@@ -21,12 +21,6 @@ static void rate_list_resets(struct range_input *in)
         vec_push(&in->scratch->indices, (uint32_t)i);
 }
 
-/* time.Duration.Seconds() */
-static double rate_range_seconds(int64_t range_ms)
-{
-    return (double)(range_ms / 1000) + (double)(range_ms % 1000 * 1000000) / 1e9;
-}
-
 /*
  * How far the line through the first and the last sample of a window is drawn out: to an edge when
  * the sample next to it is near; else by half the average distance, as the series is taken to begin
@@ -104,7 +98,7 @@ static inline void rate_extrapolate(struct range_input *in, bool is_counter, boo
     const double *restrict sampled = in->scratch->sampled.items;
     const double *restrict first = in->scratch->first.items;
     double *restrict out = in->values;
-    double range_seconds = rate_range_seconds(in->range_ms);
+    double range_seconds = range_seconds_of(in);
     for (size_t i = 0; i < in->steps->count; i++) {
         double increase = out[i];
         double before = to_start[i];

@@ -15,11 +15,15 @@
 /* selector.c */
 enum selector_yield {
     SELECTOR_VALUES,
-    SELECTOR_TIMES, /* seconds of the samples, for timestamp(selector) */
+    SELECTOR_TIMES,       /* seconds of the samples, for timestamp(selector) */
+    SELECTOR_START_TIMES, /* seconds since which they count, for start_timestamp(selector) */
 };
 struct operator* selector_new(struct evaluation *ev, const struct node *node,
                               const struct time_shift *shift, bool sorted,
                               enum selector_yield yield);
+/* smoothed_selector.c: values on the line between the samples around a step */
+struct operator* smoothed_selector_new(struct evaluation *ev, const struct node *node,
+                                       const struct time_shift *shift, bool sorted);
 
 /* range_function.c: a function over a range vector, that is, over a matrix selector or a subquery
  */
@@ -30,7 +34,12 @@ struct range_source {
     int64_t inner_step_ms;
     struct time_shift shift;
     int64_t range_ms;
+    enum selector_extension extension;
 };
+/* Where the samples lie that a range needs: wider than the range itself where it is anchored or
+ * smoothed. */
+void range_source_reach(const struct evaluation *ev, const struct range_source *source,
+                        struct time_shift *out_shift, int64_t *out_range_ms);
 /* The steps of a subquery for windows that end in [first_ms, last_ms]. false when there are none or
  * too many. */
 bool range_source_inner_steps(struct evaluation *ev, const struct range_source *source,

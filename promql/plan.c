@@ -31,10 +31,10 @@ struct operator*
     plan_selector(struct plan *plan, const struct node *node, enum selector_yield yield)
 {
     struct time_shift shift;
-    if (node->selector.extension != SELECTOR_PLAIN)
-        return plan_unsupported(plan, node, "anchored and smoothed");
     if (!plan_shift(plan->ev, &node->selector.shift, &shift))
         return NULL;
+    if (node->selector.extension == SELECTOR_SMOOTHED && yield == SELECTOR_VALUES)
+        return smoothed_selector_new(plan->ev, node, &shift, plan->ordered);
     return selector_new(plan->ev, node, &shift, plan->ordered, yield);
 }
 
@@ -58,10 +58,7 @@ bool plan_source(struct plan *plan, const struct node *node, struct range_source
         return false;
     if (node->kind == NODE_MATRIX_SELECTOR) {
         out->selector = node->children[0];
-        if (out->selector->selector.extension != SELECTOR_PLAIN) {
-            plan_unsupported(plan, node, "anchored and smoothed");
-            return false;
-        }
+        out->extension = out->selector->selector.extension;
         return plan_shift(ev, &out->selector->selector.shift, &out->shift);
     }
     ASSERT(node->kind == NODE_SUBQUERY);
@@ -204,21 +201,35 @@ static void time_span_add(struct time_span *span, int64_t min_ms, int64_t max_ms
     span->is_set = true;
 }
 
-/* `first_ms` and `last_ms` are the first and the last time for which the node is evaluated;
- * `range_ms` is that of a matrix selector around it, or the lookback delta. */
-static bool plan_span(struct evaluation *ev, const struct node *node, int64_t first_ms,
-                      int64_t last_ms, int64_t range_ms, struct time_span *span)
+/* Smoothing looks at the sample behind the end, and both extensions at the one before the start. */
+static bool plan_selector_span(struct evaluation *ev, const struct node *node, int64_t first_ms,
+                               int64_t last_ms, int64_t range_ms, struct time_span *span)
 {
     struct time_shift shift;
-    if (node->kind == NODE_VECTOR_SELECTOR) {
-        if (!plan_shift(ev, &node->selector.shift, &shift))
-            return false;
-        time_span_add(span, time_shift_apply(&shift, first_ms) - range_ms + 1,
-                      time_shift_apply(&shift, last_ms));
-        return true;
-    }
-    if (node->kind == NODE_MATRIX_SELECTOR && !plan_range(ev, node, &range_ms))
+    if (!plan_shift(ev, &node->selector.shift, &shift))
         return false;
+    bool smoothed = node->selector.extension == SELECTOR_SMOOTHED;
+    time_span_add(span, time_shift_apply(&shift, first_ms) - range_ms + 1,
+                  time_shift_apply(&shift, last_ms) + (smoothed ? ev->lookback_ms : 0));
+    return true;
+}
+
+/* `first_ms` and `last_ms` are the first and the last time for which the node is evaluated. */
+static bool plan_span(struct evaluation *ev, const struct node *node, int64_t first_ms,
+                      int64_t last_ms, struct time_span *span)
+{
+    struct time_shift shift;
+    int64_t range_ms;
+    if (node->kind == NODE_VECTOR_SELECTOR)
+        return plan_selector_span(ev, node, first_ms, last_ms, ev->lookback_ms, span);
+    if (node->kind == NODE_MATRIX_SELECTOR) {
+        const struct node *selector = node->children[0];
+        if (!plan_range(ev, node, &range_ms))
+            return false;
+        if (selector->selector.extension != SELECTOR_PLAIN)
+            range_ms += ev->lookback_ms;
+        return plan_selector_span(ev, selector, first_ms, last_ms, range_ms, span);
+    }
     if (node->kind == NODE_SUBQUERY) {
         int64_t inner_ms;
         if (!plan_shift(ev, &node->subquery.shift, &shift) || !plan_range(ev, node, &inner_ms))
@@ -227,8 +238,7 @@ static bool plan_span(struct evaluation *ev, const struct node *node, int64_t fi
         last_ms = time_shift_apply(&shift, last_ms);
     }
     for (size_t i = 0; i < node->child_count; i++) {
-        if (node->children[i] != NULL &&
-            !plan_span(ev, node->children[i], first_ms, last_ms, range_ms, span))
+        if (node->children[i] != NULL && !plan_span(ev, node->children[i], first_ms, last_ms, span))
             return false;
     }
     return true;
@@ -238,7 +248,7 @@ bool plan_time_range(struct evaluation *ev, const struct node *root, int64_t *ou
                      int64_t *out_max_ms)
 {
     struct time_span span = {0};
-    if (!plan_span(ev, root, ev->query->start_ms, ev->query->end_ms, ev->lookback_ms, &span))
+    if (!plan_span(ev, root, ev->query->start_ms, ev->query->end_ms, &span))
         return false;
     *out_min_ms = span.min_ms;
     *out_max_ms = span.max_ms;

@@ -36,6 +36,20 @@ static bool plan_scalars(struct plan *plan, const struct node *call, size_t from
     return true;
 }
 
+static bool plan_check_extension(struct plan *plan, const struct node *call,
+                                 enum selector_extension extension)
+{
+    const struct function_signature *function = call->call.function;
+    if (extension == SELECTOR_PLAIN || range_kernel_of_extended(function->id, extension) != NULL)
+        return true;
+    bool anchored = extension == SELECTOR_ANCHORED;
+    return evaluation_fail(
+        plan->ev, ERR_EXECUTION, "%s modifier can only be used with: %s - not with %s",
+        anchored ? "anchored" : "smoothed",
+        anchored ? "changes, delta, increase, rate, resets" : "delta, increase, rate",
+        function->name);
+}
+
 static struct operator* plan_range_function(struct plan *plan, const struct node *call)
 {
     struct call_scalars scalars;
@@ -44,7 +58,8 @@ static struct operator* plan_range_function(struct plan *plan, const struct node
         const struct node *argument = node_unwrap(call->children[i]);
         if (!is_matrix(argument))
             continue;
-        if (!plan_source(plan, argument, &source) || !plan_scalars(plan, call, 0, &scalars))
+        if (!plan_source(plan, argument, &source) || !plan_scalars(plan, call, 0, &scalars) ||
+            !plan_check_extension(plan, call, source.extension))
             return NULL;
         if (call->call.function->id == FUNCTION_ABSENT_OVER_TIME)
             return absent_new(plan->ev, call, argument,

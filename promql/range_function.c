@@ -28,6 +28,8 @@ struct range_function {
     bool keeps_name;
     bool guarded;
     struct range_source source;
+    struct time_shift reach_shift; /* where the windows lie; see range_source_reach */
+    int64_t reach_ms;
     struct selection selection;
     VEC(int64_t) inner_timestamps_ms;
     VEC(double) inner_values;
@@ -75,6 +77,37 @@ range_kernel range_kernel_of(enum function_id id)
 {
     ASSERT((size_t)id < ARRAY_SIZE(kernels));
     return kernels[id];
+}
+
+range_kernel range_kernel_of_extended(enum function_id id, enum selector_extension extension)
+{
+    switch (id) {
+    case FUNCTION_RATE:
+        return range_extended_rate;
+    case FUNCTION_INCREASE:
+        return range_extended_increase;
+    case FUNCTION_DELTA:
+        return range_extended_delta;
+    case FUNCTION_CHANGES:
+    case FUNCTION_RESETS: /* the windows begin with the anchor */
+        return extension == SELECTOR_ANCHORED ? kernels[id] : NULL;
+    default:
+        return NULL;
+    }
+}
+
+void range_source_reach(const struct evaluation *ev, const struct range_source *source,
+                        struct time_shift *out_shift, int64_t *out_range_ms)
+{
+    *out_shift = source->shift;
+    *out_range_ms = source->range_ms;
+    if (source->extension == SELECTOR_PLAIN)
+        return;
+    *out_range_ms += ev->lookback_ms;
+    if (source->extension == SELECTOR_SMOOTHED) {
+        out_shift->offset_ms -= ev->lookback_ms;
+        *out_range_ms += ev->lookback_ms;
+    }
 }
 
 static bool range_function_reserve(struct range_function *function)
@@ -137,11 +170,11 @@ static bool range_function_start(struct operator* op)
     label_guard_clear(&function->guard, op->steps.count);
     vec_reset(&function->last_timestamps_ms);
     function->has_series = true;
-    int64_t first_ms = time_shift_apply(&source->shift, op->steps.start_ms);
-    int64_t last_ms = time_shift_apply(&source->shift, steps_end(&op->steps));
+    int64_t first_ms = time_shift_apply(&function->reach_shift, op->steps.start_ms);
+    int64_t last_ms = time_shift_apply(&function->reach_shift, steps_end(&op->steps));
     if (source->inner != NULL)
         return range_function_start_inner(function, first_ms, last_ms);
-    return selection_start(&function->selection, first_ms - source->range_ms + 1, last_ms);
+    return selection_start(&function->selection, first_ms - function->reach_ms + 1, last_ms);
 }
 
 /* The next row of a subquery as a series of samples. */
@@ -199,8 +232,6 @@ static void range_function_count_windows(struct range_function *function)
 static bool range_function_count(struct range_function *function)
 {
     struct evaluation *ev = function->op.ev;
-    if (!function->input.same_times)
-        range_function_count_windows(function);
     const struct window_counts *counts = &function->counts;
     ev->statistics.samples_total += counts->total;
     if (function->source.inner == NULL)
@@ -272,7 +303,12 @@ static void range_function_find_windows(struct range_function *function,
     memcpy(function->last_timestamps_ms.items, samples->timestamps_ms, bytes);
     function->last_timestamps_ms.len = count;
     windows_find(&input->windows, samples->timestamps_ms, count, &function->op.steps,
-                 &source->shift, source->range_ms);
+                 &function->reach_shift, function->reach_ms);
+    range_function_count_windows(function);
+    if (source->extension == SELECTOR_ANCHORED &&
+        (function->id == FUNCTION_CHANGES || function->id == FUNCTION_RESETS))
+        windows_anchor(&input->windows, samples->timestamps_ms, count, &function->op.steps,
+                       &source->shift, source->range_ms);
 }
 
 static bool range_function_compute(struct range_function *function, const struct samples *samples)
@@ -353,15 +389,19 @@ struct operator* range_function_new(struct evaluation *ev, const struct node *ca
     if (source->inner != NULL)
         function->op.children[scalar_count] = source->inner;
     function->id = call->call.function->id;
-    function->kernel = range_kernel_of(function->id);
+    function->kernel = source->extension == SELECTOR_PLAIN
+                           ? range_kernel_of(function->id)
+                           : range_kernel_of_extended(function->id, source->extension);
     function->keeps_name =
         function->id == FUNCTION_LAST_OVER_TIME || function->id == FUNCTION_FIRST_OVER_TIME;
     function->source = *source;
+    range_source_reach(ev, source, &function->reach_shift, &function->reach_ms);
     selection_init(&function->selection, ev, source->selector, source->sorted);
     label_guard_init(&function->guard, ev);
     function->input = (struct range_input){.ev = ev,
                                            .shift = &function->source.shift,
                                            .range_ms = source->range_ms,
+                                           .extension = source->extension,
                                            .scratch = &function->scratch};
     const struct operator* inner = source->inner;
     bool name_unique =

@@ -16,6 +16,7 @@ void selection_release(struct selection *selection)
     sample_columns_release(&selection->columns);
     vec_release(&selection->clean_timestamps_ms);
     vec_release(&selection->clean_values);
+    vec_release(&selection->clean_start_timestamps_ms);
 }
 
 static bool selection_select(struct selection *selection)
@@ -94,7 +95,8 @@ bool selection_next(struct selection *selection, const struct labels **out_label
         if (!selection_is_float(selection))
             return false;
         *out_labels = entry->labels;
-        *out = (struct samples){columns->timestamps_ms, columns->values, columns->count};
+        *out = (struct samples){columns->timestamps_ms, columns->values, columns->count,
+                                columns->start_timestamps_ms};
         return true;
     }
     return false;
@@ -108,14 +110,20 @@ void selection_clean(struct selection *selection, struct samples *samples)
     vec_reset(&selection->clean_values);
     vec_reserve(&selection->clean_timestamps_ms, samples->count);
     vec_reserve(&selection->clean_values, samples->count);
+    const int64_t *starts_ms = samples->start_timestamps_ms;
+    if (starts_ms != NULL)
+        vec_reserve(&selection->clean_start_timestamps_ms, samples->count);
     size_t len = 0;
     for (size_t i = 0; i < samples->count; i++) {
         if (sample_is_stale(samples->values[i]))
             continue;
         selection->clean_timestamps_ms.items[len] = samples->timestamps_ms[i];
         selection->clean_values.items[len] = samples->values[i];
+        if (starts_ms != NULL)
+            selection->clean_start_timestamps_ms.items[len] = starts_ms[i];
         len++;
     }
     *samples =
-        (struct samples){selection->clean_timestamps_ms.items, selection->clean_values.items, len};
+        (struct samples){selection->clean_timestamps_ms.items, selection->clean_values.items, len,
+                         starts_ms == NULL ? NULL : selection->clean_start_timestamps_ms.items};
 }

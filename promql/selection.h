@@ -29,6 +29,7 @@ struct selection {
     struct sample_columns columns;
     VEC(int64_t) clean_timestamps_ms;
     VEC(double) clean_values;
+    VEC(int64_t) clean_start_timestamps_ms;
 };
 
 /* Samples of one series. */
@@ -36,6 +37,7 @@ struct samples {
     const int64_t *timestamps_ms;
     const double *values;
     size_t count;
+    const int64_t *start_timestamps_ms; /* NULL where none is known; see struct sample_columns */
 };
 
 void selection_init(struct selection *selection, struct evaluation *ev, const struct node *selector,

@@ -55,3 +55,8 @@ struct windows {
 void windows_find(struct windows *windows, const int64_t *timestamps_ms, size_t count,
                   const struct promql_steps *steps, const struct time_shift *shift,
                   int64_t range_ms);
+/* Windows that reach beyond the range: they are to begin with the last sample that is not within
+ * it, the anchor; a window without a sample within its range becomes empty. */
+void windows_anchor(struct windows *windows, const int64_t *timestamps_ms, size_t count,
+                    const struct promql_steps *steps, const struct time_shift *shift,
+                    int64_t range_ms);

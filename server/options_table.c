@@ -299,7 +299,7 @@ const struct feature features_all[] = {
     {"st-storage", 0, NO_EFFECT_YET},
     {"st-synthesis", 0, NO_EFFECT_YET},
     {"type-and-unit-labels", 0, NO_EFFECT_YET},
-    {"use-start-timestamps", 0, NO_EFFECT_YET},
+    {"use-start-timestamps", PROMQL_START_TIMESTAMPS, NULL},
     {"use-uncached-io", 0, MEANINGLESS},
     {"xor2-encoding", 0, MEANINGLESS},
 };

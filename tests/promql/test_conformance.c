@@ -43,7 +43,8 @@ static const struct pinned files[] = {
 /* What the reference's runner switches on. */
 #define FEATURES                                                                                   \
     (PROMQL_EXPERIMENTAL_FUNCTIONS | PROMQL_DURATION_EXPRESSIONS |                                 \
-     PROMQL_EXTENDED_RANGE_SELECTORS | PROMQL_FILL_MODIFIERS | PROMQL_DELAYED_NAME_REMOVAL)
+     PROMQL_EXTENDED_RANGE_SELECTORS | PROMQL_FILL_MODIFIERS | PROMQL_DELAYED_NAME_REMOVAL |       \
+     PROMQL_START_TIMESTAMPS)
 
 START_TEST(every_file_passes_as_many_evals_as_are_pinned)
 {

@@ -23,6 +23,7 @@ void fake_source_clear(struct fake_source *fake)
         vec_release(&series->timestamps_ms);
         vec_release(&series->values);
         vec_release(&series->is_histogram);
+        vec_release(&series->start_timestamps_ms);
         mem_free(series);
     }
     vec_reset(&fake->series);
@@ -56,12 +57,22 @@ static void fake_series_put(struct fake_series *series, int64_t timestamp_ms, do
     if (len > 0 && series->timestamps_ms.items[len - 1] == timestamp_ms) {
         series->values.items[len - 1] = value;
         series->is_histogram.items[len - 1] = is_histogram;
+        series->start_timestamps_ms.items[len - 1] = 0;
         return;
     }
     ASSERT(len == 0 || series->timestamps_ms.items[len - 1] < timestamp_ms);
     vec_push(&series->timestamps_ms, timestamp_ms);
     vec_push(&series->values, value);
     vec_push(&series->is_histogram, is_histogram);
+    vec_push(&series->start_timestamps_ms, 0);
+}
+
+void fake_series_set_start(struct fake_series *series, int64_t start_ms)
+{
+    size_t len = series->start_timestamps_ms.len;
+    ASSERT(len > 0);
+    series->start_timestamps_ms.items[len - 1] = start_ms;
+    series->has_start_timestamps |= start_ms != 0;
 }
 
 void fake_series_add(struct fake_series *series, int64_t timestamp_ms, double value)
@@ -131,6 +142,8 @@ static enum err fake_read(struct series_view *view, const struct series_entry *e
     out->timestamps_ms = timestamps_ms + from;
     out->values = series->values.items + from;
     out->count = until - from;
+    if (series->has_start_timestamps)
+        out->start_timestamps_ms = series->start_timestamps_ms.items + from;
     out->histograms = NULL;
     if (!series->has_histograms)
         return ERR_NONE;

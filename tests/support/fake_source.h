@@ -19,6 +19,8 @@ struct fake_series {
     VEC(double) values;
     VEC(bool) is_histogram; /* the value then stands for a native histogram */
     bool has_histograms;
+    VEC(int64_t) start_timestamps_ms; /* 0 = not known */
+    bool has_start_timestamps;
 };
 
 struct fake_source {
@@ -36,4 +38,6 @@ void fake_source_clear(struct fake_source *fake);
 struct fake_series *fake_source_series(struct fake_source *fake, const struct labels *labels);
 /* Samples must come in time order; a sample at the time of the last one replaces it. */
 void fake_series_add(struct fake_series *series, int64_t timestamp_ms, double value);
+/* Since when the last sample counts. */
+void fake_series_set_start(struct fake_series *series, int64_t start_ms);
 void fake_series_add_histogram(struct fake_series *series, int64_t timestamp_ms);

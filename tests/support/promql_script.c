@@ -13,6 +13,7 @@
 #include "model/sample.h"
 #include "tests/support/fake_source.h"
 #include "tests/support/series_notation.h"
+#include "tests/support/start_notation.h"
 
 #define EPSILON 1e-6
 #define MINUTE_MS 60000
@@ -119,7 +120,8 @@ static void script_split(struct script *script, struct slice text)
     }
 }
 
-static void script_load_line(struct script *script, struct slice text, int64_t gap_ms)
+static void script_load_line(struct script *script, struct slice text, int64_t gap_ms,
+                             const struct start_line *starts)
 {
     struct series_line line;
     if (!series_line_parse(text, &line)) {
@@ -137,6 +139,8 @@ static void script_load_line(struct script *script, struct slice text, int64_t g
             fake_series_add_histogram(series, (int64_t)i * gap_ms);
         else
             fake_series_add(series, (int64_t)i * gap_ms, value->value);
+        if (i < starts->items.len && !starts->items.items[i].is_omitted)
+            fake_series_set_start(series, (int64_t)i * gap_ms + starts->items.items[i].offset_ms);
     }
     series_line_release(&line);
 }
@@ -144,16 +148,21 @@ static void script_load_line(struct script *script, struct slice text, int64_t g
 static void script_load(struct script *script, struct slice rest)
 {
     int64_t gap_ms = 0;
+    struct start_line CLEANUP(start_line_release) starts = {0};
     if (!take_duration(&rest, &gap_ms))
         printf("%s:%zu: bad interval\n", script->name, script->at + 1);
     for (script->at++; script->at < script->lines.len; script->at++) {
         struct slice line = script->lines.items[script->at];
         if (line.len == 0)
             break;
-        struct slice copy = line;
-        if (slice_has_suffix(take_word(&copy), SLICE("@st")))
-            continue; /* start timestamps */
-        script_load_line(script, line, gap_ms);
+        struct slice offsets;
+        if (start_line_is(line, &offsets)) {
+            if (!start_line_parse(offsets, &starts))
+                printf("%s:%zu: bad start timestamps\n", script->name, script->at + 1);
+            continue;
+        }
+        script_load_line(script, line, gap_ms, &starts);
+        vec_reset(&starts.items);
     }
 }
 

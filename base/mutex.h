@@ -27,6 +27,7 @@ enum lock_rank {
     LOCK_RANK_TSDB_COMMIT = 52,      /* order of commits: WAL, then memory */
     LOCK_RANK_TSDB_SYNC = 53,        /* syncing the log, closing its segments */
     LOCK_RANK_TSDB_WAL = 54,
+    LOCK_RANK_TSDB_EXEMPLARS = 58, /* the ring of exemplars */
     LOCK_RANK_TSDB_HEAD = 60,     /* series map shards */
     LOCK_RANK_TSDB_POSTINGS = 62, /* label index */
     LOCK_RANK_TSDB_GROUP = 64,    /* time column of a sample group */

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "tsdb/exemplar_labels.h"
 #include "tsdb/histogram_codec.h"
 #include "tsdb/tsdb_internal.h"
 
@@ -60,7 +61,8 @@ struct transaction *tsdb_appender_transaction(struct appender *appender)
 static bool appender_is_giant(const struct appender *appender)
 {
     return appender->transaction.samples.cap > 65536 ||
-           appender->transaction.histogram_bytes.len > ((size_t)1 << 20);
+           appender->transaction.histogram_bytes.len > ((size_t)1 << 20) ||
+           appender->transaction.exemplar_bytes.len > ((size_t)1 << 20);
 }
 
 void tsdb_appender_close(struct appender *appender)
@@ -292,6 +294,42 @@ enum append_result append_histogram(struct appender *appender, series_ref ref,
                                     const struct histogram *histogram)
 {
     return append_histogram_at(appender, ref, appender->transaction.t_ms, histogram);
+}
+
+enum exemplar_result append_exemplar(struct appender *appender, series_ref ref,
+                                     const struct exemplar *exemplar)
+{
+    struct tsdb *db = appender->db;
+    if (!tsdb_takes_exemplars(db))
+        return EXEMPLAR_SAME;
+    struct series *series = head_series_touch(&db->head, ref);
+    if (series == NULL)
+        return EXEMPLAR_UNKNOWN_SERIES;
+    struct transaction *transaction = &appender->transaction;
+    struct buf *bytes = &transaction->exemplar_bytes;
+    size_t start = bytes->len;
+    bool fits = exemplar_labels_encode(exemplar->labels, exemplar->label_count, bytes);
+    if (!fits || bytes->overflow) {
+        buf_truncate(bytes, start);
+        return EXEMPLAR_LABELS_TOO_LONG;
+    }
+    struct exemplar_entry entry = {exemplar->timestamp_ms, exemplar->value,
+                                   slice_from(bytes->data + start, bytes->len - start),
+                                   exemplar->has_timestamp};
+    enum exemplar_result result =
+        exemplars_check(&db->exemplars, series->labels, &entry, db->out_of_order_window_ms);
+    if (result != EXEMPLAR_OK) {
+        buf_truncate(bytes, start);
+        return result;
+    }
+    vec_push(&transaction->exemplars,
+             (struct staged_exemplar){.series = series,
+                                      .t_ms = exemplar->timestamp_ms,
+                                      .value = exemplar->value,
+                                      .labels_at = (uint32_t)start,
+                                      .labels_len = (uint16_t)entry.labels.len,
+                                      .has_timestamp = exemplar->has_timestamp});
+    return EXEMPLAR_OK;
 }
 
 enum err appender_commit(struct appender *appender, struct errbuf *err)

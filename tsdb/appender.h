@@ -14,6 +14,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "model/exemplar.h"
 #include "model/histogram.h"
 #include "model/labels.h"
 #include "tsdb/tsdb.h"
@@ -65,6 +66,17 @@ enum append_result append_histogram(struct appender *appender, series_ref ref,
                                     const struct histogram *histogram);
 enum append_result append_histogram_at(struct appender *appender, series_ref ref, int64_t t_ms,
                                        const struct histogram *histogram);
+
+enum exemplar_result {
+    EXEMPLAR_OK,
+    EXEMPLAR_SAME, /* the series' newest, or exemplars are not stored: nothing to do */
+    EXEMPLAR_OUT_OF_ORDER,
+    EXEMPLAR_LABELS_TOO_LONG,
+    EXEMPLAR_UNKNOWN_SERIES,
+};
+/* Stages an exemplar of a series. */
+enum exemplar_result append_exemplar(struct appender *appender, series_ref ref,
+                                     const struct exemplar *exemplar);
 
 /* All or nothing: on an error nothing was stored. Frees the appender either way. */
 enum err appender_commit(struct appender *appender, struct errbuf *err) MUST_CHECK;

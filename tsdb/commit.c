@@ -292,6 +292,18 @@ static void commit_count(struct tsdb *db, const struct commit_tally *tally, bool
     }
 }
 
+static void commit_apply_exemplars(struct tsdb *db, struct transaction *transaction)
+{
+    int64_t window_ms = db->out_of_order_window_ms;
+    for (size_t i = 0; i < transaction->exemplars.len; i++) {
+        const struct staged_exemplar *staged = &transaction->exemplars.items[i];
+        struct slice labels =
+            slice_from(transaction->exemplar_bytes.data + staged->labels_at, staged->labels_len);
+        struct exemplar_entry entry = {staged->t_ms, staged->value, labels, staged->has_timestamp};
+        exemplars_add(&db->exemplars, staged->series->labels, &entry, window_ms);
+    }
+}
+
 /* Memory: nothing here can fail. */
 static void commit_apply(struct tsdb *db, struct transaction *transaction)
 {
@@ -307,6 +319,8 @@ static void commit_apply(struct tsdb *db, struct transaction *transaction)
     if (transaction->samples.len > 0)
         commit_apply_samples(db, transaction, commit, low_watermark, &tally);
     commit_count(db, &tally, transaction->replaying);
+    if (transaction->exemplars.len > 0)
+        commit_apply_exemplars(db, transaction);
     isolation_publish(&head->isolation, commit);
 }
 
@@ -346,6 +360,8 @@ static enum err commit_log(struct tsdb *db, struct transaction *transaction, uin
     if (transaction->row.group != NULL)
         wal_writer_row(&db->writer, &transaction->row);
     wal_writer_samples(&db->writer, transaction);
+    if (transaction->exemplars.len > 0)
+        wal_writer_exemplars(&db->writer, transaction);
     struct slice payload = wal_writer_finish(&db->writer);
     *out_any = payload.len > 0;
     if (payload.len == 0)
@@ -386,7 +402,8 @@ enum err tsdb_commit(struct tsdb *db, struct transaction *transaction, bool logg
 {
     if (transaction->row.staged_count == 0 && transaction->row.joiners.len == 0)
         transaction->row.group = NULL;
-    if (transaction->row.group == NULL && transaction->samples.len == 0)
+    if (transaction->row.group == NULL && transaction->samples.len == 0 &&
+        transaction->exemplars.len == 0)
         return ERR_NONE;
     uint64_t total = 0;
     mutex_lock(&db->commit_lock);

@@ -29,6 +29,12 @@ enum tsdb_gauge {
     GAUGE_RETENTION_PERCENTAGE,
     GAUGE_CLEAN_START,
     GAUGE_FAILED,
+    GAUGE_EXEMPLARS_APPENDED,
+    GAUGE_EXEMPLARS_STORED,
+    GAUGE_EXEMPLARS_SERIES,
+    GAUGE_EXEMPLARS_OLDEST,
+    GAUGE_EXEMPLARS_OUT_OF_ORDER,
+    GAUGE_EXEMPLARS_MAX,
     GAUGE_COUNT,
 };
 
@@ -93,6 +99,27 @@ static const struct {
     [GAUGE_FAILED] = {"ferula_tsdb_failed",
                       "Whether the storage refuses samples because it cannot write its log.",
                       COUNTERS_GAUGE},
+    [GAUGE_EXEMPLARS_APPENDED] = {"prometheus_tsdb_exemplar_exemplars_appended_total",
+                                  "Total number of appended exemplars.", COUNTERS_COUNTER},
+    [GAUGE_EXEMPLARS_STORED] = {"prometheus_tsdb_exemplar_exemplars_in_storage",
+                                "Number of exemplars currently in circular storage.",
+                                COUNTERS_GAUGE},
+    [GAUGE_EXEMPLARS_SERIES] = {"prometheus_tsdb_exemplar_series_with_exemplars_in_storage",
+                                "Number of series with exemplars currently in circular storage.",
+                                COUNTERS_GAUGE},
+    [GAUGE_EXEMPLARS_OLDEST] =
+        {"prometheus_tsdb_exemplar_last_exemplars_timestamp_seconds",
+         "The timestamp of the oldest exemplar stored in circular storage. Useful to check for "
+         "what timerange the current exemplar buffer limit allows. This usually means the last "
+         "timestampfor all exemplars for a typical setup. This is not true though if one of the "
+         "series timestamp is in future compared to rest series.",
+         COUNTERS_GAUGE},
+    [GAUGE_EXEMPLARS_OUT_OF_ORDER] =
+        {"prometheus_tsdb_exemplar_out_of_order_exemplars_total",
+         "Total number of out of order exemplar ingestion failed attempts.", COUNTERS_COUNTER},
+    [GAUGE_EXEMPLARS_MAX] =
+        {"prometheus_tsdb_exemplar_max_exemplars",
+         "Total number of exemplars the exemplar storage can store, resizeable.", COUNTERS_GAUGE},
 };
 
 static struct counter *gauge_counters[GAUGE_COUNT];
@@ -164,6 +191,18 @@ static void collect_times(struct head *head)
     gauge_set(GAUGE_LOWEST_SECONDS, empty ? 0 : (double)min_ms / 1000);
 }
 
+static void collect_exemplars(struct exemplars *exemplars)
+{
+    struct exemplars_figures figures;
+    exemplars_figures(exemplars, &figures);
+    gauge_set(GAUGE_EXEMPLARS_APPENDED, (double)figures.appended);
+    gauge_set(GAUGE_EXEMPLARS_STORED, (double)figures.count);
+    gauge_set(GAUGE_EXEMPLARS_SERIES, (double)figures.series_count);
+    gauge_set(GAUGE_EXEMPLARS_OLDEST, (double)figures.oldest_ms / 1000);
+    gauge_set(GAUGE_EXEMPLARS_OUT_OF_ORDER, (double)figures.out_of_order);
+    gauge_set(GAUGE_EXEMPLARS_MAX, (double)exemplars->slots_max);
+}
+
 static void collect(void *context)
 {
     struct tsdb *db = collected_db;
@@ -172,6 +211,7 @@ static void collect(void *context)
     struct tsdb_head_stats stats;
     tsdb_head_stats(db, &stats);
     collect_times(&db->head);
+    collect_exemplars(&db->exemplars);
     gauge_set(GAUGE_SERIES, (double)stats.series_count);
     gauge_set(GAUGE_CHUNKS, (double)stats.chunk_count);
     gauge_set(GAUGE_SERIES_CREATED, (double)db->head.series_created);

@@ -7,6 +7,7 @@ void transaction_init(struct transaction *transaction)
 {
     memset(transaction, 0, sizeof(*transaction));
     buf_init(&transaction->histogram_bytes, TRANSACTION_HISTOGRAM_BYTES_MAX);
+    buf_init(&transaction->exemplar_bytes, TRANSACTION_EXEMPLAR_BYTES_MAX);
 }
 
 void transaction_release(struct transaction *transaction)
@@ -15,6 +16,8 @@ void transaction_release(struct transaction *transaction)
     vec_release(&transaction->samples);
     vec_release(&transaction->tokens);
     buf_release(&transaction->histogram_bytes);
+    vec_release(&transaction->exemplars);
+    buf_release(&transaction->exemplar_bytes);
 }
 
 void transaction_reset(struct transaction *transaction)
@@ -23,6 +26,8 @@ void transaction_reset(struct transaction *transaction)
     vec_reset(&transaction->samples);
     vec_reset(&transaction->tokens);
     buf_reset(&transaction->histogram_bytes);
+    vec_reset(&transaction->exemplars);
+    buf_reset(&transaction->exemplar_bytes);
     transaction->bounds_known = false;
     transaction->row_open = false;
     transaction->group = NULL;

@@ -45,6 +45,15 @@ struct transaction_bounds {
     int64_t out_of_order_window_ms;
 };
 
+struct staged_exemplar {
+    struct series *series;
+    int64_t t_ms;
+    double value;
+    uint32_t labels_at; /* in exemplar_bytes */
+    uint16_t labels_len;
+    bool has_timestamp;
+};
+
 struct transaction {
     struct reader reader;
     struct transaction_bounds bounds;
@@ -57,9 +66,12 @@ struct transaction {
     VEC(struct staged_sample) samples;
     struct buf histogram_bytes;
     VEC(uint8_t) tokens; /* of samples, by the commit */
+    VEC(struct staged_exemplar) exemplars;
+    struct buf exemplar_bytes;
 };
 
 #define TRANSACTION_HISTOGRAM_BYTES_MAX ((size_t)256 << 20)
+#define TRANSACTION_EXEMPLAR_BYTES_MAX ((size_t)64 << 20)
 
 void transaction_init(struct transaction *transaction);
 void transaction_release(struct transaction *transaction);

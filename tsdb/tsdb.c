@@ -58,6 +58,7 @@ static struct tsdb *tsdb_new(const struct tsdb_options *options)
     db->retention_percentage = options->retention_percentage;
     db->out_of_order_window_ms = options->out_of_order_window_ms;
     head_init(&db->head);
+    exemplars_init(&db->exemplars, options->exemplars_max);
     mutex_init(&db->commit_lock, LOCK_RANK_TSDB_COMMIT);
     mutex_init(&db->maintenance_lock, LOCK_RANK_TSDB_MAINTENANCE);
     mutex_init(&db->stop_lock, LOCK_RANK_TSDB_ISOLATION);
@@ -79,6 +80,7 @@ static void tsdb_free(struct tsdb *db)
         tsdb_appender_free(db->idle.items[i]);
     vec_release(&db->idle);
     wal_writer_release(&db->writer);
+    exemplars_release(&db->exemplars);
     head_release(&db->head);
     directory_close(db->fs, &db->directory);
     mutex_release(&db->commit_lock);
@@ -153,6 +155,16 @@ void tsdb_set_retention(struct tsdb *db, int64_t retention_ms, uint64_t retentio
 void tsdb_set_out_of_order_window(struct tsdb *db, int64_t window_ms)
 {
     db->out_of_order_window_ms = window_ms;
+}
+
+void tsdb_set_exemplars_max(struct tsdb *db, int64_t exemplars_max)
+{
+    exemplars_resize(&db->exemplars, exemplars_max);
+}
+
+bool tsdb_takes_exemplars(const struct tsdb *db)
+{
+    return db->exemplars.slots_max > 0;
 }
 
 void tsdb_head_stats(struct tsdb *db, struct tsdb_head_stats *out)

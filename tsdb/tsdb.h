@@ -1,9 +1,10 @@
 /*
- * Storage: series with their samples, in memory (the head) and in files (WAL, later blocks). It knows
- * nothing of targets, HTTP, configuration or PromQL.
+ * Storage: series with their samples, in memory (the head) and in files (WAL, later blocks). It
+ * knows nothing of targets, HTTP, configuration or PromQL.
  *
  * Durability, one sentence: one commit is one WAL frame, and write() has returned before commit
- * returns, so `kill -9` loses no commit that returned; a power cut loses at most the fsync interval.
+ * returns, so `kill -9` loses no commit that returned; a power cut loses at most the fsync
+ * interval.
  *
  * Ownership: one `struct tsdb` owns the directory (file lock) until tsdb_close. Thread-safety: all
  * functions from any thread, but open and close.
@@ -15,6 +16,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "model/exemplar.h"
 #include "model/series_source.h"
 
 #include <stdbool.h>
@@ -37,16 +39,18 @@ struct tsdb_options {
     uint64_t retention_bytes;  /* 0 = no limit by size */
     double retention_percentage;
     int64_t out_of_order_window_ms; /* 0 = none */
+    int64_t exemplars_max;          /* 0 or less: exemplars are not stored */
     uint64_t wal_segment_bytes;     /* 0 = 128 MiB */
     enum tsdb_fsync_policy fsync_policy;
-    int64_t fsync_interval_ms; /* 0 = 1000 */
+    int64_t fsync_interval_ms;   /* 0 = 1000 */
     uint64_t memory_limit_bytes; /* 0 = none */
     bool no_lockfile;
     uint64_t seed; /* 0 = from the system */
 };
 
-/* Opens or creates the directory and replays the WAL. Errors say in plain words what to do: whose the
- * directory is when it cannot be written, which process has it, what lies in it that is not ours. */
+/* Opens or creates the directory and replays the WAL. Errors say in plain words what to do: whose
+ * the directory is when it cannot be written, which process has it, what lies in it that is not
+ * ours. */
 enum err tsdb_open(const struct tsdb_options *options, struct tsdb **out,
                    struct errbuf *err) MUST_CHECK;
 /* Syncs and closes; all appenders and views must be gone. */
@@ -67,6 +71,31 @@ extern struct tsdb_replay_progress tsdb_replay_progress;
 void tsdb_set_retention(struct tsdb *db, int64_t retention_ms, uint64_t retention_bytes,
                         double retention_percentage);
 void tsdb_set_out_of_order_window(struct tsdb *db, int64_t window_ms);
+
+/* The newest are kept when the limit falls. */
+void tsdb_set_exemplars_max(struct tsdb *db, int64_t exemplars_max);
+bool tsdb_takes_exemplars(const struct tsdb *db);
+
+/* Series that match all of `matchers`. */
+struct tsdb_matcher_set {
+    const struct matcher *const *matchers;
+    size_t count;
+};
+struct tsdb_exemplar_series {
+    const struct labels *labels;      /* counted */
+    const struct exemplar *exemplars; /* in the order of time */
+    size_t count;
+};
+struct tsdb_exemplar_list {
+    VEC(struct tsdb_exemplar_series) series; /* in the order of labels_compare */
+};
+/* The exemplars of [min_ms, max_ms] of the series that match one of the sets; memory from the
+ * arena. ERR_LIMIT when that is full. */
+enum err tsdb_exemplars_select(struct tsdb *db, int64_t min_ms, int64_t max_ms,
+                               const struct tsdb_matcher_set *sets, size_t set_count,
+                               struct arena *arena, struct tsdb_exemplar_list *out,
+                               struct errbuf *err) MUST_CHECK;
+void tsdb_exemplar_list_release(struct tsdb_exemplar_list *list);
 
 /* One round of maintenance, as the maintenance thread does every minute: head GC, WAL truncation,
  * retention, and a try to leave the failed state. For tests and shutdown. */
@@ -107,5 +136,6 @@ void tsdb_cardinality(struct tsdb *db, size_t limit, struct arena *arena,
 /* Damages that replay has set aside. */
 uint64_t tsdb_corruption_count(struct tsdb *db);
 
-/* Is the storage in its failed state (a write failed and space has not come back)? The text says why. */
+/* Is the storage in its failed state (a write failed and space has not come back)? The text says
+ * why. */
 bool tsdb_failed(struct tsdb *db, struct buf *out_reason);

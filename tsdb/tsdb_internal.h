@@ -4,6 +4,7 @@
  *     maintenance   one maintenance action at a time
  *     commit        order of commits: the WAL, then memory
  *     wal           the files of the log
+ *     exemplars     the ring of exemplars
  *     head shard, postings, group, series stripe, isolation: see their headers
  */
 #pragma once
@@ -13,6 +14,7 @@
 #include "base/thread.h"
 #include "base/vec.h"
 #include "tsdb/directory.h"
+#include "tsdb/exemplars.h"
 #include "tsdb/head.h"
 #include "tsdb/metrics.h"
 #include "tsdb/transaction.h"
@@ -35,6 +37,7 @@ struct tsdb {
     struct tsdb_directory directory;
     struct tsdb_metrics metrics;
     struct head head;
+    struct exemplars exemplars;
     struct wal *wal; /* NULL only while opening */
     struct mutex commit_lock;
     /* guarded by commit_lock: */

@@ -5,6 +5,7 @@
 #include "base/codec.h"
 #include "base/hash.h"
 #include "model/symbols.h"
+#include "tsdb/exemplar_labels.h"
 #include "tsdb/tokens.h"
 #include "tsdb/wal_writer.h"
 
@@ -406,6 +407,26 @@ static enum err read_histograms(struct wal_decoder *decoder, struct codec_reader
     return ERR_NONE;
 }
 
+static enum err read_exemplars(struct wal_decoder *decoder, struct codec_reader *reader,
+                               struct errbuf *err)
+{
+    uint64_t count = codec_read_uvarint(reader);
+    uint64_t t_ms = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t id = codec_read_uvarint(reader);
+        t_ms += (uint64_t)codec_read_varint(reader);
+        double value = codec_read_double(reader);
+        uint8_t flags = codec_read_u8(reader);
+        struct slice labels = codec_read_slice(reader);
+        if (reader->failed || id >= decoder->labels.len || !exemplar_labels_valid(labels))
+            return corrupt(err, "an exemplar record is damaged");
+        struct exemplar_entry entry = {(int64_t)t_ms, value, labels, flags & WAL_EXEMPLAR_TIMED};
+        if (decoder->visitor->exemplar != NULL)
+            decoder->visitor->exemplar(decoder->context, (uint32_t)id, &entry);
+    }
+    return ERR_NONE;
+}
+
 enum err wal_decoder_read(struct wal_decoder *decoder, struct slice payload, struct errbuf *err)
 {
     struct codec_reader reader = codec_reader(payload.ptr, payload.len);
@@ -429,6 +450,9 @@ enum err wal_decoder_read(struct wal_decoder *decoder, struct slice payload, str
             break;
         case WAL_RECORD_HISTOGRAMS:
             result = read_histograms(decoder, &reader, err);
+            break;
+        case WAL_RECORD_EXEMPLARS:
+            result = read_exemplars(decoder, &reader, err);
             break;
         default:
             return corrupt(err, "a record is of an unknown kind");

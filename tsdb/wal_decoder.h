@@ -15,6 +15,7 @@
 #include "base/table.h"
 #include "base/vec.h"
 #include "model/labels.h"
+#include "tsdb/exemplars.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,6 +45,8 @@ struct wal_visitor {
     void (*ahead)(void *context, uint32_t series, bool near);
     void (*histogram)(void *context, uint32_t series, int64_t t_ms, struct slice encoded,
                       bool out_of_order);
+    /* May be NULL. */
+    void (*exemplar)(void *context, uint32_t series, const struct exemplar_entry *entry);
     /* A group is forgotten with its context. May be NULL. */
     void (*group_end)(void *context, struct wal_group *group);
 };

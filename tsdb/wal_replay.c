@@ -124,6 +124,14 @@ static void replay_histogram(void *context, uint32_t id, int64_t t_ms, struct sl
     replay->max_ms = MAX(replay->max_ms, t_ms);
 }
 
+static void replay_exemplar(void *context, uint32_t id, const struct exemplar_entry *entry)
+{
+    struct replay *replay = context;
+    struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
+    exemplars_add(&replay->db->exemplars, series->labels, entry,
+                  replay->db->out_of_order_window_ms);
+}
+
 /* The group that stands for one of the log; its segments may be many. */
 static struct replay_group *replay_group(struct replay *replay, struct wal_group *wal_group)
 {
@@ -198,6 +206,7 @@ static const struct wal_visitor replay_visitor = {
     .sample = replay_sample,
     .ahead = replay_ahead,
     .histogram = replay_histogram,
+    .exemplar = replay_exemplar,
 };
 
 static void replay_groups_end(struct replay *replay)

@@ -340,6 +340,24 @@ void wal_writer_samples(struct wal_writer *writer, const struct transaction *tra
         put_histograms(writer, transaction, histograms);
 }
 
+void wal_writer_exemplars(struct wal_writer *writer, const struct transaction *transaction)
+{
+    struct buf *body = &writer->body;
+    codec_write_u8(body, WAL_RECORD_EXEMPLARS);
+    codec_write_uvarint(body, transaction->exemplars.len);
+    int64_t last_ms = 0;
+    for (size_t i = 0; i < transaction->exemplars.len; i++) {
+        const struct staged_exemplar *staged = &transaction->exemplars.items[i];
+        codec_write_uvarint(body, series_id(writer, staged->series));
+        codec_write_varint(body, (int64_t)((uint64_t)staged->t_ms - (uint64_t)last_ms));
+        last_ms = staged->t_ms;
+        codec_write_double(body, staged->value);
+        codec_write_u8(body, staged->has_timestamp ? WAL_EXEMPLAR_TIMED : 0);
+        codec_write_slice(body, slice_from(transaction->exemplar_bytes.data + staged->labels_at,
+                                           staged->labels_len));
+    }
+}
+
 struct slice wal_writer_finish(struct wal_writer *writer)
 {
     if (writer->definition_count == 0)

@@ -7,6 +7,7 @@
  *     4 loose         columns of series, times and tokens
  *     5 out of order  columns of series, times and raw bits
  *     6 histograms    series, time and encoded histogram, each
+ *     7 exemplars     series, time, value and labels, each
  *
  * Every segment stands for itself: series are defined again, and groups begin with absolute values,
  * at their first use in it. So the tokens' predecessors are defined by the segment alone, and
@@ -30,6 +31,7 @@ enum wal_record_kind {
     WAL_RECORD_LOOSE = 4,
     WAL_RECORD_OUT_OF_ORDER = 5,
     WAL_RECORD_HISTOGRAMS = 6,
+    WAL_RECORD_EXEMPLARS = 7,
 };
 
 /* How a row says which positions changed. */
@@ -41,6 +43,9 @@ enum wal_bitmap_form {
 
 /* flags of a histogram */
 #define WAL_HISTOGRAM_OUT_OF_ORDER 1u
+
+/* flags of an exemplar */
+#define WAL_EXEMPLAR_TIMED 1u
 
 struct wal_writer {
     uint64_t wal_segment;      /* the number of the segment's file */
@@ -63,5 +68,7 @@ void wal_writer_begin(struct wal_writer *writer);
 void wal_writer_row(struct wal_writer *writer, struct row *row);
 /* The samples of a transaction that has its verdicts and tokens. */
 void wal_writer_samples(struct wal_writer *writer, const struct transaction *transaction);
+/* Its exemplars, of which there are some. */
+void wal_writer_exemplars(struct wal_writer *writer, const struct transaction *transaction);
 /* The payload; empty when there is nothing to write. Valid until the next begin. */
 struct slice wal_writer_finish(struct wal_writer *writer);

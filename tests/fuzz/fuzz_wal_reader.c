@@ -1,10 +1,11 @@
 /*
- * WAL segments from hostile bytes. The first byte chooses: a whole segment (header, frames with their
- * checksums), or the payload of a frame, so that the fuzzer need not find a CRC. What is decoded is
- * read on: histograms too.
+ * WAL segments from hostile bytes. The first byte chooses: a whole segment (header, frames with
+ * their checksums), or the payload of a frame, so that the fuzzer need not find a CRC. What is
+ * decoded is read on: histograms too.
  */
 #include "base/arena.h"
 #include "base/codec.h"
+#include "tsdb/exemplar_labels.h"
 #include "tsdb/histogram_codec.h"
 #include "tsdb/wal_decoder.h"
 #include "tsdb/wal_frame.h"
@@ -52,11 +53,24 @@ static void see_histogram(void *context, uint32_t id, int64_t t_ms, struct slice
     arena_release(&arena);
 }
 
+static void see_exemplar(void *context, uint32_t id, const struct exemplar_entry *entry)
+{
+    if (id >= series_count)
+        abort();
+    struct arena arena;
+    arena_init(&arena, ARENA_BYTES_MAX);
+    size_t count;
+    if (exemplar_labels_decode(entry->labels, &arena, &count) == NULL)
+        abort();
+    arena_release(&arena);
+}
+
 static const struct wal_visitor visitor = {
     .series = see_series,
     .row = see_row,
     .sample = see_sample,
     .histogram = see_histogram,
+    .exemplar = see_exemplar,
 };
 
 static void read_segment(struct wal_decoder *decoder, struct slice segment)

@@ -3,6 +3,7 @@
  * three decimals only where there is a fraction; values are strings in the shortest form.
  */
 #include "api/api_internal.h"
+#include "api/point_text.h"
 #include "base/assert.h"
 #include "base/float_text.h"
 #include "model/timestamp.h"
@@ -27,52 +28,6 @@ static void json_float(struct json_writer *json, double value)
     size_t len = float_text_json(value, text + 1);
     text[len + 1] = '"';
     json_raw(json, slice_from(text, len + 2));
-}
-
-#define TIME_TEXT_SIZE 24
-
-/* Writes seconds, with three decimals where there is a fraction, so that the text ends at `end`;
- * returns where it begins. */
-static char *time_text(int64_t timestamp_ms, char *end)
-{
-    uint64_t magnitude = timestamp_ms < 0 ? -(uint64_t)timestamp_ms : (uint64_t)timestamp_ms;
-    uint64_t fraction = magnitude % 1000;
-    uint64_t seconds = magnitude / 1000;
-    if (fraction != 0) {
-        for (int i = 0; i < 3; i++, fraction /= 10)
-            *--end = (char)('0' + fraction % 10);
-        *--end = '.';
-    }
-    do {
-        *--end = (char)('0' + seconds % 10);
-        seconds /= 10;
-    } while (seconds != 0);
-    if (timestamp_ms < 0)
-        *--end = '-';
-    return end;
-}
-
-static void json_time(struct json_writer *json, int64_t timestamp_ms)
-{
-    char text[TIME_TEXT_SIZE];
-    char *end = text + sizeof(text);
-    char *start = time_text(timestamp_ms, end);
-    json_raw(json, slice_from(start, (size_t)(end - start)));
-}
-
-/* [time,"value"] in one piece: answers have hundreds of thousands of them. */
-static void json_float_point(struct json_writer *json, int64_t timestamp_ms, double value)
-{
-    char text[TIME_TEXT_SIZE + 2 + FLOAT_TEXT_SHORT_SIZE + 2];
-    char *at = text + TIME_TEXT_SIZE;
-    char *start = time_text(timestamp_ms, at);
-    *--start = '[';
-    *at++ = ',';
-    *at++ = '"';
-    at += float_text_json(value, at);
-    *at++ = '"';
-    *at++ = ']';
-    json_raw(json, slice_from(start, (size_t)(at - start)));
 }
 
 /* The inclusiveness of a bucket's bounds: 0 (a,b], 1 [a,b), 2 (a,b), 3 [a,b]. */
@@ -161,21 +116,27 @@ static void json_histogram(struct json_writer *json, const struct histogram *his
     json_object_end(json);
 }
 
-static void json_point(struct json_writer *json, int64_t timestamp_ms, double value,
-                       const struct histogram *histogram)
+static void json_point(struct json_writer *json, struct point_writer *writer, int64_t timestamp_ms,
+                       double value, const struct histogram *histogram)
 {
-    if (LIKELY(histogram == NULL)) {
-        json_float_point(json, timestamp_ms, value);
+    if (histogram != NULL)
+        json_array_begin(json);
+    char *start = json_raw_reserve(json, POINT_TEXT_SIZE);
+    if (start == NULL)
         return;
-    }
-    json_array_begin(json);
-    json_time(json, timestamp_ms);
+    char *end = histogram == NULL ? point_put(writer, start, timestamp_ms, value)
+                                  : point_put_time(writer, start, timestamp_ms);
+    json_raw_commit(json, (size_t)(end - start));
+    if (histogram == NULL)
+        return;
     json_histogram(json, histogram);
     json_array_end(json);
 }
 
 static void json_vector(struct answer *answer, const struct promql_result *result, size_t count)
 {
+    struct point_writer writer;
+    point_writer_init(&writer);
     json_array_begin(&answer->json);
     for (size_t i = 0; i < count && answer_flush(answer); i++) {
         const struct promql_row *row = &result->rows[i];
@@ -184,29 +145,53 @@ static void json_vector(struct answer *answer, const struct promql_result *resul
         json_key(&answer->json, "metric");
         json_labels(&answer->json, row->labels);
         json_key(&answer->json, histogram == NULL ? "value" : "histogram");
-        json_point(&answer->json, result->steps.start_ms, row->values[0], histogram);
+        json_point(&answer->json, &writer, result->steps.start_ms, row->values[0], histogram);
         json_object_end(&answer->json);
     }
     json_array_end(&answer->json);
 }
 
-/* The floats (or the histograms) of one row; nothing where there are none. */
-static void json_row_points(struct answer *answer, const struct promql_result *result,
-                            const struct promql_row *row, bool histograms)
+/* A row of floats, 64 steps at a time. */
+static void json_float_row(struct answer *answer, struct point_writer *writer,
+                           const struct promql_steps *steps, const struct promql_row *row)
+{
+    struct json_writer *json = &answer->json;
+    json_key(json, "values");
+    json_array_begin(json);
+    for (size_t word = 0; word < promql_bitmap_words(steps->count) && answer_flush(answer); word++) {
+        uint64_t present = row->present[word];
+        char *start = present == 0 ? NULL : json_raw_reserve(json, 64 * POINT_TEXT_SIZE);
+        if (start == NULL)
+            continue;
+        char *at = start;
+        for (; present != 0; present &= present - 1) {
+            size_t step = word * 64 + (size_t)__builtin_ctzll(present);
+            if (at > start)
+                *at++ = ',';
+            at = point_put(writer, at, steps->start_ms + (int64_t)step * steps->step_ms,
+                           row->values[step]);
+        }
+        json_raw_commit(json, (size_t)(at - start));
+    }
+    json_array_end(json);
+}
+
+/* The floats (or the histograms) of a row that has both; nothing where there are none. */
+static void json_mixed_row(struct answer *answer, struct point_writer *writer,
+                           const struct promql_steps *steps, const struct promql_row *row,
+                           bool histograms)
 {
     bool opened = false;
-    for (size_t i = 0; i < result->steps.count && answer_flush(answer); i++) {
-        if (!promql_bitmap_get(row->present, i))
-            continue;
-        const struct histogram *histogram = row->histograms == NULL ? NULL : row->histograms[i];
-        if ((histogram != NULL) != histograms)
+    for (size_t i = 0; i < steps->count && answer_flush(answer); i++) {
+        const struct histogram *histogram = row->histograms[i];
+        if (!promql_bitmap_get(row->present, i) || (histogram != NULL) != histograms)
             continue;
         if (!opened) {
             json_key(&answer->json, histograms ? "histograms" : "values");
             json_array_begin(&answer->json);
             opened = true;
         }
-        json_point(&answer->json, result->steps.start_ms + (int64_t)i * result->steps.step_ms,
+        json_point(&answer->json, writer, steps->start_ms + (int64_t)i * steps->step_ms,
                    row->values[i], histogram);
     }
     if (opened)
@@ -216,27 +201,55 @@ static void json_row_points(struct answer *answer, const struct promql_result *r
 static void json_matrix_rows(struct answer *answer, const struct promql_result *result,
                              size_t count)
 {
+    struct point_writer writer;
+    point_writer_init(&writer);
     json_array_begin(&answer->json);
     for (size_t i = 0; i < count && answer_flush(answer); i++) {
         const struct promql_row *row = &result->rows[i];
         json_object_begin(&answer->json);
         json_key(&answer->json, "metric");
         json_labels(&answer->json, row->labels);
-        json_row_points(answer, result, row, false);
-        if (row->histograms != NULL)
-            json_row_points(answer, result, row, true);
+        if (row->histograms == NULL) {
+            json_float_row(answer, &writer, &result->steps, row);
+        } else {
+            json_mixed_row(answer, &writer, &result->steps, row, false);
+            json_mixed_row(answer, &writer, &result->steps, row, true);
+        }
         json_object_end(&answer->json);
     }
     json_array_end(&answer->json);
 }
 
-static void json_own_points(struct answer *answer, const struct promql_points *points,
-                            bool histograms)
+#define POINTS_AT_ONCE 64
+
+static void json_float_points(struct answer *answer, struct point_writer *writer,
+                              const struct promql_points *points)
+{
+    struct json_writer *json = &answer->json;
+    json_key(json, "values");
+    json_array_begin(json);
+    for (size_t first = 0; first < points->count && answer_flush(answer); first += POINTS_AT_ONCE) {
+        size_t end = MIN(points->count, first + POINTS_AT_ONCE);
+        char *start = json_raw_reserve(json, POINTS_AT_ONCE * POINT_TEXT_SIZE);
+        if (start == NULL)
+            return;
+        char *at = start;
+        for (size_t i = first; i < end; i++) {
+            if (at > start)
+                *at++ = ',';
+            at = point_put(writer, at, points->timestamps_ms[i], points->values[i]);
+        }
+        json_raw_commit(json, (size_t)(at - start));
+    }
+    json_array_end(json);
+}
+
+static void json_mixed_points(struct answer *answer, struct point_writer *writer,
+                              const struct promql_points *points, bool histograms)
 {
     bool opened = false;
     for (size_t i = 0; i < points->count && answer_flush(answer); i++) {
-        const struct histogram *histogram =
-            points->histograms == NULL ? NULL : points->histograms[i];
+        const struct histogram *histogram = points->histograms[i];
         if ((histogram != NULL) != histograms)
             continue;
         if (!opened) {
@@ -244,7 +257,7 @@ static void json_own_points(struct answer *answer, const struct promql_points *p
             json_array_begin(&answer->json);
             opened = true;
         }
-        json_point(&answer->json, points->timestamps_ms[i], points->values[i], histogram);
+        json_point(&answer->json, writer, points->timestamps_ms[i], points->values[i], histogram);
     }
     if (opened)
         json_array_end(&answer->json);
@@ -253,15 +266,20 @@ static void json_own_points(struct answer *answer, const struct promql_points *p
 static void json_matrix_points(struct answer *answer, const struct promql_result *result,
                                size_t count)
 {
+    struct point_writer writer;
+    point_writer_init(&writer);
     json_array_begin(&answer->json);
     for (size_t i = 0; i < count && answer_flush(answer); i++) {
         const struct promql_points *points = &result->points[i];
         json_object_begin(&answer->json);
         json_key(&answer->json, "metric");
         json_labels(&answer->json, points->labels);
-        json_own_points(answer, points, false);
-        if (points->histograms != NULL)
-            json_own_points(answer, points, true);
+        if (points->histograms == NULL) {
+            json_float_points(answer, &writer, points);
+        } else {
+            json_mixed_points(answer, &writer, points, false);
+            json_mixed_points(answer, &writer, points, true);
+        }
         json_object_end(&answer->json);
     }
     json_array_end(&answer->json);

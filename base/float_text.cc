@@ -1,6 +1,6 @@
 /*
- * Doubles to text and back. <charconv> finds the shortest digits and rounds what is read; the layout
- * of the text and the grammar of the input are those of Go's strconv.
+ * Doubles to text and back. <charconv> rounds what is read, float_digits finds the shortest digits of
+ * what is written; the layout of the text and the grammar of the input are those of Go's strconv.
  */
 #include "base/float_text.h"
 
@@ -8,36 +8,23 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <endian.h>
 #include <limits>
+
+#include "base/float_digits.h"
 
 namespace {
 
-/* digits[0].digits[1]digits[2]... times 10 to the exponent */
-struct decimal {
+/* A finite value and the shortest digits for it. */
+struct decimal : float_digits {
     bool negative;
-    int exponent;
-    size_t digit_count;
-    char digits[24];
 };
 
 decimal decimal_of(double value)
 {
-    decimal d{};
+    decimal d;
     d.negative = std::signbit(value);
-    char text[40];
-    std::to_chars_result end =
-        std::to_chars(text, text + sizeof(text), std::fabs(value), std::chars_format::scientific);
-    const char *at = text;
-    for (; *at != 'e'; at++) {
-        if (*at != '.')
-            d.digits[d.digit_count++] = *at;
-    }
-    at++;
-    bool exponent_negative = *at++ == '-';
-    int exponent = 0;
-    for (; at < end.ptr; at++)
-        exponent = exponent * 10 + (*at - '0');
-    d.exponent = exponent_negative ? -exponent : exponent;
+    float_digits_shortest(std::fabs(value), &d);
     return d;
 }
 
@@ -74,24 +61,44 @@ size_t put_integer(double value, char *out, double bound)
     return static_cast<size_t>(std::to_chars(out, out + FLOAT_TEXT_SHORT_SIZE, integer).ptr - out);
 }
 
+const char *digits_of(const decimal &d)
+{
+    return reinterpret_cast<const char *>(d.words);
+}
+
+/* Few digits before the point: the word that has it is put together in a register. All words are copied,
+ * whatever the number of digits; FLOAT_TEXT_SHORT_SIZE has room for that. */
+size_t put_with_point(const decimal &d, char *out, size_t at, unsigned whole)
+{
+    uint64_t head = le64toh(d.words[0]);
+    uint64_t before = (uint64_t{1} << 8 * whole) - 1;
+    uint64_t point = uint64_t{'.'} << 8 * whole;
+    head = htole64((head & before) | point | ((head & ~before) << 8));
+    memcpy(out + at + 1, d.words, sizeof(d.words));
+    memcpy(out + at, &head, sizeof(head));
+    return at + d.count + 1;
+}
+
 size_t put_plain(const decimal &d, char *out)
 {
     size_t at = 0;
-    if (d.negative)
-        out[at++] = '-';
+    out[0] = '-';
+    at += d.negative;
     if (d.exponent < 0) {
         at = put(out, at, "0.", 2);
         at = put_zeros(out, at, static_cast<size_t>(-d.exponent - 1));
-        return put(out, at, d.digits, d.digit_count);
+        memcpy(out + at, d.words, sizeof(d.words));
+        return at + d.count;
     }
     size_t whole = static_cast<size_t>(d.exponent) + 1;
-    if (whole >= d.digit_count) {
-        at = put(out, at, d.digits, d.digit_count);
-        return put_zeros(out, at, whole - d.digit_count);
-    }
-    at = put(out, at, d.digits, whole);
+    if (whole < d.count && whole < sizeof(d.words[0]))
+        return put_with_point(d, out, at, static_cast<unsigned>(whole));
+    memcpy(out + at, d.words, sizeof(d.words));
+    if (whole >= d.count)
+        return put_zeros(out, at + d.count, whole - d.count);
+    at += whole;
     out[at++] = '.';
-    return put(out, at, d.digits + whole, d.digit_count - whole);
+    return put(out, at, digits_of(d) + whole, d.count - whole);
 }
 
 /* At least two digits of exponent, always with a sign. */
@@ -100,10 +107,10 @@ size_t put_exponent(const decimal &d, char *out)
     size_t at = 0;
     if (d.negative)
         out[at++] = '-';
-    out[at++] = d.digits[0];
-    if (d.digit_count > 1) {
+    out[at++] = digits_of(d)[0];
+    if (d.count > 1) {
         out[at++] = '.';
-        at = put(out, at, d.digits + 1, d.digit_count - 1);
+        at = put(out, at, digits_of(d) + 1, d.count - 1);
     }
     out[at++] = 'e';
     out[at++] = d.exponent < 0 ? '-' : '+';

@@ -15,8 +15,9 @@ extern "C" {
 
 /* Longest text of any form below, 'f' of the smallest denormal included. */
 #define FLOAT_TEXT_SIZE 1100
-/* Longest text of the shortest forms that switch to an exponent. */
-#define FLOAT_TEXT_SHORT_SIZE 32
+/* Room for the shortest forms that switch to an exponent: 26 bytes, and what the writer puts behind the
+ * text on its way. */
+#define FLOAT_TEXT_SHORT_SIZE 40
 
 /* Shortest digits. Each returns the length and writes no NUL. Infinities are +Inf and -Inf, all NaN
  * are NaN. */

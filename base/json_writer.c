@@ -59,27 +59,17 @@ void json_array_end(struct json_writer *json)
     json_close(json, ']');
 }
 
-/* What a byte below 0x80 becomes: 0 = itself, 'u' = \u00XX, else a backslash and this. */
-static char json_escape_of(unsigned char byte, bool html)
-{
-    switch (byte) {
-    case '"':
-    case '\\':
-        return (char)byte;
-    case '\n':
-        return 'n';
-    case '\r':
-        return 'r';
-    case '\t':
-        return 't';
-    case '<':
-    case '>':
-    case '&':
-        return html ? 'u' : 0;
-    default:
-        return byte < 0x20 ? 'u' : 0;
-    }
-}
+#define ESCAPES_CONTROL                                                                            \
+    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 't', 'n', 'u', 'u', 'r', 'u', 'u', 'u', 'u', 'u', \
+        'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u'
+
+/* What a byte becomes: 0 = itself, 'u' = \u00XX, '8' = the start of a sequence to look at, else a
+ * backslash and this. */
+static const char escapes_plain[256] = {ESCAPES_CONTROL, ['"'] = '"', ['\\'] = '\\'};
+static const char escapes_html[256] = {
+    ESCAPES_CONTROL, ['"'] = '"', ['\\'] = '\\',       ['<'] = 'u',
+    ['>'] = 'u',     ['&'] = 'u', [0x80 ... 0xff] = '8',
+};
 
 static void json_append_escape(struct buf *out, unsigned char byte, char escape)
 {
@@ -107,29 +97,54 @@ static size_t json_append_rune(struct buf *out, struct slice text)
     return len;
 }
 
-static void json_append_quoted(struct buf *out, struct slice text, bool html)
+/* How many bytes stand for themselves. */
+static size_t json_span(struct slice text, const char *escapes)
 {
-    buf_append_byte(out, '"');
-    size_t start = 0;
     size_t at = 0;
-    while (at < text.len) {
-        unsigned char byte = (unsigned char)text.ptr[at];
-        char escape = byte < 0x80 ? json_escape_of(byte, html) : 0;
-        if (escape == 0 && (byte < 0x80 || !html)) {
-            at++;
-            continue;
-        }
-        buf_append(out, text.ptr + start, at - start);
-        if (byte < 0x80) {
-            json_append_escape(out, byte, escape);
-            at++;
-        } else {
-            at += json_append_rune(out, slice_from_index(text, at));
-        }
-        start = at;
+    while (at < text.len && escapes[(unsigned char)text.ptr[at]] == 0)
+        at++;
+    return at;
+}
+
+static void json_append_escaped(struct buf *out, struct slice text, const char *escapes)
+{
+    while (text.len > 0) {
+        size_t len = json_span(text, escapes);
+        buf_append(out, text.ptr, len);
+        text = slice_from_index(text, len);
+        if (text.len == 0)
+            break;
+        unsigned char byte = (unsigned char)text.ptr[0];
+        size_t taken = 1;
+        if (escapes[byte] == '8')
+            taken = json_append_rune(out, text);
+        else
+            json_append_escape(out, byte, escapes[byte]);
+        text = slice_from_index(text, taken);
     }
-    buf_append(out, text.ptr + start, at - start);
-    buf_append_byte(out, '"');
+}
+
+/* The text in quotes and `behind` after it. */
+static void json_append_quoted(struct buf *out, struct slice text, const char *escapes,
+                               struct slice behind)
+{
+    size_t plain = json_span(text, escapes);
+    char *to = buf_reserve(out, plain + 2 + behind.len);
+    if (UNLIKELY(to == NULL))
+        return;
+    *to = '"';
+    if (plain > 0)
+        memcpy(to + 1, text.ptr, plain);
+    if (UNLIKELY(plain < text.len)) {
+        buf_commit(out, plain + 1);
+        json_append_escaped(out, slice_from_index(text, plain), escapes);
+        buf_append_byte(out, '"');
+        buf_append_slice(out, behind);
+        return;
+    }
+    to[plain + 1] = '"';
+    memcpy(to + plain + 2, behind.ptr, behind.len);
+    buf_commit(out, plain + 2 + behind.len);
 }
 
 void json_key(struct json_writer *json, const char *name)
@@ -144,29 +159,27 @@ void json_key(struct json_writer *json, const char *name)
 void json_key_slice(struct json_writer *json, struct slice name)
 {
     json_separate(json);
-    json_append_quoted(json->out, name, true);
-    buf_append_byte(json->out, ':');
+    json_append_quoted(json->out, name, escapes_html, SLICE(":"));
     json->after_key = true;
 }
 
 void json_key_plain(struct json_writer *json, struct slice name)
 {
     json_separate(json);
-    json_append_quoted(json->out, name, false);
-    buf_append_byte(json->out, ':');
+    json_append_quoted(json->out, name, escapes_plain, SLICE(":"));
     json->after_key = true;
 }
 
 void json_string(struct json_writer *json, struct slice text)
 {
     json_separate(json);
-    json_append_quoted(json->out, text, true);
+    json_append_quoted(json->out, text, escapes_html, SLICE_EMPTY);
 }
 
 void json_string_plain(struct json_writer *json, struct slice text)
 {
     json_separate(json);
-    json_append_quoted(json->out, text, false);
+    json_append_quoted(json->out, text, escapes_plain, SLICE_EMPTY);
 }
 
 void json_cstring(struct json_writer *json, const char *text)
@@ -216,6 +229,17 @@ void json_raw(struct json_writer *json, struct slice text)
 {
     json_separate(json);
     buf_append_slice(json->out, text);
+}
+
+char *json_raw_reserve(struct json_writer *json, size_t size)
+{
+    json_separate(json);
+    return buf_reserve(json->out, size);
+}
+
+void json_raw_commit(struct json_writer *json, size_t len)
+{
+    buf_commit(json->out, len);
 }
 
 void json_key_string(struct json_writer *json, const char *name, struct slice text)

@@ -43,8 +43,12 @@ void json_uint(struct json_writer *json, uint64_t value);
 void json_double(struct json_writer *json, double value); /* as Go marshals float64; finite only */
 void json_bool(struct json_writer *json, bool value);
 void json_null(struct json_writer *json);
-/* Text that is JSON already. */
+/* Text that is JSON already: one value, or several with commas between them. */
 void json_raw(struct json_writer *json, struct slice text);
+/* The same in place: room for `size` bytes, of which json_raw_commit says how many were written (not
+ * none). NULL when the buffer is full. */
+char *json_raw_reserve(struct json_writer *json, size_t size);
+void json_raw_commit(struct json_writer *json, size_t len);
 
 /* "key":"value" */
 void json_key_string(struct json_writer *json, const char *name, struct slice text);

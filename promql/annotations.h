@@ -50,5 +50,5 @@ struct promql_annotation *annotations_take(struct annotations *annotations, stru
                                            struct arena *arena, size_t *out_count);
 
 /* A number as Go's %g prints it, for texts. Returns `out`. */
-#define ANNOTATION_NUMBER_SIZE 32
+#define ANNOTATION_NUMBER_SIZE 40
 const char *annotation_number(double value, char out[ANNOTATION_NUMBER_SIZE]);

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 START_TEST(json_writer_places_commas_at_every_depth)
 {
@@ -24,13 +25,15 @@ START_TEST(json_writer_places_commas_at_every_depth)
     json_object_end(&json);
     json_null(&json);
     json_raw(&json, SLICE("{\"r\":1}"));
+    memcpy(json_raw_reserve(&json, 100), "7,8", 3);
+    json_raw_commit(&json, 3);
     json_array_end(&json);
     json_key_bool(&json, "c", true);
     json_key_int(&json, "d", INT64_MIN);
     json_key_slice(&json, SLICE("e\"<"));
     json_bool(&json, false);
     json_object_end(&json);
-    ck_assert_str_eq(buf_cstr(&out), "{\"a\":\"x\",\"b\":[[],-5,18446744073709551615,{},null,{\"r\":1}],"
+    ck_assert_str_eq(buf_cstr(&out), "{\"a\":\"x\",\"b\":[[],-5,18446744073709551615,{},null,{\"r\":1},7,8],"
                                      "\"c\":true,\"d\":-9223372036854775808,\"e\\\"\\u003c\":false}");
 }
 END_TEST

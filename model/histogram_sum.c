@@ -1,0 +1,329 @@
+/*
+ * The running sum: a total, and in a second column what rounding lost of it. Where a histogram has
+ * no bucket that the total lacks, it is added in place; else total and histogram are merged anew.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "model/histogram_arithmetic.h"
+#include "model/histogram_side.h"
+
+struct histogram_sum_state {
+    struct histogram total; /* its sides are those below */
+    struct histogram_side positive;
+    struct histogram_side negative;
+    struct histogram_side_capacity positive_capacity;
+    struct histogram_side_capacity negative_capacity;
+    double *bounds; /* memory of the bounds, bound_capacity of them */
+    uint32_t bound_capacity;
+    double count_lost;
+    double sum_lost;
+    double zero_count_lost;
+};
+
+void histogram_sum_init(struct histogram_sum *sum, struct arena *arena, bool average)
+{
+    *sum = (struct histogram_sum){.arena = arena, .average = average};
+    sum->state = arena_zalloc(arena, sizeof(*sum->state));
+}
+
+void histogram_sum_reset(struct histogram_sum *sum)
+{
+    *sum =
+        (struct histogram_sum){.arena = sum->arena, .average = sum->average, .state = sum->state};
+}
+
+static void take_first(struct histogram_sum *sum, const struct histogram *histogram)
+{
+    struct histogram_sum_state *state = sum->state;
+    struct histogram_side positive = histogram_positive_side(histogram);
+    struct histogram_side negative = histogram_negative_side(histogram);
+    state->total = *histogram;
+    state->total.is_float = true;
+    histogram_side_assign(sum->arena, &state->positive, &state->positive_capacity, &positive);
+    histogram_side_assign(sum->arena, &state->negative, &state->negative_capacity, &negative);
+    if (histogram->custom_bound_count > state->bound_capacity) {
+        state->bound_capacity = histogram->custom_bound_count;
+        state->bounds = arena_alloc_array(sum->arena, state->bound_capacity, sizeof(double));
+    }
+    if (histogram->custom_bound_count > 0)
+        memcpy(state->bounds, histogram->custom_bounds,
+               histogram->custom_bound_count * sizeof(double));
+    state->total.custom_bounds = state->bounds;
+    state->count_lost = 0;
+    state->sum_lost = 0;
+    state->zero_count_lost = 0;
+}
+
+/* New sides that an operation made; the arrays are the sum's own from now on. */
+static void adopt(struct histogram_sum_state *state, struct histogram_side positive,
+                  struct histogram_side negative)
+{
+    state->positive = positive;
+    state->negative = negative;
+    state->positive_capacity =
+        (struct histogram_side_capacity){positive.span_count, positive.bucket_count};
+    state->negative_capacity =
+        (struct histogram_side_capacity){negative.span_count, negative.bucket_count};
+}
+
+/* Brings the zero buckets of the total and of `histogram` together: the total is changed, and what
+ * comes out is the zero bucket that the histogram would have. */
+static struct histogram_zero reconcile_zero_buckets(struct histogram_sum *sum,
+                                                    const struct histogram *histogram)
+{
+    struct histogram_sum_state *state = sum->state;
+    struct histogram *total = &state->total;
+    const struct histogram_zero own = {histogram->zero_threshold, histogram->zero_count, 0};
+    struct histogram_zero other = own;
+    struct histogram_side other_positive = histogram_positive_side(histogram);
+    struct histogram_side other_negative = histogram_negative_side(histogram);
+    /* < and > and not !=: a NaN (hostile data) must end this */
+    while (other.threshold < total->zero_threshold || other.threshold > total->zero_threshold) {
+        if (total->zero_threshold > other.threshold)
+            other = histogram_zero_widened(histogram->schema, &other_positive, &other_negative, own,
+                                           total->zero_threshold);
+        if (other.threshold > total->zero_threshold) {
+            struct histogram_zero zero = {total->zero_threshold, total->zero_count,
+                                          state->zero_count_lost};
+            zero = histogram_zero_widened(total->schema, &state->positive, &state->negative, zero,
+                                          other.threshold);
+            total->zero_threshold = zero.threshold;
+            total->zero_count = zero.count;
+            state->zero_count_lost = zero.compensation;
+            adopt(state,
+                  histogram_side_above_zero(sum->arena, &state->positive, total->schema,
+                                            zero.threshold),
+                  histogram_side_above_zero(sum->arena, &state->negative, total->schema,
+                                            zero.threshold));
+        }
+    }
+    return other;
+}
+
+static void add_side(struct histogram_sum *sum, struct histogram_side *total,
+                     struct histogram_side_capacity *capacity, const struct histogram_side *side,
+                     int32_t schema, double zero_threshold)
+{
+    if (histogram_side_add_within(total, side, false, schema, zero_threshold))
+        return;
+    *total = histogram_side_add(sum->arena, total, side, false, schema, zero_threshold);
+    *capacity = (struct histogram_side_capacity){total->span_count, total->bucket_count};
+}
+
+static struct histogram_side at_lower_schema(struct arena *arena, struct histogram_side side,
+                                             int32_t schema, int32_t schema_wanted)
+{
+    struct histogram_side compensated = histogram_side_compensated(arena, &side);
+    return histogram_side_reduce(arena, &compensated, schema, schema_wanted);
+}
+
+static void add_exponential(struct histogram_sum *sum, const struct histogram *histogram)
+{
+    struct histogram_sum_state *state = sum->state;
+    struct histogram *total = &state->total;
+    struct histogram_side positive = histogram_positive_side(histogram);
+    struct histogram_side negative = histogram_negative_side(histogram);
+    struct histogram_zero zero = reconcile_zero_buckets(sum, histogram);
+    compensated_add(zero.count, &total->zero_count, &state->zero_count_lost);
+    compensated_add(zero.compensation, &total->zero_count, &state->zero_count_lost);
+    if (histogram->schema < total->schema) {
+        adopt(state, at_lower_schema(sum->arena, state->positive, total->schema, histogram->schema),
+              at_lower_schema(sum->arena, state->negative, total->schema, histogram->schema));
+        total->schema = histogram->schema;
+    } else if (histogram->schema > total->schema) {
+        positive = at_lower_schema(sum->arena, positive, histogram->schema, total->schema);
+        negative = at_lower_schema(sum->arena, negative, histogram->schema, total->schema);
+    }
+    add_side(sum, &state->positive, &state->positive_capacity, &positive, total->schema,
+             total->zero_threshold);
+    add_side(sum, &state->negative, &state->negative_capacity, &negative, total->schema,
+             total->zero_threshold);
+}
+
+static void add_custom(struct histogram_sum *sum, const struct histogram *histogram)
+{
+    struct histogram_sum_state *state = sum->state;
+    struct histogram *total = &state->total;
+    struct histogram_side positive = histogram_positive_side(histogram);
+    if (histogram_same_bounds(total, histogram)) {
+        add_side(sum, &state->positive, &state->positive_capacity, &positive, total->schema, -1);
+        return;
+    }
+    sum->bounds_reconciled = true;
+    uint32_t count;
+    double *common = histogram_common_bounds(sum->arena, total, histogram, &count);
+    adopt(state,
+          histogram_side_add_custom(sum->arena, &state->positive, total, &positive, histogram,
+                                    false, common, count),
+          state->negative);
+    total->custom_bounds = common;
+    total->custom_bound_count = count;
+    state->bounds = common;
+    state->bound_capacity = count;
+}
+
+static enum histogram_reset_hint hint_of_sum(enum histogram_reset_hint a,
+                                             enum histogram_reset_hint b)
+{
+    if (a == b)
+        return a;
+    return a == HISTOGRAM_RESET_GAUGE || b == HISTOGRAM_RESET_GAUGE ? HISTOGRAM_RESET_GAUGE
+                                                                    : HISTOGRAM_RESET_UNKNOWN;
+}
+
+static void add(struct histogram_sum *sum, const struct histogram *histogram)
+{
+    struct histogram_sum_state *state = sum->state;
+    struct histogram *total = &state->total;
+    total->reset_hint = hint_of_sum(total->reset_hint, histogram->reset_hint);
+    compensated_add(histogram->count, &total->count, &state->count_lost);
+    compensated_add(histogram->sum, &total->sum, &state->sum_lost);
+    if (total->schema == HISTOGRAM_SCHEMA_CUSTOM)
+        add_custom(sum, histogram);
+    else
+        add_exponential(sum, histogram);
+}
+
+/* The total as a histogram whose arrays are still the sum's. */
+static struct histogram present_total(const struct histogram_sum *sum)
+{
+    struct histogram total = sum->state->total;
+    histogram_set_positive(&total, sum->state->positive);
+    histogram_set_negative(&total, sum->state->negative);
+    return total;
+}
+
+static void scale_column(double *values, uint32_t count, double factor, double divisor)
+{
+    for (uint32_t i = 0; i < count; i++)
+        values[i] = values[i] * factor / divisor;
+}
+
+static void scale_side(struct histogram_side *side, double factor, double divisor)
+{
+    scale_column(side->buckets, side->bucket_count, factor, divisor);
+    scale_column(side->compensation, side->bucket_count, factor, divisor);
+}
+
+static void scale_state(struct histogram_sum_state *state, double factor, double divisor)
+{
+    double *values[] = {&state->total.count, &state->total.sum, &state->total.zero_count,
+                        &state->count_lost,  &state->sum_lost,  &state->zero_count_lost};
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        *values[i] = *values[i] * factor / divisor;
+    scale_side(&state->positive, factor, divisor);
+    scale_side(&state->negative, factor, divisor);
+}
+
+/* Sums of as many values below this as fit into memory are finite. */
+#define FAR_FROM_OVERFLOW 1e300
+
+static bool column_is_moderate(const double *values, uint32_t count)
+{
+    bool moderate = true;
+    for (uint32_t i = 0; i < count; i++)
+        moderate &= !(fabs(values[i]) >= FAR_FROM_OVERFLOW);
+    return moderate;
+}
+
+static bool histogram_is_moderate(const struct histogram *histogram)
+{
+    const double fields[] = {histogram->count, histogram->sum, histogram->zero_count};
+    return column_is_moderate(fields, 3) &&
+           column_is_moderate(histogram->positive_buckets, histogram->positive_bucket_count) &&
+           column_is_moderate(histogram->negative_buckets, histogram->negative_bucket_count) &&
+           column_is_moderate(histogram->custom_bounds, histogram->custom_bound_count);
+}
+
+static struct histogram_sum_state *state_copy(struct arena *arena,
+                                              const struct histogram_sum_state *state)
+{
+    struct histogram_sum_state *copy = arena_alloc(arena, sizeof(*copy));
+    *copy = *state;
+    adopt(copy, histogram_side_copy(arena, &state->positive),
+          histogram_side_copy(arena, &state->negative));
+    return copy;
+}
+
+/* Adds, but where some field would become infinite: then nothing is changed and it returns false.
+ */
+static bool add_without_overflow(struct histogram_sum *sum, const struct histogram *histogram)
+{
+    struct histogram total = present_total(sum);
+    if (histogram_is_moderate(&total) && histogram_is_moderate(histogram)) {
+        add(sum, histogram);
+        return true;
+    }
+    struct histogram_sum_state *before = state_copy(sum->arena, sum->state);
+    add(sum, histogram);
+    total = present_total(sum);
+    if (!histogram_has_overflow(&total))
+        return true;
+    sum->state = before;
+    return false;
+}
+
+static void add_to_average(struct histogram_sum *sum, const struct histogram *histogram)
+{
+    double count = (double)(sum->count + 1);
+    if (!sum->incremental) {
+        if (add_without_overflow(sum, histogram))
+            return;
+        sum->incremental = true;
+        scale_state(sum->state, 1, count - 1);
+    }
+    scale_state(sum->state, (count - 1) / count, 1);
+    add(sum, histogram_divide(sum->arena, histogram, count));
+}
+
+enum err histogram_sum_add(struct histogram_sum *sum, const struct histogram *histogram)
+{
+    if (sum->count == 0) {
+        take_first(sum, histogram);
+    } else {
+        bool custom = histogram->schema == HISTOGRAM_SCHEMA_CUSTOM;
+        if (custom != (sum->state->total.schema == HISTOGRAM_SCHEMA_CUSTOM))
+            return ERR_INVALID;
+        if (sum->average)
+            add_to_average(sum, histogram);
+        else
+            add(sum, histogram);
+    }
+    sum->count++;
+    sum->reset_seen |= histogram->reset_hint == HISTOGRAM_RESET_YES;
+    sum->no_reset_seen |= histogram->reset_hint == HISTOGRAM_RESET_NO;
+    sum->reset_collision = sum->reset_seen && sum->no_reset_seen;
+    return ERR_NONE;
+}
+
+/* The compensation as a histogram of its own, to be added at the end. */
+static struct histogram present_compensation(const struct histogram_sum *sum)
+{
+    const struct histogram_sum_state *state = sum->state;
+    struct histogram lost = present_total(sum);
+    lost.count = state->count_lost;
+    lost.sum = state->sum_lost;
+    lost.zero_count = state->zero_count_lost;
+    lost.positive_buckets = state->positive.compensation;
+    lost.negative_buckets = state->negative.compensation;
+    return lost;
+}
+
+struct histogram *histogram_sum_finish(const struct histogram_sum *sum, struct arena *arena)
+{
+    ASSERT(sum->count > 0);
+    struct histogram total = present_total(sum);
+    struct histogram lost = present_compensation(sum);
+    bool divides = sum->average && !sum->incremental;
+    struct histogram *result = divides ? histogram_divide(arena, &total, (double)sum->count)
+                                       : histogram_copy_into(arena, &total);
+    if (sum->count == 1)
+        return result;
+    const struct histogram *rest =
+        divides ? histogram_divide(arena, &lost, (double)sum->count) : &lost;
+    enum err code = histogram_add(arena, result, rest, &result, NULL);
+    ASSERT(code == ERR_NONE);
+    return result;
+}

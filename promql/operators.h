@@ -112,6 +112,9 @@ struct operator* aggregate_values_new(struct evaluation *ev, const struct node *
 /* invariant.c: the child is evaluated at the first step; its rows hold at every step */
 struct operator*
     invariant_new(struct evaluation *ev, const struct node *node, struct operator* child);
+/* info.c: `shift` says at which time info series are looked for */
+struct operator* info_new(struct evaluation *ev, const struct node *call,
+                          const struct time_shift *shift, struct operator* child);
 /* label_functions.c */
 struct operator*
     label_replace_new(struct evaluation *ev, const struct node *call, struct operator* child);

@@ -230,6 +230,12 @@ static bool plan_span(struct evaluation *ev, const struct node *node, int64_t fi
             range_ms += ev->lookback_ms;
         return plan_selector_span(ev, selector, first_ms, last_ms, range_ms, span);
     }
+    if (node->kind == NODE_CALL && node->call.function->id == FUNCTION_INFO) {
+        if (!plan_info_shift(ev, node, &shift))
+            return false;
+        time_span_add(span, time_shift_apply(&shift, first_ms) - ev->lookback_ms + 1,
+                      time_shift_apply(&shift, last_ms));
+    }
     if (node->kind == NODE_SUBQUERY) {
         int64_t inner_ms;
         if (!plan_shift(ev, &node->subquery.shift, &shift) || !plan_range(ev, node, &inner_ms))

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "promql/functions.h"
 #include "promql/functions_range.h"
+#include "promql/plan_shift.h"
 
 #define CALL_SCALARS_MAX 10
 
@@ -157,6 +158,15 @@ static struct operator* plan_vector_function(struct plan *plan, const struct nod
     }
 }
 
+static struct operator* plan_info(struct plan *plan, const struct node *call)
+{
+    struct time_shift shift;
+    if (!plan_info_shift(plan->ev, call, &shift))
+        return NULL;
+    struct operator* child = plan_child(plan, call->children[0], plan->ordered);
+    return child == NULL ? NULL : info_new(plan->ev, call, &shift, child);
+}
+
 struct operator* plan_call(struct plan *plan, const struct node *call)
 {
     enum function_id id = call->call.function->id;
@@ -179,7 +189,7 @@ struct operator* plan_call(struct plan *plan, const struct node *call)
     case FUNCTION_HISTOGRAM_FRACTION:
         return plan_histogram(plan, call);
     case FUNCTION_INFO:
-        return plan_unsupported(plan, call, "info()");
+        return plan_info(plan, call);
     default:
         /* also start_timestamp() without such times, and functions of native histograms */
         return plan_vector_function(plan, call);

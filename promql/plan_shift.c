@@ -49,6 +49,35 @@ bool plan_subquery_step(struct evaluation *ev, const struct node *subquery, int6
     return true;
 }
 
+/* The shift of the first selector below a node. The offsets of subqueries around it are added, up
+ * to the first @, which makes those further out meaningless. */
+static bool plan_first_shift(struct evaluation *ev, const struct node *node, struct time_shift *out,
+                             bool *out_found)
+{
+    if (node->kind == NODE_VECTOR_SELECTOR) {
+        *out_found = true;
+        return plan_shift(ev, &node->selector.shift, out);
+    }
+    for (size_t i = 0; i < node->child_count && !*out_found; i++) {
+        if (node->children[i] != NULL && !plan_first_shift(ev, node->children[i], out, out_found))
+            return false;
+    }
+    if (!*out_found || out->is_fixed || node->kind != NODE_SUBQUERY)
+        return true;
+    int64_t inner_ms = out->offset_ms;
+    if (!plan_shift(ev, &node->subquery.shift, out))
+        return false;
+    out->offset_ms += inner_ms;
+    return true;
+}
+
+bool plan_info_shift(struct evaluation *ev, const struct node *call, struct time_shift *out)
+{
+    bool found = false;
+    *out = (struct time_shift){0};
+    return plan_first_shift(ev, call->children[0], out, &found);
+}
+
 bool plan_has_at(const struct node *node)
 {
     if (node->kind == NODE_VECTOR_SELECTOR && node->selector.shift.at != AT_NONE)

@@ -13,6 +13,10 @@ bool plan_shift(struct evaluation *ev, const struct node_shift *shift, struct ti
 bool plan_range(struct evaluation *ev, const struct node *node, int64_t *out_ms);
 bool plan_subquery_step(struct evaluation *ev, const struct node *subquery, int64_t *out_ms);
 
+/* When info series are looked for: when the first selector in the first argument of info() looks.
+ */
+bool plan_info_shift(struct evaluation *ev, const struct node *call, struct time_shift *out);
+
 /* Is there an @ anywhere below? */
 bool plan_has_at(const struct node *node);
 /* Is the value the same at every step, and is it worth computing it once? */

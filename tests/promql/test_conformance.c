@@ -25,7 +25,7 @@ static const struct pinned files[] = {
     {"fill-modifier.test", 46},
     {"functions.test", 326},
     {"histograms.test", 93},
-    {"info.test", 0},
+    {"info.test", 53},
     {"limit.test", 1},
     {"literals.test", 25},
     {"name_label_dropping.test", 30},

@@ -70,9 +70,29 @@ static bool answer_rows(struct evaluation *ev, struct operator* op, struct promq
     return true;
 }
 
+/* Copies of the histograms among samples, into the result; counts their cells beyond one each. */
+static const struct histogram *const *
+    answer_copy_histograms(struct evaluation *ev, const struct samples *samples, uint64_t *cells)
+{
+    uint64_t bytes = (uint64_t)samples->count * sizeof(*samples->histograms);
+    if (!evaluation_room(ev, bytes))
+        return NULL;
+    const struct histogram **copies = arena_zalloc(ev->result, bytes);
+    for (size_t i = 0; i < samples->count; i++) {
+        if (samples->histograms[i] == NULL)
+            continue;
+        copies[i] = evaluation_keep_histogram(ev, ev->result, samples->histograms[i]);
+        if (copies[i] == NULL)
+            return NULL;
+        *cells += histogram_cells(copies[i]) - 1;
+    }
+    return copies;
+}
+
 /* Samples within (start, end], copied; stale markers are gone already. */
 static bool answer_copy_points(struct evaluation *ev, const struct labels *labels,
-                               const struct samples *samples, struct promql_points *out)
+                               const struct samples *samples, struct promql_points *out,
+                               uint64_t *out_cells)
 {
     size_t count = samples->count;
     uint64_t bytes = (uint64_t)count * (sizeof(int64_t) + sizeof(double));
@@ -82,9 +102,16 @@ static bool answer_copy_points(struct evaluation *ev, const struct labels *label
     double *values = arena_alloc_array(ev->result, count, sizeof(*values));
     memcpy(timestamps_ms, samples->timestamps_ms, count * sizeof(*timestamps_ms));
     memcpy(values, samples->values, count * sizeof(*values));
+    uint64_t cells = count;
     *out = (struct promql_points){
         .labels = labels, .timestamps_ms = timestamps_ms, .values = values, .count = count};
-    ev->statistics.samples_total += count;
+    if (samples->histograms != NULL) {
+        out->histograms = answer_copy_histograms(ev, samples, &cells);
+        if (out->histograms == NULL || !evaluation_hold(ev, cells - count))
+            return false;
+    }
+    ev->statistics.samples_total += cells;
+    *out_cells = cells;
     return true;
 }
 
@@ -145,9 +172,10 @@ static bool answer_selector_points(struct evaluation *ev, const struct range_sou
         if (samples.count == 0)
             continue;
         struct promql_points points;
-        if (!answer_copy_points(ev, labels, &samples, &points))
+        uint64_t cells;
+        if (!answer_copy_points(ev, labels, &samples, &points, &cells))
             return false;
-        ev->statistics.samples_read += samples.count;
+        ev->statistics.samples_read += cells;
         vec_push(&list->items, points);
     }
     return ev->error == ERR_NONE;
@@ -164,16 +192,21 @@ static bool answer_subquery_points(struct evaluation *ev, const struct range_sou
         return ev->error == ERR_NONE;
     int64_t *timestamps_ms = evaluation_alloc(ev, steps.count, sizeof(*timestamps_ms));
     double *values = evaluation_column(ev, steps.count);
+    const struct histogram **histograms =
+        values == NULL ? NULL : evaluation_alloc(ev, steps.count, sizeof(*histograms));
     struct row row;
-    while (values != NULL && operator_next(source->inner, &row)) {
-        struct samples samples = {timestamps_ms, values, 0};
+    while (histograms != NULL && operator_next(source->inner, &row)) {
+        bool mixed = row_has_histograms(&row, steps.count);
+        struct samples samples = {timestamps_ms, values, mixed ? histograms : NULL, 0};
         BITMAP_FOR_EACH(row.present, steps.count, i)
         {
             timestamps_ms[samples.count] = steps_time(&steps, i);
+            histograms[samples.count] = row_histogram(&row, i);
             values[samples.count++] = row.values[i];
         }
         struct promql_points points;
-        if (samples.count > 0 && !answer_copy_points(ev, row.labels, &samples, &points))
+        uint64_t cells;
+        if (samples.count > 0 && !answer_copy_points(ev, row.labels, &samples, &points, &cells))
             return false;
         if (samples.count > 0)
             vec_push(&list->items, points);

@@ -3,8 +3,10 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/assert.h"
+#include "model/histogram_arithmetic.h"
 #include "model/symbols.h"
 
 #define TEXT_CANCELED "query was canceled in expression evaluation"
@@ -80,6 +82,40 @@ bool evaluation_row(struct evaluation *ev, size_t steps, struct row *out)
     uint64_t *present = values == NULL ? NULL : evaluation_bitmap(ev, steps);
     *out = (struct row){.values = values, .present = present};
     return present != NULL;
+}
+
+const struct histogram **evaluation_histograms(struct evaluation *ev, size_t steps)
+{
+    const struct histogram **histograms = evaluation_alloc(ev, steps, sizeof(*histograms));
+    if (histograms != NULL)
+        memset(histograms, 0, steps * sizeof(*histograms));
+    return histograms;
+}
+
+const struct histogram *evaluation_keep_histogram(struct evaluation *ev, struct arena *arena,
+                                                  const struct histogram *histogram)
+{
+    if (!evaluation_room(ev, histogram_size_bytes(histogram)))
+        return NULL;
+    return histogram_copy_into(arena, histogram);
+}
+
+uint64_t histogram_cells(const struct histogram *histogram)
+{
+    return (histogram_size_bytes(histogram) + 8) / 16;
+}
+
+uint64_t row_cells(const struct row *row, size_t steps)
+{
+    uint64_t cells = bitmap_count(row->present, steps);
+    if (LIKELY(row->histograms == NULL))
+        return cells;
+    BITMAP_FOR_EACH(row->present, steps, i)
+    {
+        if (row->histograms[i] != NULL)
+            cells += histogram_cells(row->histograms[i]) - 1;
+    }
+    return cells;
 }
 
 bool evaluation_hold(struct evaluation *ev, uint64_t cells)

@@ -103,10 +103,19 @@ double *evaluation_column(struct evaluation *ev, size_t steps) MUST_CHECK;
 uint64_t *evaluation_bitmap(struct evaluation *ev, size_t steps) MUST_CHECK; /* clear */
 /* A row of scratch: no labels, values undefined, present clear. */
 bool evaluation_row(struct evaluation *ev, size_t steps, struct row *out);
+/* An array for the histograms of a row, of NULLs. */
+const struct histogram **evaluation_histograms(struct evaluation *ev, size_t steps) MUST_CHECK;
+/* A deep copy in an arena of this evaluation; NULL when the limit is reached. */
+const struct histogram *evaluation_keep_histogram(struct evaluation *ev, struct arena *arena,
+                                                  const struct histogram *histogram) MUST_CHECK;
 
 /* Cells that come into being and go, as the reference counts them against max-samples. */
 bool evaluation_hold(struct evaluation *ev, uint64_t cells);
 void evaluation_drop(struct evaluation *ev, uint64_t cells);
+
+/* A float is one cell, a histogram as many as its size in the reference says. */
+uint64_t histogram_cells(const struct histogram *histogram);
+uint64_t row_cells(const struct row *row, size_t steps);
 
 /* A symbol that lives as long as the result. */
 uint32_t evaluation_symbol(struct evaluation *ev, struct slice text);

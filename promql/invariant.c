@@ -6,6 +6,7 @@ struct invariant {
     struct operator op;
     size_t column_steps;
     struct row row;
+    const struct histogram **histograms; /* as much room; made when there is a first one */
 };
 
 static bool invariant_start(struct operator* op)
@@ -15,10 +16,24 @@ static bool invariant_start(struct operator* op)
         if (!evaluation_row(op->ev, op->steps.count, &invariant->row))
             return false;
         invariant->column_steps = op->steps.count;
+        invariant->histograms = NULL;
     }
     struct promql_steps first = op->steps;
     first.count = 1;
     return operator_start(op->children[0], &first);
+}
+
+static bool invariant_repeat(struct invariant *invariant, const struct histogram *histogram)
+{
+    struct operator* op = &invariant->op;
+    if (invariant->histograms == NULL)
+        invariant->histograms = evaluation_histograms(op->ev, invariant->column_steps);
+    if (invariant->histograms == NULL)
+        return false;
+    for (size_t i = 0; i < op->steps.count; i++)
+        invariant->histograms[i] = histogram;
+    invariant->row.histograms = invariant->histograms;
+    return true;
 }
 
 static bool invariant_next(struct operator* op, struct row *out)
@@ -34,6 +49,10 @@ static bool invariant_next(struct operator* op, struct row *out)
     for (size_t i = 0; i < op->steps.count; i++)
         invariant->row.values[i] = row.values[0];
     bitmap_fill(invariant->row.present, op->steps.count);
+    invariant->row.histograms = NULL;
+    const struct histogram *histogram = row_histogram(&row, 0);
+    if (histogram != NULL && !invariant_repeat(invariant, histogram))
+        return false;
     *out = invariant->row;
     return true;
 }

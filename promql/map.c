@@ -1,10 +1,20 @@
 /* Functions that look at one value at a time: the rows of the child are changed in place. */
 #include "base/assert.h"
+#include "model/histogram_arithmetic.h"
 #include "promql/label_groups.h"
 #include "promql/operators.h"
 
+/* What becomes of histograms. */
+enum map_kind {
+    MAP_FLOATS,
+    MAP_ALL_TO_FLOATS, /* the kernel gives floats, whatever there was */
+    MAP_KEEPS,
+    MAP_NEGATES,
+};
+
 struct map {
     struct operator op; /* children: the vector, then the scalars */
+    enum map_kind kind;
     map_kernel kernel;
     struct map_input input;
     bool guarded;
@@ -24,12 +34,37 @@ static bool map_start(struct operator* op)
     return operator_start(op->children[0], &op->steps);
 }
 
+/* Functions of floats take histograms out. */
+static void map_histograms(struct map *map, struct row *row)
+{
+    size_t steps = map->op.steps.count;
+    switch (map->kind) {
+    case MAP_FLOATS:
+        row_drop_histograms(row, steps);
+        break;
+    case MAP_ALL_TO_FLOATS:
+        row->histograms = NULL;
+        break;
+    case MAP_KEEPS:
+        break;
+    case MAP_NEGATES:
+        BITMAP_FOR_EACH(row->present, steps, i)
+        {
+            if (row->histograms[i] != NULL)
+                row->histograms[i] = histogram_multiply(&map->op.made, row->histograms[i], -1);
+        }
+        break;
+    }
+}
+
 static bool map_next(struct operator* op, struct row *out)
 {
     struct map *map = (struct map *)op;
     struct evaluation *ev = op->ev;
     if (!operator_next(op->children[0], out))
         return false;
+    if (UNLIKELY(out->histograms != NULL))
+        map_histograms(map, out);
     map->kernel(out, &map->input);
     out->drop_name = true;
     if (ev->delayed_name_removal)
@@ -52,6 +87,15 @@ static const struct operator_methods map_methods = {
     .release = map_release,
 };
 
+static enum map_kind map_kind_of(map_kernel kernel)
+{
+    if (kernel == map_kernel_negate)
+        return MAP_NEGATES;
+    if (kernel == map_kernel_keep)
+        return MAP_KEEPS;
+    return kernel == map_kernel_of_time(FUNCTION_TIMESTAMP) ? MAP_ALL_TO_FLOATS : MAP_FLOATS;
+}
+
 struct operator* map_new(struct evaluation *ev, const struct node *node, map_kernel kernel,
                          struct operator* child, struct operator** scalars, size_t scalar_count)
 {
@@ -62,6 +106,7 @@ struct operator* map_new(struct evaluation *ev, const struct node *node, map_ker
     for (size_t i = 0; i < scalar_count; i++)
         map->op.children[1 + i] = scalars[i];
     map->kernel = kernel;
+    map->kind = map_kind_of(kernel);
     map->input.argument_count = scalar_count;
     label_guard_init(&map->guard, ev);
     bool drops_now = !ev->delayed_name_removal;

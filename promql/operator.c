@@ -12,6 +12,7 @@ void *operator_new(struct evaluation *ev, size_t size, const struct operator_met
     op->node = node;
     op->children = arena_zalloc_array(&ev->scratch, child_count, sizeof(struct operator*));
     op->child_count = child_count;
+    arena_init(&op->made, SIZE_MAX);
     op->next_of_plan = ev->operators;
     ev->operators = op;
     return op;
@@ -22,6 +23,7 @@ void operators_release(struct evaluation *ev)
     for (struct operator* op = ev->operators; op != NULL; op = op->next_of_plan) {
         if (op->methods->release != NULL)
             op->methods->release(op);
+        arena_release(&op->made);
     }
     ev->operators = NULL;
 }
@@ -65,6 +67,7 @@ bool operator_next(struct operator* op, struct row *out)
     struct evaluation *ev = op->ev;
     if (op->at_end)
         return false;
+    arena_reset(&op->made);
     if (!op->methods->next(op, out)) {
         op->at_end = true;
         operator_drop_children(op);
@@ -72,11 +75,11 @@ bool operator_next(struct operator* op, struct row *out)
     }
     if (ev->error != ERR_NONE)
         return false;
-    uint64_t cells = bitmap_count(out->present, op->steps.count);
+    uint64_t cells = row_cells(out, op->steps.count);
     op->cells += cells;
     op->cell_count += cells;
     op->row_count++;
-    return evaluation_hold(ev, cells) && evaluation_room(ev, 0) &&
+    return evaluation_hold(ev, cells) && evaluation_room(ev, op->made.used) &&
            evaluation_check(ev, op->steps.count);
 }
 

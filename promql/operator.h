@@ -57,6 +57,9 @@ struct operator
     uint64_t cell_count;
     bool at_end;
 
+    /* Where `next` makes the histograms of the row that it hands out; empty whenever it begins. */
+    struct arena made;
+
     struct operator* next_of_plan;
 };
 

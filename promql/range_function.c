@@ -33,6 +33,7 @@ struct range_function {
     struct selection selection;
     VEC(int64_t) inner_timestamps_ms;
     VEC(double) inner_values;
+    VEC(const struct histogram *) inner_histograms;
     VEC(int64_t) last_timestamps_ms; /* of the series before, whose windows are known */
     bool has_series;
     size_t column_steps;
@@ -177,6 +178,21 @@ static bool range_function_start(struct operator* op)
     return selection_start(&function->selection, first_ms - function->reach_ms + 1, last_ms);
 }
 
+/* The histograms of a row, side by side as its values are; NULL where there are none. */
+static const struct histogram *const *
+    range_function_inner_histograms(struct range_function *function, const struct row *row)
+{
+    size_t steps = function->source.inner->steps.count;
+    if (LIKELY(!row_has_histograms(row, steps)))
+        return NULL;
+    vec_reset(&function->inner_histograms);
+    BITMAP_FOR_EACH(row->present, steps, i)
+    {
+        vec_push(&function->inner_histograms, row->histograms[i]);
+    }
+    return function->inner_histograms.items;
+}
+
 /* The next row of a subquery as a series of samples. */
 static bool range_function_next_inner(struct range_function *function, struct samples *out)
 {
@@ -196,7 +212,12 @@ static bool range_function_next_inner(struct range_function *function, struct sa
     }
     function->row.labels = row.labels;
     function->row.drop_name = row.drop_name;
-    *out = (struct samples){function->inner_timestamps_ms.items, function->inner_values.items, len};
+    *out = (struct samples){
+        .timestamps_ms = function->inner_timestamps_ms.items,
+        .values = function->inner_values.items,
+        .histograms = range_function_inner_histograms(function, &row),
+        .count = len,
+    };
     return true;
 }
 
@@ -366,6 +387,7 @@ static void range_function_release(struct operator* op)
     label_guard_release(&function->guard);
     vec_release(&function->inner_timestamps_ms);
     vec_release(&function->inner_values);
+    vec_release(&function->inner_histograms);
     vec_release(&function->last_timestamps_ms);
 }
 

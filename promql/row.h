@@ -7,8 +7,14 @@
  * 1. Bits at and above the number of steps are clear.
  * 2. At any one step, the rows that are present have distinct label sets. Two rows may have the
  * same set at different steps (the sides of `or`, joins): whoever needs whole series merges them.
- * 3. values and present belong to the receiver until it asks for the next row: it may overwrite
- * them.
+ * 3. values, present and the array `histograms` belong to the receiver until it asks for the next
+ * row: it may overwrite them.
+ *
+ * Native histograms: `histograms` is NULL where all present steps are floats; else a present step
+ * is a float where its entry is NULL, and its value is undefined where it is not. Loops over values
+ * run over all slots all the same. A histogram is never changed; it belongs to whoever made it and
+ * is valid until the next row is asked for: who keeps it longer copies it (row_store does). All are
+ * taken as float histograms, whatever is_float says.
  */
 #pragma once
 
@@ -24,7 +30,7 @@ struct row {
     const struct labels *labels;
     double *values;
     uint64_t *present;
-    const struct histogram **histograms; /* NULL where all are floats */
+    const struct histogram **histograms; /* NULL where all are floats; see above */
     bool drop_name; /* its reserved labels go at the end of the query (delayed name removal) */
 };
 
@@ -117,6 +123,12 @@ static inline void bitmap_unset(uint64_t *bitmap, size_t index)
     bitmap[index / 64] &= ~(UINT64_C(1) << (index % 64));
 }
 
+/* The histogram at a present step; NULL for a float. */
+static inline const struct histogram *row_histogram(const struct row *row, size_t index)
+{
+    return row->histograms == NULL ? NULL : row->histograms[index];
+}
+
 /* for (each set bit): `index` runs over the bits of `bitmap` below `count`. */
 #define BITMAP_FOR_EACH(bitmap, count, index)                                                      \
     for (size_t word_##index = 0; word_##index < promql_bitmap_words(count); word_##index++)       \
@@ -124,3 +136,29 @@ static inline void bitmap_unset(uint64_t *bitmap, size_t index)
              rest_##index != 0 &&                                                                  \
              (index = word_##index * 64 + (size_t)__builtin_ctzll(rest_##index), true);            \
              rest_##index &= rest_##index - 1)
+
+/* Are there histograms among the present steps? */
+static inline bool row_has_histograms(const struct row *row, size_t count)
+{
+    if (row->histograms == NULL)
+        return false;
+    BITMAP_FOR_EACH(row->present, count, i)
+    {
+        if (row->histograms[i] != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* For what ignores histograms: their steps are taken out. */
+static inline void row_drop_histograms(struct row *row, size_t count)
+{
+    if (row->histograms == NULL)
+        return;
+    BITMAP_FOR_EACH(row->present, count, i)
+    {
+        if (row->histograms[i] != NULL)
+            bitmap_unset(row->present, i);
+    }
+    row->histograms = NULL;
+}

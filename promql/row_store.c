@@ -23,6 +23,36 @@ void row_store_clear(struct row_store *store, size_t step_count)
     vec_reset(&store->rows);
 }
 
+/* Copies of the histograms of present steps. One that stands at several steps in a row is copied
+ * once. */
+static bool row_store_copy_histograms(struct row_store *store, const struct row *row,
+                                      const struct histogram **out)
+{
+    const struct histogram *last = NULL, *copy = NULL;
+    BITMAP_FOR_EACH(row->present, store->step_count, i)
+    {
+        const struct histogram *histogram = row->histograms[i];
+        if (histogram != NULL && histogram != last) {
+            copy = evaluation_keep_histogram(store->ev, store->arena, histogram);
+            if (copy == NULL)
+                return false;
+            last = histogram;
+        }
+        out[i] = histogram == NULL ? NULL : copy;
+    }
+    return true;
+}
+
+/* Gives a kept row its array of histograms. */
+static bool row_store_add_histograms(struct row_store *store, struct row *kept)
+{
+    size_t bytes = store->step_count * sizeof(*kept->histograms);
+    if (!evaluation_room(store->ev, bytes))
+        return false;
+    kept->histograms = arena_zalloc(store->arena, bytes);
+    return true;
+}
+
 struct row *row_store_add(struct row_store *store, const struct row *row)
 {
     size_t value_bytes = store->step_count * sizeof(double);
@@ -36,6 +66,11 @@ struct row *row_store_add(struct row_store *store, const struct row *row)
     copy->present = (uint64_t *)(memory + sizeof(*row) + value_bytes);
     memcpy(copy->values, row->values, value_bytes);
     memcpy(copy->present, row->present, present_bytes);
+    copy->histograms = NULL;
+    if (UNLIKELY(row_has_histograms(row, store->step_count)) &&
+        (!row_store_add_histograms(store, copy) ||
+         !row_store_copy_histograms(store, row, copy->histograms)))
+        return NULL;
     vec_push(&store->rows, copy);
     return copy;
 }
@@ -61,6 +96,12 @@ bool row_store_merge(struct row_store *store, const struct row *row)
     {
         kept->values[i] = row->values[i];
     }
+    if (UNLIKELY(row->histograms != NULL) && kept->histograms == NULL &&
+        !row_store_add_histograms(store, kept))
+        return false;
+    if (UNLIKELY(row->histograms != NULL) &&
+        !row_store_copy_histograms(store, row, kept->histograms))
+        return false;
     bitmap_or(kept->present, row->present, store->step_count);
     kept->drop_name = kept->drop_name || row->drop_name;
     return true;

@@ -1,6 +1,7 @@
 /*
  * Rows that are kept: for operators that need all rows before they answer, and for the result.
- * Columns are copied into an arena, exactly as many bytes as the steps need.
+ * Columns are copied into an arena, exactly as many bytes as the steps need, and their histograms
+ * with them.
  *
  * Ownership: rows and columns are the arena's; the table is freed by row_store_release.
  */

@@ -1,6 +1,5 @@
 #include "promql/selection.h"
 
-#include "model/sample.h"
 #include "promql/scan.h"
 
 void selection_init(struct selection *selection, struct evaluation *ev, const struct node *selector,
@@ -17,6 +16,7 @@ void selection_release(struct selection *selection)
     vec_release(&selection->clean_timestamps_ms);
     vec_release(&selection->clean_values);
     vec_release(&selection->clean_start_timestamps_ms);
+    vec_release(&selection->clean_histograms);
 }
 
 static bool selection_select(struct selection *selection)
@@ -63,20 +63,6 @@ bool selection_start(struct selection *selection, int64_t min_ms, int64_t max_ms
     return selection_select(selection);
 }
 
-static bool selection_is_float(struct selection *selection)
-{
-    const struct sample_columns *columns = &selection->columns;
-    if (columns->histograms == NULL)
-        return true;
-    for (size_t i = 0; i < columns->count; i++) {
-        if (columns->histograms[i] != NULL)
-            return evaluation_fail(selection->ev, ERR_UNSUPPORTED,
-                                   "native histograms are not supported by this version of the "
-                                   "query engine");
-    }
-    return true;
-}
-
 bool selection_next(struct selection *selection, const struct labels **out_labels,
                     struct samples *out)
 {
@@ -92,38 +78,67 @@ bool selection_next(struct selection *selection, const struct labels **out_label
             return false;
         if (columns->count == 0)
             continue;
-        if (!selection_is_float(selection))
-            return false;
         *out_labels = entry->labels;
-        *out = (struct samples){columns->timestamps_ms, columns->values, columns->count,
-                                columns->start_timestamps_ms};
+        *out = (struct samples){
+            .timestamps_ms = columns->timestamps_ms,
+            .values = columns->values,
+            .histograms = columns->histograms,
+            .count = columns->count,
+            .start_timestamps_ms = columns->start_timestamps_ms,
+        };
         return true;
     }
     return false;
 }
 
+/* Are stale markers among them, perhaps, or nothing but floats where histograms might be? */
+static bool selection_is_clean(const struct samples *samples)
+{
+    if (LIKELY(samples->histograms == NULL))
+        return !scan_has_nan(samples->values, samples->count);
+    size_t floats = 0;
+    for (size_t i = 0; i < samples->count; i++) {
+        if (samples_is_stale(samples, i))
+            return false;
+        floats += samples->histograms[i] == NULL;
+    }
+    return floats < samples->count;
+}
+
 void selection_clean(struct selection *selection, struct samples *samples)
 {
-    if (!scan_has_nan(samples->values, samples->count))
+    if (selection_is_clean(samples))
         return;
     vec_reset(&selection->clean_timestamps_ms);
     vec_reset(&selection->clean_values);
+    vec_reset(&selection->clean_histograms);
     vec_reserve(&selection->clean_timestamps_ms, samples->count);
     vec_reserve(&selection->clean_values, samples->count);
     const int64_t *starts_ms = samples->start_timestamps_ms;
     if (starts_ms != NULL)
         vec_reserve(&selection->clean_start_timestamps_ms, samples->count);
-    size_t len = 0;
+    if (samples->histograms != NULL)
+        vec_reserve(&selection->clean_histograms, samples->count);
+    size_t len = 0, histograms = 0;
     for (size_t i = 0; i < samples->count; i++) {
-        if (sample_is_stale(samples->values[i]))
+        if (samples_is_stale(samples, i))
             continue;
         selection->clean_timestamps_ms.items[len] = samples->timestamps_ms[i];
         selection->clean_values.items[len] = samples->values[i];
         if (starts_ms != NULL)
             selection->clean_start_timestamps_ms.items[len] = starts_ms[i];
+        if (samples->histograms != NULL) {
+            selection->clean_histograms.items[len] = samples->histograms[i];
+            histograms += samples->histograms[i] != NULL;
+        }
         len++;
     }
-    *samples =
-        (struct samples){selection->clean_timestamps_ms.items, selection->clean_values.items, len,
-                         starts_ms == NULL ? NULL : selection->clean_start_timestamps_ms.items};
+    *samples = (struct samples){
+        .timestamps_ms = selection->clean_timestamps_ms.items,
+        .values = selection->clean_values.items,
+        .histograms = histograms == 0 ? NULL : selection->clean_histograms.items,
+        .count = len,
+        .start_timestamps_ms =
+            starts_ms == NULL ? NULL : selection->clean_start_timestamps_ms.items,
+    };
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/vec.h"
+#include "model/sample.h"
 #include "model/series_source.h"
 #include "promql/ast.h"
 #include "promql/evaluation.h"
@@ -30,15 +31,25 @@ struct selection {
     VEC(int64_t) clean_timestamps_ms;
     VEC(double) clean_values;
     VEC(int64_t) clean_start_timestamps_ms;
+    VEC(const struct histogram *) clean_histograms;
 };
 
-/* Samples of one series. */
+/* Samples of one series. With histograms: sample i is one where histograms[i] != NULL. */
 struct samples {
     const int64_t *timestamps_ms;
     const double *values;
+    const struct histogram *const *histograms; /* NULL where all are floats */
     size_t count;
     const int64_t *start_timestamps_ms; /* NULL where none is known; see struct sample_columns */
 };
+
+/* A stale marker is among floats a float; among histograms it is a histogram with such a sum. */
+static inline bool samples_is_stale(const struct samples *samples, size_t index)
+{
+    const struct histogram *histogram =
+        samples->histograms == NULL ? NULL : samples->histograms[index];
+    return sample_is_stale(histogram == NULL ? samples->values[index] : histogram->sum);
+}
 
 void selection_init(struct selection *selection, struct evaluation *ev, const struct node *selector,
                     bool sorted);
@@ -50,7 +61,8 @@ bool selection_start(struct selection *selection, int64_t min_ms, int64_t max_ms
  */
 bool selection_next(struct selection *selection, const struct labels **out_labels,
                     struct samples *out);
-/* Takes stale markers out; what is left may be none. */
+/* Takes stale markers out; what is left may be none. Where all histograms were, `histograms` becomes
+ * NULL. */
 void selection_clean(struct selection *selection, struct samples *samples);
 
 /* Do all series of the selector have one metric name, and nothing else that goes with it? Then

@@ -11,6 +11,7 @@ struct selector {
     enum selector_yield yield;
     size_t column_steps; /* what the row below has room for */
     struct row row;
+    const struct histogram **histograms; /* as much room; made when there is a first one */
 };
 
 static bool selector_start(struct operator* op)
@@ -20,6 +21,7 @@ static bool selector_start(struct operator* op)
         if (!evaluation_row(op->ev, op->steps.count, &selector->row))
             return false;
         selector->column_steps = op->steps.count;
+        selector->histograms = NULL;
     }
     int64_t first = time_shift_apply(&selector->shift, op->steps.start_ms);
     int64_t last = time_shift_apply(&selector->shift, steps_end(&op->steps));
@@ -52,13 +54,61 @@ static size_t selector_fill(struct selector *selector, const struct samples *sam
     return found;
 }
 
+/* The same for samples with histograms among them; those are lent out as they are. */
+static bool selector_fill_mixed(struct selector *selector, const struct samples *samples)
+{
+    const struct promql_steps *steps = &selector->op.steps;
+    struct evaluation *ev = selector->op.ev;
+    struct row *row = &selector->row;
+    struct sample_cursor cursor = {0};
+    bool times = selector->yield == SELECTOR_TIMES;
+    if (selector->histograms == NULL)
+        selector->histograms = evaluation_histograms(ev, selector->column_steps);
+    if (selector->histograms == NULL)
+        return false;
+    bitmap_clear(row->present, steps->count);
+    for (size_t i = 0; i < steps->count; i++) {
+        int64_t time_ms = time_shift_apply(&selector->shift, steps_time(steps, i));
+        size_t until = sample_cursor_move(&cursor, samples->timestamps_ms, samples->count, time_ms);
+        if (until == 0 || samples->timestamps_ms[until - 1] <= time_ms - ev->lookback_ms ||
+            samples_is_stale(samples, until - 1))
+            continue;
+        row->values[i] = times ? (double)samples->timestamps_ms[until - 1] / 1000
+                               : samples->values[until - 1];
+        selector->histograms[i] = samples->histograms[until - 1];
+        promql_bitmap_set(row->present, i);
+    }
+    row->histograms = selector->histograms;
+    return true;
+}
+
+/* The reference counts the size of histograms. */
+static bool selector_fill_any(struct selector *selector, const struct samples *samples,
+                              uint64_t *out_found)
+{
+    struct row *row = &selector->row;
+    row->histograms = NULL;
+    if (LIKELY(samples->histograms == NULL)) {
+        *out_found = selector_fill(selector, samples);
+        return true;
+    }
+    if (!selector_fill_mixed(selector, samples))
+        return false;
+    *out_found = row_cells(row, selector->op.steps.count);
+    if (selector->yield == SELECTOR_TIMES)
+        row->histograms = NULL;
+    return true;
+}
+
 static bool selector_next(struct operator* op, struct row *out)
 {
     struct selector *selector = (struct selector *)op;
     const struct labels *labels;
     struct samples samples;
     while (selection_next(&selector->selection, &labels, &samples)) {
-        size_t found = selector_fill(selector, &samples);
+        uint64_t found;
+        if (!selector_fill_any(selector, &samples, &found))
+            return false;
         if (found == 0)
             continue;
         op->ev->statistics.samples_total += found;

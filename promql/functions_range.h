@@ -2,6 +2,10 @@
  * Functions over range vectors. A kernel gets the samples of one series and the windows of all
  * steps and computes the whole column; it is asked once a series.
  *
+ * Kernels of floats know nothing of histograms. A series with histograms goes through
+ * range_mixed.c: floats go alone through the kernel of floats, histograms through a kernel of their
+ * own, which is asked window by window.
+ *
  * Thread-safety: kernels touch nothing but what they are given.
  */
 #pragma once
@@ -29,7 +33,23 @@ struct range_scratch {
     VEC(double) sampled;
     VEC(double) first;
     VEC(uint64_t) present;
+    /* of series with histograms: the floats among the samples, and for every sample how many
+     * floats, cells and resets or changes there are up to it */
+    VEC(int64_t) float_timestamps_ms;
+    VEC(double) float_values;
+    VEC(uint32_t) float_counts;
+    VEC(uint32_t) float_low;
+    VEC(uint32_t) float_high;
+    VEC(uint64_t) cells;
+    VEC(uint32_t) events;
+    struct arena steps_own; /* what ends with a step */
 };
+
+static inline void range_scratch_init(struct range_scratch *scratch)
+{
+    *scratch = (struct range_scratch){0};
+    arena_init(&scratch->steps_own, SIZE_MAX);
+}
 
 static inline void range_scratch_release(struct range_scratch *scratch)
 {
@@ -40,6 +60,14 @@ static inline void range_scratch_release(struct range_scratch *scratch)
     vec_release(&scratch->sampled);
     vec_release(&scratch->first);
     vec_release(&scratch->present);
+    vec_release(&scratch->float_timestamps_ms);
+    vec_release(&scratch->float_values);
+    vec_release(&scratch->float_counts);
+    vec_release(&scratch->float_low);
+    vec_release(&scratch->float_high);
+    vec_release(&scratch->cells);
+    vec_release(&scratch->events);
+    arena_release(&scratch->steps_own);
 }
 
 struct range_input {
@@ -56,6 +84,10 @@ struct range_input {
     /* out: `present` comes clear */
     double *values;
     uint64_t *present;
+    /* out, where samples.histograms is not NULL: as in a row, of NULLs at first */
+    const struct histogram **histograms;
+    struct arena *made; /* where new ones are made */
+    unsigned notes;     /* enum range_note of range_mixed.h, or'ed */
 };
 
 /* false when the evaluation has failed. */
@@ -110,6 +142,16 @@ static inline double range_seconds_of(const struct range_input *in)
 {
     return (double)(in->range_ms / 1000) + (double)(in->range_ms % 1000 * 1000000) / 1e9;
 }
+
+/* How far a line is drawn out beyond the first and the last of `count` samples; see
+ * functions_rate.c. */
+struct range_edges {
+    double to_start;
+    double to_end;
+    double sampled;
+};
+struct range_edges range_find_edges(const struct range_input *in, size_t step, uint32_t low,
+                                    uint32_t count);
 
 /* The number of samples in the window of a step; 0 = the step has no value. Counts the work; the
  * loop ends when the evaluation has to. */

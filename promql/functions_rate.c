@@ -24,13 +24,31 @@ static void rate_list_resets(struct range_input *in)
 /*
  * How far the line through the first and the last sample of a window is drawn out: to an edge when
  * the sample next to it is near; else by half the average distance, as the series is taken to begin
- * or end there. This depends on times alone and is kept for the series of the same times.
+ * or end there.
  */
+struct range_edges range_find_edges(const struct range_input *in, size_t step, uint32_t low,
+                                    uint32_t count)
+{
+    const int64_t *timestamps_ms = in->samples.timestamps_ms;
+    int64_t first_ms = timestamps_ms[low], last_ms = timestamps_ms[low + count - 1];
+    int64_t end_ms = time_shift_apply(in->shift, steps_time(in->steps, step));
+    double to_start = (double)(first_ms - (end_ms - in->range_ms)) / 1000;
+    double to_end = (double)(end_ms - last_ms) / 1000;
+    double sampled = (double)(last_ms - first_ms) / 1000;
+    double average = sampled / (double)(count - 1);
+    double threshold = average * 1.1;
+    return (struct range_edges){
+        .to_start = to_start >= threshold ? average / 2 : to_start,
+        .to_end = to_end >= threshold ? average / 2 : to_end,
+        .sampled = sampled,
+    };
+}
+
+/* This depends on times alone and is kept for the series of the same times. */
 static void rate_find_times(struct range_input *in)
 {
     struct range_scratch *scratch = in->scratch;
     size_t steps = in->steps->count;
-    const int64_t *timestamps_ms = in->samples.timestamps_ms;
     vec_reset(&scratch->present);
     vec_reserve(&scratch->present, promql_bitmap_words(steps));
     vec_reserve(&scratch->to_start, steps);
@@ -44,16 +62,10 @@ static void rate_find_times(struct range_input *in)
         scratch->sampled.items[i] = scratch->to_start.items[i] = scratch->to_end.items[i] = 1;
         if (count < 2)
             continue;
-        int64_t first_ms = timestamps_ms[low], last_ms = timestamps_ms[low + count - 1];
-        int64_t end_ms = time_shift_apply(in->shift, steps_time(in->steps, i));
-        double to_start = (double)(first_ms - (end_ms - in->range_ms)) / 1000;
-        double to_end = (double)(end_ms - last_ms) / 1000;
-        double sampled = (double)(last_ms - first_ms) / 1000;
-        double average = sampled / (double)(count - 1);
-        double threshold = average * 1.1;
-        scratch->sampled.items[i] = sampled;
-        scratch->to_start.items[i] = to_start >= threshold ? average / 2 : to_start;
-        scratch->to_end.items[i] = to_end >= threshold ? average / 2 : to_end;
+        struct range_edges edges = range_find_edges(in, i, low, count);
+        scratch->sampled.items[i] = edges.sampled;
+        scratch->to_start.items[i] = edges.to_start;
+        scratch->to_end.items[i] = edges.to_end;
         promql_bitmap_set(scratch->present.items, i);
     }
 }

@@ -10,6 +10,7 @@
 #include "promql/functions_range.h"
 #include "promql/label_groups.h"
 #include "promql/operators.h"
+#include "promql/range_mixed.h"
 
 /* Beyond this a subquery has more steps than any memory limit allows. */
 #define INNER_STEPS_MAX ((int64_t)1 << 31)
@@ -38,6 +39,7 @@ struct range_function {
     bool has_series;
     size_t column_steps;
     struct row row;
+    const struct histogram **histograms; /* as much room; made when there is a first one */
     struct range_input input;
     struct window_counts counts;
     struct range_scratch scratch;
@@ -123,6 +125,7 @@ static bool range_function_reserve(struct range_function *function)
     if (windows->high == NULL || !evaluation_row(ev, steps, &function->row))
         return false;
     function->column_steps = steps;
+    function->histograms = NULL;
     return true;
 }
 
@@ -180,7 +183,7 @@ static bool range_function_start(struct operator* op)
 
 /* The histograms of a row, side by side as its values are; NULL where there are none. */
 static const struct histogram *const *
-    range_function_inner_histograms(struct range_function *function, const struct row *row)
+range_function_inner_histograms(struct range_function *function, const struct row *row)
 {
     size_t steps = function->source.inner->steps.count;
     if (LIKELY(!row_has_histograms(row, steps)))
@@ -250,6 +253,33 @@ static void range_function_count_windows(struct range_function *function)
     function->counts = counts;
 }
 
+/* The same for samples with histograms, which count as much as they are large. */
+static void range_function_count_cells(struct range_function *function)
+{
+    const struct windows *windows = &function->input.windows;
+    const struct samples *samples = &function->input.samples;
+    struct window_counts counts = {0};
+    uint32_t seen = 0;
+    bool refetch = !function->source.shift.is_fixed;
+    vec_reset(&function->scratch.cells);
+    vec_push(&function->scratch.cells, 0);
+    for (size_t i = 0; i < samples->count; i++) {
+        const struct histogram *histogram = samples->histograms[i];
+        uint64_t cells = histogram == NULL ? 1 : histogram_cells(histogram);
+        vec_push(&function->scratch.cells, *vec_last(&function->scratch.cells) + cells);
+    }
+    const uint64_t *cells = function->scratch.cells.items;
+    for (size_t i = 0; i < function->op.steps.count; i++) {
+        uint32_t low = windows->low[i], high = windows->high[i];
+        counts.total += cells[high] - cells[low];
+        counts.largest = MAX(counts.largest, cells[high] - cells[low]);
+        if (i == 0 || refetch)
+            counts.read += cells[high] - cells[MIN(high, MAX(low, seen))];
+        seen = high;
+    }
+    function->counts = counts;
+}
+
 static bool range_function_count(struct range_function *function)
 {
     struct evaluation *ev = function->op.ev;
@@ -271,9 +301,11 @@ static bool is_counter_name(struct slice name)
 
 static void range_function_check_counter(struct range_function *function)
 {
+    struct evaluation *ev = function->op.ev;
     if (function->id != FUNCTION_RATE && function->id != FUNCTION_INCREASE)
         return;
-    struct evaluation *ev = function->op.ev;
+    if (!row_has_floats(&function->row, function->op.steps.count))
+        return;
     uint32_t symbol = labels_value(function->row.labels, ev->reserved.name);
     if (symbol == SYMBOL_EMPTY || symbol == function->checked_name)
         return;
@@ -314,7 +346,7 @@ static void range_function_find_windows(struct range_function *function,
     const struct range_source *source = &function->source;
     size_t count = samples->count, bytes = count * sizeof(*samples->timestamps_ms);
     const int64_t *last = function->last_timestamps_ms.items;
-    input->same_times = count == function->last_timestamps_ms.len &&
+    input->same_times = samples->histograms == NULL && count == function->last_timestamps_ms.len &&
                         samples->timestamps_ms[0] == last[0] &&
                         memcmp(samples->timestamps_ms, last, bytes) == 0;
     if (input->same_times)
@@ -325,11 +357,36 @@ static void range_function_find_windows(struct range_function *function,
     function->last_timestamps_ms.len = count;
     windows_find(&input->windows, samples->timestamps_ms, count, &function->op.steps,
                  &function->reach_shift, function->reach_ms);
-    range_function_count_windows(function);
+    if (UNLIKELY(samples->histograms != NULL))
+        range_function_count_cells(function);
+    else
+        range_function_count_windows(function);
     if (source->extension == SELECTOR_ANCHORED &&
         (function->id == FUNCTION_CHANGES || function->id == FUNCTION_RESETS))
         windows_anchor(&input->windows, samples->timestamps_ms, count, &function->op.steps,
                        &source->shift, source->range_ms);
+}
+
+/* With histograms. What is kept about windows and times from series to series is void then. */
+static bool range_function_compute_mixed(struct range_function *function)
+{
+    struct evaluation *ev = function->op.ev;
+    struct range_input *input = &function->input;
+    if (function->histograms == NULL)
+        function->histograms = evaluation_histograms(ev, function->column_steps);
+    if (function->histograms == NULL)
+        return false;
+    memset(function->histograms, 0, function->op.steps.count * sizeof(*function->histograms));
+    input->histograms = function->row.histograms = function->histograms;
+    input->made = &function->op.made;
+    input->notes = 0;
+    vec_reset(&function->last_timestamps_ms);
+    if (!range_mixed(input, function->id, function->kernel))
+        return false;
+    if (input->notes != 0)
+        range_mixed_annotate(ev, input->notes, function->row.labels,
+                             node_unwrap(function->op.node->children[0])->start);
+    return true;
 }
 
 static bool range_function_compute(struct range_function *function, const struct samples *samples)
@@ -340,7 +397,12 @@ static bool range_function_compute(struct range_function *function, const struct
     input->present = function->row.present;
     range_function_find_windows(function, samples);
     bitmap_clear(input->present, function->op.steps.count);
-    return range_function_count(function) && function->kernel(input);
+    function->row.histograms = NULL;
+    if (!range_function_count(function))
+        return false;
+    if (UNLIKELY(samples->histograms != NULL))
+        return range_function_compute_mixed(function);
+    return function->kernel(input);
 }
 
 /* The name goes, unless the function picks one sample as it is. */
@@ -418,6 +480,7 @@ struct operator* range_function_new(struct evaluation *ev, const struct node *ca
         function->id == FUNCTION_LAST_OVER_TIME || function->id == FUNCTION_FIRST_OVER_TIME;
     function->source = *source;
     range_source_reach(ev, source, &function->reach_shift, &function->reach_ms);
+    range_scratch_init(&function->scratch);
     selection_init(&function->selection, ev, source->selector, source->sorted);
     label_guard_init(&function->guard, ev);
     function->input = (struct range_input){.ev = ev,

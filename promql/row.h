@@ -150,6 +150,18 @@ static inline bool row_has_histograms(const struct row *row, size_t count)
     return false;
 }
 
+static inline bool row_has_floats(const struct row *row, size_t count)
+{
+    if (row->histograms == NULL)
+        return bitmap_any(row->present, count);
+    BITMAP_FOR_EACH(row->present, count, i)
+    {
+        if (row->histograms[i] == NULL)
+            return true;
+    }
+    return false;
+}
+
 /* For what ignores histograms: their steps are taken out. */
 static inline void row_drop_histograms(struct row *row, size_t count)
 {

@@ -147,7 +147,8 @@ static bool answer_extend(struct evaluation *ev, const struct range_source *sour
     memcpy(values + 1, samples->values + edges.from, count * sizeof(*values));
     timestamps_ms[count + 1] = range.end_ms;
     values[count + 1] = edges.right;
-    *samples = (struct samples){timestamps_ms, values, count + 2, NULL};
+    *samples = (struct samples){
+        .timestamps_ms = timestamps_ms, .values = values, .count = count + 2};
     return true;
 }
 

@@ -6,9 +6,8 @@
 #include "api/point_text.h"
 #include "base/assert.h"
 #include "base/float_text.h"
+#include "model/histogram_buckets.h"
 #include "model/timestamp.h"
-
-#include <math.h>
 
 /* Label texts are escaped as far as JSON needs it, not for HTML as all other strings. */
 void json_labels(struct json_writer *json, const struct labels *labels)
@@ -30,75 +29,20 @@ static void json_float(struct json_writer *json, double value)
     json_raw(json, slice_from(text, len + 2));
 }
 
-/* The inclusiveness of a bucket's bounds: 0 (a,b], 1 [a,b), 2 (a,b), 3 [a,b]. */
-static void json_bucket(struct json_writer *json, int rule, double lower, double upper,
-                        double count, bool *opened)
+/* [rule,"lower","upper","count"]: rule 0 is (a,b], 1 [a,b), 2 (a,b), 3 [a,b]. */
+static void json_bucket(struct json_writer *json, const struct histogram_bucket *bucket)
 {
-    if (count == 0)
-        return;
-    if (!*opened) {
-        json_key(json, "buckets");
-        json_array_begin(json);
-        *opened = true;
-    }
+    int rule = bucket->lower_inclusive ? (bucket->upper_inclusive ? 3 : 1)
+                                       : (bucket->upper_inclusive ? 0 : 2);
     json_array_begin(json);
     json_int(json, rule);
-    json_float(json, lower);
-    json_float(json, upper);
-    json_float(json, count);
+    json_float(json, bucket->lower);
+    json_float(json, bucket->upper);
+    json_float(json, bucket->count);
     json_array_end(json);
 }
 
-/* Upper bound of the exponential bucket `index`: 2^(index / 2^schema). */
-static double histogram_bound(const struct histogram *histogram, int64_t index)
-{
-    if (histogram->schema == HISTOGRAM_SCHEMA_CUSTOM) {
-        if (index < 0)
-            return -INFINITY;
-        return (uint64_t)index < histogram->custom_bound_count ? histogram->custom_bounds[index]
-                                                               : INFINITY;
-    }
-    return exp2(ldexp((double)index, -histogram->schema));
-}
-
-static void json_negative_buckets(struct json_writer *json, const struct histogram *histogram,
-                                  bool *opened)
-{
-    /* from the largest index down, so that bounds ascend */
-    int64_t index = 0;
-    for (uint32_t s = 0; s < histogram->negative_span_count; s++)
-        index += histogram->negative_spans[s].offset + (int64_t)histogram->negative_spans[s].length;
-    uint32_t bucket = histogram->negative_bucket_count;
-    for (uint32_t s = histogram->negative_span_count; s-- > 0;) {
-        for (uint32_t i = histogram->negative_spans[s].length; i-- > 0 && bucket > 0;) {
-            index--;
-            json_bucket(json, 1, -histogram_bound(histogram, index),
-                        -histogram_bound(histogram, index - 1),
-                        histogram->negative_buckets[--bucket], opened);
-        }
-        index -= histogram->negative_spans[s].offset;
-    }
-}
-
-static void json_positive_buckets(struct json_writer *json, const struct histogram *histogram,
-                                  bool *opened)
-{
-    bool custom = histogram->schema == HISTOGRAM_SCHEMA_CUSTOM;
-    int64_t index = 0;
-    uint32_t bucket = 0;
-    for (uint32_t s = 0; s < histogram->positive_span_count; s++) {
-        index += histogram->positive_spans[s].offset;
-        for (uint32_t i = 0; i < histogram->positive_spans[s].length; i++, index++) {
-            if (bucket >= histogram->positive_bucket_count)
-                return;
-            double lower = histogram_bound(histogram, index - 1);
-            double upper = histogram_bound(histogram, index);
-            int rule = custom && index == 0 ? 3 : 0;
-            json_bucket(json, rule, lower, upper, histogram->positive_buckets[bucket++], opened);
-        }
-    }
-}
-
+/* Empty buckets are not shown, nor is an empty list of them. */
 static void json_histogram(struct json_writer *json, const struct histogram *histogram)
 {
     json_object_begin(json);
@@ -107,10 +51,19 @@ static void json_histogram(struct json_writer *json, const struct histogram *his
     json_key(json, "sum");
     json_float(json, histogram->sum);
     bool opened = false;
-    json_negative_buckets(json, histogram, &opened);
-    json_bucket(json, 3, -histogram->zero_threshold, histogram->zero_threshold,
-                histogram->zero_count, &opened);
-    json_positive_buckets(json, histogram, &opened);
+    struct histogram_buckets buckets;
+    struct histogram_bucket bucket;
+    histogram_buckets_init(&buckets, histogram, HISTOGRAM_ASCENDING);
+    while (histogram_buckets_next(&buckets, &bucket)) {
+        if (bucket.count == 0)
+            continue;
+        if (!opened) {
+            json_key(json, "buckets");
+            json_array_begin(json);
+            opened = true;
+        }
+        json_bucket(json, &bucket);
+    }
     if (opened)
         json_array_end(json);
     json_object_end(json);

@@ -130,6 +130,9 @@ static bool answer_extend(struct evaluation *ev, const struct range_source *sour
 {
     struct extended_range range = {.is_smoothed = source->extension == SELECTOR_SMOOTHED};
     struct extended_edges edges;
+    if (samples->histograms != NULL)
+        return evaluation_fail(ev, ERR_EXECUTION, "%s modifier is not supported with histograms",
+                               range.is_smoothed ? "smoothed" : "anchored");
     range.end_ms = time_shift_apply(&source->shift, ev->query->start_ms);
     range.start_ms = range.end_ms - source->range_ms;
     if (!extended_edges_find(&edges, &range, samples, 0, samples->count)) {
@@ -198,7 +201,8 @@ static bool answer_subquery_points(struct evaluation *ev, const struct range_sou
     struct row row;
     while (histograms != NULL && operator_next(source->inner, &row)) {
         bool mixed = row_has_histograms(&row, steps.count);
-        struct samples samples = {timestamps_ms, values, mixed ? histograms : NULL, 0};
+        struct samples samples = {
+            .timestamps_ms = timestamps_ms, .values = values, .histograms = mixed ? histograms : NULL};
         BITMAP_FOR_EACH(row.present, steps.count, i)
         {
             timestamps_ms[samples.count] = steps_time(&steps, i);

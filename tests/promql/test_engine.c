@@ -28,8 +28,8 @@ static void load(const char *text)
     struct fake_series *series = fake_source_series(fake, line.labels);
     for (size_t i = 0; i < line.values.len; i++) {
         const struct series_value *value = &line.values.items[i];
-        if (value->is_histogram)
-            fake_series_add_histogram(series, (int64_t)i * STEP_MS);
+        if (value->histogram != NULL)
+            fake_series_add_histogram(series, (int64_t)i * STEP_MS, value->histogram);
         else if (!value->is_omitted)
             fake_series_add(series, (int64_t)i * STEP_MS, value->value);
     }

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "model/histogram_arithmetic.h"
 #include "model/sample.h"
 #include "model/symbols.h"
 
@@ -11,8 +12,6 @@ struct fake_view {
     struct series_view view;
     struct fake_source *fake;
 };
-
-static const struct histogram some_histogram = {.is_float = true};
 
 void fake_source_clear(struct fake_source *fake)
 {
@@ -22,7 +21,8 @@ void fake_source_clear(struct fake_source *fake)
         labels_unref(series->labels);
         vec_release(&series->timestamps_ms);
         vec_release(&series->values);
-        vec_release(&series->is_histogram);
+        vec_release(&series->histograms);
+        arena_release(&series->arena);
         vec_release(&series->start_timestamps_ms);
         mem_free(series);
     }
@@ -46,24 +46,26 @@ struct fake_series *fake_source_series(struct fake_source *fake, const struct la
     }
     struct fake_series *series = mem_zalloc(sizeof(*series));
     series->labels = labels_copy(labels);
+    arena_init(&series->arena, SIZE_MAX);
     vec_push(&fake->series, series);
     return series;
 }
 
 static void fake_series_put(struct fake_series *series, int64_t timestamp_ms, double value,
-                            bool is_histogram)
+                            struct histogram *histogram)
 {
     size_t len = series->timestamps_ms.len;
+    series->has_histograms |= histogram != NULL;
     if (len > 0 && series->timestamps_ms.items[len - 1] == timestamp_ms) {
         series->values.items[len - 1] = value;
-        series->is_histogram.items[len - 1] = is_histogram;
+        series->histograms.items[len - 1] = histogram;
         series->start_timestamps_ms.items[len - 1] = 0;
         return;
     }
     ASSERT(len == 0 || series->timestamps_ms.items[len - 1] < timestamp_ms);
     vec_push(&series->timestamps_ms, timestamp_ms);
     vec_push(&series->values, value);
-    vec_push(&series->is_histogram, is_histogram);
+    vec_push(&series->histograms, histogram);
     vec_push(&series->start_timestamps_ms, 0);
 }
 
@@ -75,15 +77,48 @@ void fake_series_set_start(struct fake_series *series, int64_t start_ms)
     series->has_start_timestamps |= start_ms != 0;
 }
 
-void fake_series_add(struct fake_series *series, int64_t timestamp_ms, double value)
+static struct histogram *fake_last_histogram(const struct fake_series *series)
 {
-    fake_series_put(series, timestamp_ms, value, false);
+    size_t len = series->histograms.len;
+    return len == 0 ? NULL : series->histograms.items[len - 1];
 }
 
-void fake_series_add_histogram(struct fake_series *series, int64_t timestamp_ms)
+void fake_series_add(struct fake_series *series, int64_t timestamp_ms, double value)
 {
-    series->has_histograms = true;
-    fake_series_put(series, timestamp_ms, 0, true);
+    struct histogram *stale = NULL;
+    if (sample_is_stale(value) && fake_last_histogram(series) != NULL) {
+        stale = arena_zalloc(&series->arena, sizeof(*stale));
+        *stale = (struct histogram){.is_float = true, .sum = value};
+    }
+    fake_series_put(series, timestamp_ms, value, stale);
+}
+
+/* What storage makes of the hint of a counter: whether it goes on is seen from the values. */
+static enum histogram_reset_hint fake_hint(const struct histogram *now,
+                                           const struct histogram *before)
+{
+    struct histogram unhinted = *now;
+    unhinted.reset_hint = HISTOGRAM_RESET_UNKNOWN;
+    if (now->reset_hint == HISTOGRAM_RESET_GAUGE)
+        return HISTOGRAM_RESET_GAUGE;
+    if (now->reset_hint == HISTOGRAM_RESET_YES || before == NULL || sample_is_stale(before->sum) ||
+        before->reset_hint == HISTOGRAM_RESET_GAUGE || before->schema != now->schema ||
+        before->zero_threshold != now->zero_threshold ||
+        before->custom_bound_count != now->custom_bound_count)
+        return HISTOGRAM_RESET_UNKNOWN;
+    for (uint32_t i = 0; i < now->custom_bound_count; i++) {
+        if (now->custom_bounds[i] != before->custom_bounds[i])
+            return HISTOGRAM_RESET_UNKNOWN;
+    }
+    return histogram_is_reset(&unhinted, before) ? HISTOGRAM_RESET_UNKNOWN : HISTOGRAM_RESET_NO;
+}
+
+void fake_series_add_histogram(struct fake_series *series, int64_t timestamp_ms,
+                               const struct histogram *histogram)
+{
+    struct histogram *copy = histogram_copy_into(&series->arena, histogram);
+    copy->reset_hint = fake_hint(copy, fake_last_histogram(series));
+    fake_series_put(series, timestamp_ms, 0, copy);
 }
 
 static bool fake_matches(const struct labels *labels, const struct series_query *query)
@@ -150,8 +185,8 @@ static enum err fake_read(struct series_view *view, const struct series_entry *e
     vec_reset(&out->histogram_memory);
     bool any = false;
     for (size_t i = from; i < until; i++) {
-        any |= series->is_histogram.items[i];
-        vec_push(&out->histogram_memory, series->is_histogram.items[i] ? &some_histogram : NULL);
+        any |= series->histograms.items[i] != NULL;
+        vec_push(&out->histogram_memory, series->histograms.items[i]);
     }
     if (any)
         out->histograms = out->histogram_memory.items;

@@ -17,8 +17,9 @@ struct fake_series {
     struct labels *labels;
     VEC(int64_t) timestamps_ms;
     VEC(double) values;
-    VEC(bool) is_histogram; /* the value then stands for a native histogram */
+    VEC(struct histogram *) histograms; /* NULL for floats */
     bool has_histograms;
+    struct arena arena; /* of histograms */
     VEC(int64_t) start_timestamps_ms; /* 0 = not known */
     bool has_start_timestamps;
 };
@@ -40,4 +41,7 @@ struct fake_series *fake_source_series(struct fake_source *fake, const struct la
 void fake_series_add(struct fake_series *series, int64_t timestamp_ms, double value);
 /* Since when the last sample counts. */
 void fake_series_set_start(struct fake_series *series, int64_t start_ms);
-void fake_series_add_histogram(struct fake_series *series, int64_t timestamp_ms);
+/* A copy is kept, with the reset hint that storage gives it. A stale marker behind a histogram becomes
+ * one. */
+void fake_series_add_histogram(struct fake_series *series, int64_t timestamp_ms,
+                               const struct histogram *histogram);

@@ -1,7 +1,5 @@
 #include "tests/support/promql_script.h"
 
-#include <float.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +8,14 @@
 #include "base/codec.h"
 #include "base/regex.h"
 #include "model/duration.h"
+#include "model/histogram_arithmetic.h"
 #include "model/sample.h"
 #include "tests/support/fake_source.h"
+#include "tests/support/nhcb_notation.h"
 #include "tests/support/series_notation.h"
+#include "tests/support/value_agreement.h"
 #include "tests/support/start_notation.h"
 
-#define EPSILON 1e-6
 #define MINUTE_MS 60000
 
 enum expect_kind {
@@ -74,16 +74,11 @@ PRINTF_LIKE(2, 3) static bool script_miss(struct script *script, const char *for
     return false;
 }
 
-static bool almost_equal(double a, double b)
+static const struct histogram *row_histogram(const struct promql_row *row, size_t step)
 {
-    if (sample_is_stale(a) || sample_is_stale(b))
-        return sample_is_stale(a) && sample_is_stale(b);
-    if ((isnan(a) && isnan(b)) || a == b)
-        return true;
-    double sum = fabs(a) + fabs(b), difference = fabs(a - b);
-    if (a == 0 || b == 0 || sum < DBL_MIN)
-        return difference < EPSILON * DBL_MIN;
-    return difference / fmin(sum, DBL_MAX) < EPSILON;
+    return row->histograms == NULL || !promql_bitmap_get(row->present, step)
+               ? NULL
+               : row->histograms[step];
 }
 
 /* The word in front; the rest stays without blanks. */
@@ -121,7 +116,7 @@ static void script_split(struct script *script, struct slice text)
 }
 
 static void script_load_line(struct script *script, struct slice text, int64_t gap_ms,
-                             const struct start_line *starts)
+                             const struct start_line *starts, struct nhcb_collection *classic)
 {
     struct series_line line;
     if (!series_line_parse(text, &line)) {
@@ -135,18 +130,21 @@ static void script_load_line(struct script *script, struct slice text, int64_t g
         const struct series_value *value = &line.values.items[i];
         if (value->is_omitted)
             continue;
-        if (value->is_histogram)
-            fake_series_add_histogram(series, (int64_t)i * gap_ms);
+        if (value->histogram != NULL)
+            fake_series_add_histogram(series, (int64_t)i * gap_ms, value->histogram);
         else
             fake_series_add(series, (int64_t)i * gap_ms, value->value);
+        if (classic != NULL && value->histogram == NULL)
+            nhcb_collection_add(classic, line.labels, (int64_t)i * gap_ms, value->value);
         if (i < starts->items.len && !starts->items.items[i].is_omitted)
             fake_series_set_start(series, (int64_t)i * gap_ms + starts->items.items[i].offset_ms);
     }
     series_line_release(&line);
 }
 
-static void script_load(struct script *script, struct slice rest)
+static void script_load(struct script *script, struct slice rest, bool with_nhcb)
 {
+    struct nhcb_collection CLEANUP(nhcb_collection_release) classic = {0};
     int64_t gap_ms = 0;
     struct start_line CLEANUP(start_line_release) starts = {0};
     if (!take_duration(&rest, &gap_ms))
@@ -161,9 +159,10 @@ static void script_load(struct script *script, struct slice rest)
                 printf("%s:%zu: bad start timestamps\n", script->name, script->at + 1);
             continue;
         }
-        script_load_line(script, line, gap_ms, &starts);
+        script_load_line(script, line, gap_ms, &starts, with_nhcb ? &classic : NULL);
         vec_reset(&starts.items);
     }
+    nhcb_collection_load(&classic, script->source);
 }
 
 /* The series in the result's text forms, for messages. */
@@ -187,18 +186,39 @@ static const struct series_line *eval_find(const struct eval *eval, const struct
     return NULL;
 }
 
+static bool script_miss_histogram(struct script *script, const char *name,
+                                  const struct histogram *expected,
+                                  const struct histogram *actual)
+{
+    struct buf texts[2];
+    const struct histogram *histograms[2] = {expected, actual};
+    for (size_t i = 0; i < 2; i++) {
+        buf_init(&texts[i], 4096);
+        if (histograms[i] == NULL)
+            buf_append_str(&texts[i], "no histogram");
+        else
+            histogram_print_notation(histograms[i], &texts[i]);
+    }
+    script_miss(script, "%s: expected %s, got %s", name, buf_cstr(&texts[0]), buf_cstr(&texts[1]));
+    buf_release(&texts[0]);
+    buf_release(&texts[1]);
+    return false;
+}
+
 static bool eval_is_expected(struct script *script, const struct labels *labels,
-                             const struct series_value *expected, bool present, double value)
+                             const struct series_value *expected, bool present, double value,
+                             const struct histogram *histogram)
 {
     char name[512];
     print_labels(labels, name, sizeof(name));
     bool wanted = expected != NULL && !expected->is_omitted;
-    if (wanted && expected->is_histogram)
-        return script_miss(script, "%s: a histogram is expected", name);
     if (wanted != present)
         return script_miss(script, wanted ? "%s: a value is missing" : "%s: a value too much",
                            name);
-    if (present && !almost_equal(expected->value, value))
+    if (present && (expected->histogram != NULL || histogram != NULL))
+        return histograms_agree(expected->histogram, histogram, expected->has_hint) ||
+               script_miss_histogram(script, name, expected->histogram, histogram);
+    if (present && !values_agree(expected->value, value))
         return script_miss(script, "%s: expected %.17g, got %.17g", name, expected->value, value);
     return true;
 }
@@ -224,7 +244,7 @@ static bool eval_check_rows(struct script *script, const struct eval *eval,
             const struct series_value *value =
                 step < line->values.len ? &line->values.items[step] : NULL;
             if (!eval_is_expected(script, row->labels, value, promql_bitmap_get(row->present, step),
-                                  row->values[step]))
+                                  row->values[step], row_histogram(row, step)))
                 return false;
         }
         seen++;
@@ -255,7 +275,9 @@ static bool eval_check_points(struct script *script, const struct eval *eval,
             int64_t time_ms = eval->start_ms + (int64_t)v * eval->step_ms;
             bool there = at < points->count && points->timestamps_ms[at] == time_ms;
             if (!eval_is_expected(script, points->labels, &line->values.items[v], there,
-                                  there ? points->values[at] : 0))
+                                  there ? points->values[at] : 0,
+                                  there && points->histograms != NULL ? points->histograms[at]
+                                                                      : NULL))
                 return false;
             at++;
         }
@@ -281,13 +303,13 @@ static bool eval_check_middle(struct script *script, const struct eval *eval,
             continue;
         size_t index;
         if (eval->is_scalar)
-            return almost_equal(eval->scalar, row->values[middle]) ||
+            return values_agree(eval->scalar, row->values[middle]) ||
                    script_miss(script, "range mode: got scalar %.17g", row->values[middle]);
         const struct series_line *line = eval_find(eval, row->labels, &index);
         if (line == NULL)
             return script_miss(script, "range mode: unexpected series");
         if (!eval_is_expected(script, row->labels, &line->values.items[0], true,
-                              row->values[middle]))
+                              row->values[middle], row_histogram(row, middle)))
             return false;
         found++;
     }
@@ -370,7 +392,7 @@ static bool eval_check_result(struct script *script, const struct eval *eval,
     case PROMQL_SCALAR:
         if (!eval->is_scalar)
             return script_miss(script, "a scalar was not expected");
-        return almost_equal(eval->scalar, result->rows[0].values[0]) ||
+        return values_agree(eval->scalar, result->rows[0].values[0]) ||
                script_miss(script, "expected %.17g, got %.17g", eval->scalar,
                            result->rows[0].values[0]);
     case PROMQL_STRING:
@@ -593,7 +615,7 @@ struct script_counts promql_script_run(const char *name, struct slice text,
         struct slice rest = script.lines.items[script.at];
         struct slice command = take_word(&rest);
         if (slice_has_prefix(command, SLICE("load"))) {
-            script_load(&script, rest);
+            script_load(&script, rest, slice_eq_str(command, "load_with_nhcb"));
         } else if (slice_has_prefix(command, SLICE("eval"))) {
             script_eval(&script, command, rest);
         } else {

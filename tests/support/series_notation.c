@@ -5,9 +5,11 @@
 
 #include "base/buf.h"
 #include "base/float_text.h"
+#include "model/histogram_arithmetic.h"
 #include "model/labels_builder.h"
 #include "model/sample.h"
 #include "promql/promql.h"
+#include "tests/support/histogram_notation.h"
 
 #define REPEAT_MAX 1000000
 
@@ -118,21 +120,34 @@ static bool value_parse(struct slice token, struct series_line *line)
 /* {{...}}, {{...}}x3, {{...}}+{{...}}x3: how many histograms, and where the text goes on. */
 static bool histogram_parse(struct slice *rest, struct series_line *line)
 {
-    size_t at = 0, times = 0;
-    do {
-        size_t end = slice_find(slice_from_index(*rest, at), SLICE("}}"));
-        if (end == SLICE_NONE)
+    struct notated_histogram base, step = {0};
+    size_t times = 0, until = 0;
+    char sign = 0;
+    if (!histogram_notation_take(rest, &line->arena, &base))
+        return false;
+    if (rest->len > 0 && (rest->ptr[0] == '+' || rest->ptr[0] == '-')) {
+        sign = rest->ptr[0];
+        *rest = slice_from_index(*rest, 1);
+        if (!histogram_notation_take(rest, &line->arena, &step))
             return false;
-        at += end + 2;
-    } while (at < rest->len && (rest->ptr[at] == '+' || rest->ptr[at] == '-'));
-    size_t until = at;
+    }
     while (until < rest->len && rest->ptr[until] != ' ' && rest->ptr[until] != '\t')
         until++;
-    if (until > at &&
-        (rest->ptr[at] != 'x' || !repeat_parse(slice_sub(*rest, at + 1, until - at - 1), &times)))
+    if (until > 0 &&
+        (rest->ptr[0] != 'x' || !repeat_parse(slice_sub(*rest, 1, until - 1), &times)))
         return false;
-    for (size_t i = 0; i <= times; i++)
-        vec_push(&line->values, (struct series_value){.is_histogram = true});
+    struct histogram *value = base.histogram;
+    bool has_hint = sign == 0 ? base.has_hint : step.has_hint;
+    for (size_t i = 0; i <= times; i++) {
+        vec_push(&line->values, (struct series_value){.histogram = value, .has_hint = has_hint});
+        enum err code = ERR_NONE;
+        if (sign == '+')
+            code = histogram_add(&line->arena, value, step.histogram, &value, NULL);
+        else if (sign == '-')
+            code = histogram_subtract(&line->arena, value, step.histogram, &value, NULL);
+        if (code != ERR_NONE)
+            return false;
+    }
     *rest = slice_from_index(*rest, until);
     return true;
 }
@@ -140,6 +155,7 @@ static bool histogram_parse(struct slice *rest, struct series_line *line)
 bool series_line_parse(struct slice text, struct series_line *out)
 {
     *out = (struct series_line){0};
+    arena_init(&out->arena, SIZE_MAX);
     size_t len = metric_length(text);
     if (!metric_parse(slice_sub(text, 0, len), &out->labels))
         return false;
@@ -169,4 +185,5 @@ void series_line_release(struct series_line *line)
     labels_unref(line->labels);
     line->labels = NULL;
     vec_release(&line->values);
+    arena_release(&line->arena);
 }

@@ -19,7 +19,7 @@ struct fake_series {
     VEC(double) values;
     VEC(struct histogram *) histograms; /* NULL for floats */
     bool has_histograms;
-    struct arena arena; /* of histograms */
+    struct arena arena;               /* of histograms */
     VEC(int64_t) start_timestamps_ms; /* 0 = not known */
     bool has_start_timestamps;
 };
@@ -41,7 +41,7 @@ struct fake_series *fake_source_series(struct fake_source *fake, const struct la
 void fake_series_add(struct fake_series *series, int64_t timestamp_ms, double value);
 /* Since when the last sample counts. */
 void fake_series_set_start(struct fake_series *series, int64_t start_ms);
-/* A copy is kept, with the reset hint that storage gives it. A stale marker behind a histogram becomes
- * one. */
+/* A copy is kept, with the reset hint that storage gives it. A stale marker behind a histogram
+ * becomes one. */
 void fake_series_add_histogram(struct fake_series *series, int64_t timestamp_ms,
                                const struct histogram *histogram);

@@ -111,8 +111,7 @@ static void set_buckets(struct notation *notation, const struct bucket_text *sid
     *bucket_count = side->count;
 }
 
-bool histogram_notation_take(struct slice *text, struct arena *arena,
-                             struct notated_histogram *out)
+bool histogram_notation_take(struct slice *text, struct arena *arena, struct notated_histogram *out)
 {
     size_t end = slice_find(*text, SLICE("}}"));
     if (!slice_has_prefix(*text, SLICE("{{")) || end == SLICE_NONE)

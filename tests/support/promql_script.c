@@ -13,8 +13,8 @@
 #include "tests/support/fake_source.h"
 #include "tests/support/nhcb_notation.h"
 #include "tests/support/series_notation.h"
-#include "tests/support/value_agreement.h"
 #include "tests/support/start_notation.h"
+#include "tests/support/value_agreement.h"
 
 #define MINUTE_MS 60000
 
@@ -187,8 +187,7 @@ static const struct series_line *eval_find(const struct eval *eval, const struct
 }
 
 static bool script_miss_histogram(struct script *script, const char *name,
-                                  const struct histogram *expected,
-                                  const struct histogram *actual)
+                                  const struct histogram *expected, const struct histogram *actual)
 {
     struct buf texts[2];
     const struct histogram *histograms[2] = {expected, actual};

@@ -133,8 +133,7 @@ static bool histogram_parse(struct slice *rest, struct series_line *line)
     }
     while (until < rest->len && rest->ptr[until] != ' ' && rest->ptr[until] != '\t')
         until++;
-    if (until > 0 &&
-        (rest->ptr[0] != 'x' || !repeat_parse(slice_sub(*rest, 1, until - 1), &times)))
+    if (until > 0 && (rest->ptr[0] != 'x' || !repeat_parse(slice_sub(*rest, 1, until - 1), &times)))
         return false;
     struct histogram *value = base.histogram;
     bool has_hint = sign == 0 ? base.has_hint : step.has_hint;

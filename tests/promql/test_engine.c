@@ -304,12 +304,55 @@ START_TEST(samples_are_counted_as_the_reference_counts_them)
 }
 END_TEST
 
-START_TEST(native_histograms_get_a_clear_refusal)
+START_TEST(histograms_and_floats_share_a_row)
 {
-    load("h {{count:1}}x5");
-    expect_failure("sum(h)", 0, 0, ERR_UNSUPPORTED,
-                   "native histograms are not supported by this version of the query engine");
-    ck_assert_uint_eq(fake->open_views, 0);
+    load("h {{count:1 sum:2}} 7 {{count:3 sum:4}}");
+    struct promql_result *result = range("h", 0, 2 * STEP_MS, STEP_MS);
+    ck_assert_uint_eq(result->row_count, 1);
+    const struct promql_row *row = &result->rows[0];
+    ck_assert_ptr_nonnull(row->histograms);
+    ck_assert_double_eq(row->histograms[0]->count, 1);
+    ck_assert_ptr_null(row->histograms[1]);
+    ck_assert_double_eq(row->values[1], 7);
+    ck_assert_double_eq(row->histograms[2]->sum, 4);
+    promql_result_free(result);
+    result = instant("h[1m]", 2 * STEP_MS);
+    ck_assert_uint_eq(result->points[0].count, 3);
+    ck_assert_ptr_null(result->points[0].histograms[1]);
+    ck_assert_double_eq(result->points[0].histograms[2]->count, 3);
+    promql_result_free(result);
+}
+END_TEST
+
+START_TEST(a_histogram_counts_as_many_samples_as_it_is_large)
+{
+    /* (168 + 8 + 4 * 8 + 8) / 16 */
+    load("h {{count:10 buckets:[1 2 3 4]}}x4");
+    struct promql_result *result = instant("h", 0);
+    ck_assert_uint_eq(result->statistics.samples_peak, 13);
+    ck_assert_uint_eq(result->statistics.samples_total, 13);
+    promql_result_free(result);
+    result = instant("h[1m]", 4 * STEP_MS);
+    ck_assert_uint_eq(result->statistics.samples_peak, 5 * 13);
+    promql_result_free(result);
+    use_engine(&(struct promql_engine_options){.samples_max = 60});
+    expect_failure("h", 4 * STEP_MS, STEP_MS, ERR_LIMIT, TEXT_SAMPLES);
+    result = instant("count_over_time(h[30s])", 4 * STEP_MS);
+    ck_assert_uint_eq(result->statistics.samples_peak, 39);
+    promql_result_free(result);
+    expect_failure("count_over_time(h[1m])", 4 * STEP_MS, STEP_MS, ERR_LIMIT, TEXT_SAMPLES);
+}
+END_TEST
+
+START_TEST(a_stale_marker_ends_a_series_of_histograms)
+{
+    load("h {{count:1}} stale {{count:2}}");
+    struct promql_result *result = range("h", 0, 2 * STEP_MS, STEP_MS);
+    ck_assert_uint_eq(result->rows[0].present[0], 5);
+    promql_result_free(result);
+    result = instant("count_over_time(h[1m])", 2 * STEP_MS);
+    ck_assert_double_eq(result->rows[0].values[0], 2);
+    promql_result_free(result);
 }
 END_TEST
 
@@ -476,7 +519,9 @@ int main(void)
     tcase_add_test(tests, a_query_that_is_canceled_from_the_start_reads_nothing);
     tcase_add_test(tests, queries_beyond_the_limit_wait_until_their_deadline);
     tcase_add_test(tests, samples_are_counted_as_the_reference_counts_them);
-    tcase_add_test(tests, native_histograms_get_a_clear_refusal);
+    tcase_add_test(tests, histograms_and_floats_share_a_row);
+    tcase_add_test(tests, a_histogram_counts_as_many_samples_as_it_is_large);
+    tcase_add_test(tests, a_stale_marker_ends_a_series_of_histograms);
     tcase_add_test(tests, a_range_query_is_of_instant_vectors_and_scalars);
     tcase_add_test(tests, rows_are_ordered_by_labels);
     tcase_add_test(tests, a_row_without_a_value_is_not_in_the_result);

@@ -181,6 +181,20 @@ static bool range_function_start(struct operator* op)
     return selection_start(&function->selection, first_ms - function->reach_ms + 1, last_ms);
 }
 
+/* The steps of a subquery skip samples or see them twice, so what a histogram says about the sample
+ * before it does not hold for the step before: resets are to be found by comparing. */
+static const struct histogram *without_reset_hint(struct range_function *function,
+                                                  const struct histogram *histogram)
+{
+    if (histogram == NULL || histogram->reset_hint == HISTOGRAM_RESET_UNKNOWN ||
+        histogram->reset_hint == HISTOGRAM_RESET_GAUGE)
+        return histogram;
+    struct histogram *unhinted = arena_alloc(&function->op.made, sizeof(*unhinted));
+    *unhinted = *histogram;
+    unhinted->reset_hint = HISTOGRAM_RESET_UNKNOWN;
+    return unhinted;
+}
+
 /* The histograms of a row, side by side as its values are; NULL where there are none. */
 static const struct histogram *const *
 range_function_inner_histograms(struct range_function *function, const struct row *row)
@@ -191,7 +205,7 @@ range_function_inner_histograms(struct range_function *function, const struct ro
     vec_reset(&function->inner_histograms);
     BITMAP_FOR_EACH(row->present, steps, i)
     {
-        vec_push(&function->inner_histograms, row->histograms[i]);
+        vec_push(&function->inner_histograms, without_reset_hint(function, row->histograms[i]));
     }
     return function->inner_histograms.items;
 }

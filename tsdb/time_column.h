@@ -1,10 +1,11 @@
 /*
- * Times as bytes: the rows of a sample group, which many series share, or the times of a loose series.
+ * Times as bytes: the rows of a sample group, which many series share, or the times of a loose
+ * series.
  *
- * Times near a regular grid are stored as their distance from it, and only where it has gaps, as the
- * steps between them; others as differences. Any order and any values come back exactly, though only
- * ascending times are small. Also the column of start times, which most chunks lack. The bytes are
- * drawn in docs/formats/chunk.md.
+ * Times near a regular grid are stored as their distance from it, and only where it has gaps, as
+ * the steps between them; others as differences. Any order and any values come back exactly, though
+ * only ascending times are small. Also the column of start times, which most chunks lack. The bytes
+ * are drawn in docs/formats/chunk.md.
  *
  * Thread-safety: pure functions. Limits: TIME_COLUMN_COUNT_MAX rows.
  */

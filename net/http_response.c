@@ -161,7 +161,7 @@ static void compact_locked(struct http_response *response)
     if (response->body_sent == response->body.len) {
         buf_truncate(&response->body, 0);
         response->body_sent = 0;
-    } else if (response->body_sent >= RESPONSE_UNSENT_MAX / 2) {
+    } else if (response->body_sent >= RESPONSE_UNSENT_HALF) {
         buf_consume(&response->body, response->body_sent);
         response->body_sent = 0;
     }
@@ -185,7 +185,7 @@ static enum err pass_on(struct http_response *response, struct slice data)
         }
         response->body_bytes += len;
         data = slice_from_index(data, len);
-        if (response->started)
+        if (response->started && unsent_locked(response) >= RESPONSE_UNSENT_HALF)
             wake_locked(response);
     }
     return ERR_NONE;
@@ -201,6 +201,15 @@ static enum err compress(struct http_response *response, bool finish)
     return pass_on(response, buf_slice(&response->compressed));
 }
 
+static enum err note_failure(struct http_response *response, enum err failed)
+{
+    if (failed != ERR_NONE) {
+        MUTEX_GUARD(&response->lock);
+        response->failed = true;
+    }
+    return failed;
+}
+
 /* Moves the gathered bytes towards the client. */
 static enum err raw_flush(struct http_response *response, bool finish)
 {
@@ -211,16 +220,23 @@ static enum err raw_flush(struct http_response *response, bool finish)
     else if (response->raw.len > 0 || finish)
         failed = compress(response, finish);
     buf_reset(&response->raw);
-    if (failed != ERR_NONE) {
-        MUTEX_GUARD(&response->lock);
-        response->failed = true;
-    }
-    return failed;
+    return note_failure(response, failed);
+}
+
+/* A large piece that is not compressed need not be gathered. */
+static bool goes_straight(struct http_response *response, size_t len)
+{
+    if (response->raw.len > 0 || len < RAW_BLOCK_SIZE)
+        return false;
+    seal(response);
+    return response->stream == NULL;
 }
 
 enum err http_response_write(struct http_response *response, struct slice data)
 {
     response->raw_bytes += data.len;
+    if (goes_straight(response, data.len))
+        return note_failure(response, pass_on(response, data));
     while (data.len > 0) {
         if (response->raw.len == RAW_BLOCK_SIZE) {
             enum err failed = raw_flush(response, false);
@@ -298,7 +314,8 @@ enum http_response_read http_response_read_locked(struct http_response *response
         memcpy(out, response->body.data + response->body_sent, len);
         response->body_sent += len;
         *out_len = len;
-        condition_signal(&response->drained);
+        if (unsent_locked(response) <= RESPONSE_UNSENT_HALF)
+            condition_signal(&response->drained);
         return HTTP_READ_DATA;
     }
     if (response->done)

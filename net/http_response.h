@@ -12,8 +12,9 @@
  *
  * A quick handler may not wait: its answer is held to the end, whatever its size.
  *
- * The reader says when it has nothing to read (`waiting`); the writer then calls `wake` once. Both
- * are called under the lock, so that a wake is never lost.
+ * The reader says when it has nothing to read (`waiting`); the writer then calls `wake` once, when half
+ * of the bound is there, on flush, and at the end. Both are called under the lock, so that a wake is
+ * never lost.
  *
  * Threads: fields under "handler's" belong to its thread until it ends; status and headers are read
  * by the connection's thread once they are sealed. The others are guarded by lock.
@@ -32,7 +33,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RESPONSE_UNSENT_MAX ((size_t)256 << 10)
+#define RESPONSE_UNSENT_MAX ((size_t)1 << 20)
+/* Writer and reader wake each other at this, so that they take turns seldom. */
+#define RESPONSE_UNSENT_HALF (RESPONSE_UNSENT_MAX / 2)
 /* A quick answer is built in memory as a whole. */
 #define RESPONSE_QUICK_MAX ((size_t)256 << 20)
 /* A client that takes nothing for so long is given up. */

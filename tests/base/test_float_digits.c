@@ -43,7 +43,7 @@ static void want_of(double value, char out[40])
     }
     while (len > 1 && out[len - 1] == '0')
         len--;
-    snprintf(out + len, 40 - len, "e%d", atoi(e + 1));
+    snprintf(out + len, 40 - len, "e%d", (int)strtol(e + 1, NULL, 10));
 }
 
 static void expect_shortest(double value)

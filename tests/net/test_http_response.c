@@ -161,6 +161,23 @@ START_TEST(what_is_unsent_stays_within_its_bound)
 }
 END_TEST
 
+START_TEST(a_waiting_reader_is_woken_when_there_is_much)
+{
+    ck_assert_int_eq(http_response_flush(&response), ERR_NONE);
+    response.waiting = true;
+    ck_assert_int_eq(write_bytes(RESPONSE_UNSENT_HALF - 1), ERR_NONE);
+    ck_assert_int_eq(woken, 0);
+    ck_assert_int_eq(write_bytes(RESPONSE_UNSENT_HALF), ERR_NONE);
+    ck_assert_int_eq(woken, 1);
+    response.waiting = true;
+    ck_assert_int_eq(http_response_flush(&response), ERR_NONE);
+    ck_assert_int_eq(woken, 2);
+    response.waiting = true;
+    http_response_finish(&response);
+    ck_assert_int_eq(woken, 3);
+}
+END_TEST
+
 START_TEST(a_quick_answer_does_not_wait)
 {
     response.may_wait = false;
@@ -204,6 +221,7 @@ int main(void)
     tcase_add_test(tcase, a_reader_that_stands_still_is_given_up);
     tcase_add_test(tcase, a_reader_that_leaves_wakes_the_writer);
     tcase_add_test(tcase, what_is_unsent_stays_within_its_bound);
+    tcase_add_test(tcase, a_waiting_reader_is_woken_when_there_is_much);
     tcase_add_test(tcase, a_quick_answer_does_not_wait);
     tcase_add_test(tcase, compressors_are_used_again_from_a_clean_start);
     suite_add_tcase(suite, tcase);

@@ -64,6 +64,9 @@ struct sample_columns {
     const struct histogram *const *histograms;
     const int64_t *start_timestamps_ms;
     size_t count;
+    /* Said by the asker: the last sample of the range is all that counts. A reader may leave out the
+     * others, which spares decoding where it knows the last one anyway. */
+    bool newest_only;
     /* memory that a reader may fill and point to; kept between reads */
     VEC(int64_t) timestamp_memory;
     VEC(double) value_memory;

@@ -88,20 +88,46 @@ static void snapshot_loose(struct series_snapshot *snapshot, const struct series
     snapshot_bytes(snapshot, series);
 }
 
+static bool ranges_overlap(int64_t a_min, int64_t a_max, int64_t b_min, int64_t b_max)
+{
+    return a_min <= b_max && b_min <= a_max;
+}
+
+static bool open_overlaps(const struct series *series, const struct sample_group *group,
+                          int64_t min_ms, int64_t max_ms)
+{
+    if (group != NULL) {
+        const struct time_column *column = group->column;
+        if (series->row_first == SERIES_ROW_NONE || series->row_first >= column->count)
+            return false;
+        bool present = group_is_present(group, series->position);
+        int64_t last_ms = present ? group->last_ms : column->times_ms[series->tail];
+        return ranges_overlap(column->times_ms[series->row_first], last_ms, min_ms, max_ms);
+    }
+    if (series->count == 0 || series->last_ms < min_ms)
+        return false;
+    int64_t first_ms = series->last_ms - (int64_t)series->step_ms * (series->count - 1);
+    if (series->len > 0)
+        first_ms = series_loose_first_ms(series);
+    return first_ms <= max_ms;
+}
+
 static void snapshot_take(struct head *head, struct series *series, uint64_t watermark,
-                          struct series_snapshot *out)
+                          int64_t min_ms, int64_t max_ms, struct series_snapshot *out)
 {
     out->has_open = false;
     out->column = NULL;
     out->heap = NULL;
     struct sample_group *group;
     struct mutex *lock = group_lock_series(head, series, &group);
-    if (group != NULL)
+    out->hidden = series_hidden(series, watermark);
+    /* hidden samples are counted from the end, so the open chunk is needed to know where that is */
+    bool wanted = out->hidden > 0 || open_overlaps(series, group, min_ms, max_ms);
+    if (wanted && group != NULL)
         snapshot_rows(out, series, group, watermark);
-    else
+    else if (wanted)
         snapshot_loose(out, series);
     out->closed = series->closed;
-    out->hidden = series_hidden(series, watermark);
     out->has_out_of_order = series->extra != NULL && series->extra->out_of_order != NULL;
     mutex_unlock(lock);
 }
@@ -157,6 +183,47 @@ static enum err read_chunks(struct series_snapshot *snapshot, uint64_t watermark
     return result;
 }
 
+/* The newest sample of all, where it is a float that the watermark lets be seen. */
+static bool newest_sample(struct head *head, struct series *series, uint64_t watermark,
+                          int64_t *out_ms, uint64_t *out_bits)
+{
+    struct sample_group *group;
+    struct mutex *lock = group_lock_series(head, series, &group);
+    bool known;
+    if (group != NULL) {
+        known = group_is_present(group, series->position) &&
+                series->row_first < group->column->count &&
+                time_column_visible(group->column, watermark) == group->column->count;
+        *out_ms = group->last_ms;
+        *out_bits = group->bits[series->position];
+    } else {
+        known = series->count > 0 && !(series->flags & SERIES_HISTOGRAM) &&
+                series_hidden(series, watermark) == 0;
+        *out_ms = series->last_ms;
+        *out_bits = series->last_bits;
+    }
+    mutex_unlock(lock);
+    return known;
+}
+
+/* Answers without decoding when the newest sample lies in the range. */
+static bool read_newest(struct head *head, struct series *series, uint64_t watermark,
+                        int64_t min_ms, int64_t max_ms, struct sample_columns *out)
+{
+    int64_t time_ms;
+    uint64_t bits;
+    if (!newest_sample(head, series, watermark, &time_ms, &bits) || time_ms < min_ms ||
+        time_ms > max_ms)
+        return false;
+    vec_push(&out->timestamp_memory, time_ms);
+    vec_push(&out->value_memory, codec_bits_double(bits));
+    out->timestamps_ms = out->timestamp_memory.items;
+    out->values = out->value_memory.items;
+    out->histograms = NULL;
+    out->count = 1;
+    return true;
+}
+
 static enum err head_view_read(struct series_view *base, const struct series_entry *entry,
                                int64_t min_ms, int64_t max_ms, struct sample_columns *out,
                                struct errbuf *err)
@@ -169,8 +236,10 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     vec_reset(&out->value_memory);
     vec_reset(&out->histogram_memory);
     arena_reset(&out->histogram_arena);
+    if (out->newest_only && read_newest(head, series, watermark, min_ms, max_ms, out))
+        return ERR_NONE;
     struct series_snapshot snapshot;
-    snapshot_take(head, series, watermark, &snapshot);
+    snapshot_take(head, series, watermark, min_ms, max_ms, &snapshot);
     enum err result = read_chunks(&snapshot, watermark, min_ms, max_ms, out);
     if (result == ERR_NONE && snapshot.has_out_of_order) {
         struct sample_group *group;
@@ -190,30 +259,6 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     out->histograms = out->histogram_memory.len == 0 ? NULL : out->histogram_memory.items;
     out->count = out->timestamp_memory.len;
     return ERR_NONE;
-}
-
-static bool ranges_overlap(int64_t a_min, int64_t a_max, int64_t b_min, int64_t b_max)
-{
-    return a_min <= b_max && b_min <= a_max;
-}
-
-static bool open_overlaps(const struct series *series, const struct sample_group *group,
-                          int64_t min_ms, int64_t max_ms)
-{
-    if (group != NULL) {
-        const struct time_column *column = group->column;
-        if (series->row_first == SERIES_ROW_NONE || series->row_first >= column->count)
-            return false;
-        bool present = group_is_present(group, series->position);
-        int64_t last_ms = present ? group->last_ms : column->times_ms[series->tail];
-        return ranges_overlap(column->times_ms[series->row_first], last_ms, min_ms, max_ms);
-    }
-    if (series->count == 0 || series->last_ms < min_ms)
-        return false;
-    int64_t first_ms = series->last_ms - (int64_t)series->step_ms * (series->count - 1);
-    if (series->len > 0)
-        first_ms = series_loose_first_ms(series);
-    return first_ms <= max_ms;
 }
 
 /* Has it a chunk in the range? */

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/codec.h"
 #include "model/symbols.h"
 #include "tsdb/histogram_hints.h"
 #include "tsdb/out_of_order.h"

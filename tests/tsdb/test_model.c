@@ -106,6 +106,26 @@ static char *expected_text(const struct model_series *series)
     return out.data == NULL ? mem_strdup("") : buf_take(&out);
 }
 
+/* Does whoever asks for the newest sample alone, of everything or of the first half, get the one that
+ * is the last of all? */
+static bool newest_agrees(struct series_view *view, const struct series_entry *series,
+                          const struct sample_columns *all)
+{
+    struct sample_columns columns;
+    sample_columns_init(&columns);
+    columns.newest_only = true;
+    bool agrees = true;
+    for (size_t count = all->count; count > 0 && agrees; count /= 2) {
+        int64_t max_ms = all->timestamps_ms[count - 1];
+        agrees = series_view_read(view, series, INT64_MIN, max_ms, &columns, NULL) == ERR_NONE &&
+                 columns.count > 0 && columns.timestamps_ms[columns.count - 1] == max_ms &&
+                 codec_double_bits(columns.values[columns.count - 1]) ==
+                     codec_double_bits(all->values[count - 1]);
+    }
+    sample_columns_release(&columns);
+    return agrees;
+}
+
 static char *actual_text(struct series_view *view, const struct labels *labels)
 {
     struct buf out;
@@ -123,6 +143,8 @@ static char *actual_text(struct series_view *view, const struct labels *labels)
     if (list.entries.len == 1 && series_view_read(view, &list.entries.items[0], INT64_MIN,
                                                   INT64_MAX, &columns, NULL) != ERR_NONE)
         buf_append_str(&out, "unreadable");
+    if (columns.count > 0 && !newest_agrees(view, &list.entries.items[0], &columns))
+        buf_append_str(&out, "another newest sample");
     for (size_t i = 0; i < columns.count; i++)
         buf_printf(&out, "%ld:%016lx ", (long)columns.timestamps_ms[i],
                    (unsigned long)codec_double_bits(columns.values[i]));

@@ -1,0 +1,505 @@
+"""Random queries (random_queries.py) over random data (random_data.py): ferula and a peer answer alike.
+
+usage: compare_random.py [--count N] [--seed S] [--only I] [--verbose]
+
+Each query is asked once at a time and once over a range. Compared are status, error type, result type,
+label sets, values to the bit, and the order where the query decides it. A difference is followed down
+to the smallest part of the query that differs while its own parts are equal to the bit: the culprit.
+Where the culprit adds in an order that nobody defines, or computes by the C library, results within
+1e-12 are equal, and what becomes of them above does not count. All else is a failure, but for the
+EXPLAINED below, which are counted.
+
+The peer is Debian's prometheus, or FERULA_ORACLE. FERULA_EDGES=1, for a peer of 3.x, puts samples onto the
+edges of windows, adds what only 3.x knows, and compares annotations.
+"""
+
+import argparse
+import http.client
+import json
+import math
+import multiprocessing
+import os
+import random
+import re
+import socket
+import sys
+import time
+import urllib.parse
+
+import random_data as data
+import random_queries
+
+import lab
+
+ORACLE = os.environ.get("FERULA_ORACLE", "prometheus")
+EDGES = os.environ.get("FERULA_EDGES") == "1"
+WORKERS = 2
+TOLERANCE = 1e-12
+FEATURES = "promql-experimental-functions,promql-duration-expr,promql-extended-range-selectors,promql-binop-fill-modifiers"
+
+# No order of operations is defined for these, or it differs between versions.
+ORDERLESS = {"sum", "avg", "stddev", "stdvar", "quantile", "histogram_quantile", "histogram_fraction",
+             "histogram_quantiles"}
+# Sums of 3.x are compensated otherwise than those of 2.42.
+ORDERLESS_OLD = {"avg_over_time", "sum_over_time", "stddev_over_time", "stdvar_over_time", "deriv",
+                 "predict_linear", "rate", "increase", "delta", "quantile_over_time"}
+LIBRARY = set(random_queries.TRANSCENDENT) | {"^", "atan2"}
+ORDERED = {"sort", "sort_desc", "topk", "bottomk", "sort_by_label", "sort_by_label_desc"}
+
+
+class Peer:
+    """Keeps one connection; an answer is asked for, then taken, so that both peers work at once."""
+
+    def __init__(self, port):
+        self.port = port
+        self.connection = None
+
+    def ask(self, path, parameters):
+        body = urllib.parse.urlencode(parameters)
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+            self.connection.connect()
+            self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connection.request("POST", path, body, {"Content-Type": "application/x-www-form-urlencoded"})
+
+    def take(self):
+        answer = self.connection.getresponse()
+        return answer.status, answer.read()
+
+
+class Pair:
+    def __init__(self, ports):
+        self.peers = [Peer(port) for port in ports]
+
+    def answers(self, when, text):
+        """when: (time,) or (start, end, step)"""
+        if len(when) == 1:
+            path, parameters = "/api/v1/query", {"query": text, "time": when[0]}
+        else:
+            path = "/api/v1/query_range"
+            parameters = {"query": text, "start": when[0], "end": when[1], "step": when[2]}
+        for peer in self.peers:
+            peer.ask(path, parameters)
+        return [peer.take() for peer in self.peers]
+
+
+class Difference:
+    def __init__(self, kind, text, at_s=None, values=None):
+        self.kind = kind  # "digits", "annotations", "place", "order", "rows" or "real"
+        self.values = values
+        self.text = text
+        self.at_s = at_s
+        self.answers = None
+
+
+def close(a, b):
+    a, b = float(a), float(b)
+    if math.isnan(a) or math.isnan(b):
+        return math.isnan(a) and math.isnan(b)
+    return a == b or abs(a - b) <= TOLERANCE * max(abs(a), abs(b))
+
+
+def rows_of(result):
+    rows = {}
+    for row in result["result"]:
+        key = tuple(sorted(row["metric"].items()))
+        points = row.get("values")
+        rows[key] = [row["value"]] if points is None else points
+    return rows
+
+
+def compare_points(key, mine, theirs):
+    if [p[0] for p in mine] != [p[0] for p in theirs]:
+        odd = sorted({p[0] for p in mine} ^ {p[0] for p in theirs})
+        return Difference("real", f"times of {dict(key)}: {odd[:4]} are not in both", odd[0] if odd else mine[0][0])
+    digits = None
+    for (at_s, a), (_, b) in zip(mine, theirs):
+        if a != b:
+            if not close(a, b):
+                return Difference("real", f"{dict(key)} at {at_s}: {a} against {b}", at_s, (float(a), float(b)))
+            digits = digits or Difference("digits", f"{dict(key)} at {at_s}: {a} against {b}", at_s)
+    return digits
+
+
+def compare_data(mine, theirs):
+    if mine["resultType"] != theirs["resultType"]:
+        return Difference("real", f"{mine['resultType']} against {theirs['resultType']}")
+    if mine["resultType"] in ("scalar", "string"):
+        return compare_points((), [mine["result"]], [theirs["result"]])
+    a, b = rows_of(mine), rows_of(theirs)
+    if len(a) != len(mine["result"]):
+        return Difference("real", "a label set twice")
+    for key in sorted(a.keys() ^ b.keys()):
+        points = a.get(key) or b.get(key)
+        return Difference("real", f"only {'ferula' if key in a else 'the peer'} has {dict(key)} {points[0]}", points[0][0])
+    digits = None
+    for key, points in a.items():
+        found = compare_points(key, points, b[key])
+        if found and found.kind == "real":
+            return found
+        digits = digits or found
+    if digits is None and mine["resultType"] == "matrix" and list(a) != list(b):
+        return Difference("rows", "rows of a matrix in another order")
+    return digits
+
+
+def compare_order(mine, theirs):
+    """Values have to come in the same order; label sets too, unless their values are equal."""
+    a, b = list(rows_of(mine).items()), list(rows_of(theirs).items())
+    if [points[0][1] for _, points in a] != [points[0][1] for _, points in b]:
+        return Difference("real", f"order {[p[0][1] for _, p in a][:9]} against {[p[0][1] for _, p in b][:9]}")
+    if [key for key, _ in a] != [key for key, _ in b]:
+        return Difference("order", f"order of equal values: {[dict(k) for k, _ in a][:4]} against {[dict(k) for k, _ in b][:4]}")
+    return None
+
+
+def annotation_texts(answer, name):
+    """Sorted. The peer adds up the samples of a repair again at every merge, so their number is nothing."""
+    texts = sorted(re.sub(r"over \d+ samples", "over N samples", text) for text in answer.get(name, []))
+    omitted = [text for text in texts if "annotations omitted" in text]
+    # which ten are shown is chance there
+    return [len(texts)] + omitted if omitted else texts
+
+
+def compare_annotations(mine, theirs):
+    for name in ("warnings", "infos"):
+        a, b = annotation_texts(mine, name), annotation_texts(theirs, name)
+        if a == b:
+            continue
+        text = f"{name} {a} against {b}"
+        without = [[re.sub(r" \(\d+:\d+\)$", "", str(text)) for text in texts] for texts in (a, b)]
+        return Difference("place" if without[0] == without[1] else "annotations", text)
+    return None
+
+
+def same_values(answers):
+    """Has every group of equal times the same values in both answers, whoever has them?"""
+    sides = []
+    for answer in answers:
+        if answer["status"] != "success":
+            return False
+        values = {}
+        for points in rows_of(answer["data"]).values():
+            for at_s, value in points:
+                values.setdefault(at_s, []).append(value)
+        sides.append({at_s: sorted(found) for at_s, found in values.items()})
+    return sides[0] == sides[1]
+
+
+def same_counts(answers):
+    counts = [len(answer["data"]["result"]) if answer["status"] == "success" else None for answer in answers]
+    return counts[0] is not None and counts[0] == counts[1]
+
+
+def compare_answers(node, mine, theirs, annotations):
+    if mine["status"] != theirs["status"]:
+        return Difference("real", f"{mine.get('error', '')} against {theirs.get('error', '')}")
+    if mine["status"] == "error":
+        if mine["errorType"] != theirs["errorType"]:
+            return Difference("real", f"{mine['errorType']} {mine['error']} against {theirs['errorType']} {theirs['error']}")
+        return None
+    found = compare_data(mine["data"], theirs["data"])
+    if found is None and node.op in ORDERED and mine["data"]["resultType"] == "vector":
+        found = compare_order(mine["data"], theirs["data"])
+    if EDGES and annotations and (found is None or found.kind == "digits"):
+        found = compare_annotations(mine, theirs) or found
+    return found
+
+
+def compare(node, answers, annotations=True):
+    """None or the Difference of two answers, each (status, text)."""
+    if answers[0] == answers[1]:
+        return None
+    mine, theirs = [json.loads(text) for _, text in answers]
+    found = compare_answers(node, mine, theirs, annotations)
+    if found is None and answers[0][0] != answers[1][0]:
+        found = Difference("real", f"status {answers[0][0]} against {answers[1][0]}")
+    if found:
+        found.answers = mine, theirs
+    return found
+
+
+def below(node, ops):
+    return sum(below(child, ops) for child in node.children) + (node.op in ops)
+
+
+def counts_from_high(node):
+    """Is it over counters as they were stored? Those begin far from zero."""
+    return bool(node.of) and node.children[0].op == "matrix" and all(
+        name in data.COUNTERS or re.search("_total|lat_", name) for name in node.of)
+
+
+# Parts that give annotations.
+ANNOTATED = {"sort", "sort_desc", "sort_by_label", "sort_by_label_desc", "rate", "increase", "quantile",
+             "quantile_over_time", "histogram_quantile", "histogram_fraction", "histogram_quantiles", "limit_ratio"}
+
+# (name, why, is it this?). The predicate sees the culprit and its difference.
+EXPLAINED_ALWAYS = [
+    (
+        "which of equal values stay",
+        "the peer takes series in the order of their first sample, which no API promises",
+        lambda node, found: node.op in ("topk", "bottomk") and same_values(found.answers),
+    ),
+    (
+        "which series limitk takes",
+        "likewise",
+        lambda node, found: node.op == "limitk" and (found.answers[0]["data"]["resultType"] == "matrix" or same_counts(found.answers)),
+    ),
+    (
+        "order of equal values",
+        "likewise",
+        lambda node, found: found.kind == "order",
+    ),
+    (
+        "one of several places",
+        "an annotation that several parts give is shown once; the peer shows the last that it met",
+        lambda node, found: found.kind == "place" and below(node, ANNOTATED) > 1,
+    ),
+    (
+        "a fixed time and a time that moves",
+        "the peer loses steps of range vectors with @ below functions that look at the time",
+        lambda node, found: node.children and node.children[-1 if node.op == "quantile_over_time" else 0].type == "matrix"
+        and " @ " in node.text() and (not EDGES or found.text.startswith(("only ferula has", "times of"))),
+    ),
+    (
+        "timestamp with @ and offset",
+        "the peer forgets the offset",
+        lambda node, found: node.op == "timestamp" and " @ " in node.text() and " offset " in node.text(),
+    ),
+    (
+        "not supported yet",
+        "",
+        lambda node, found: "is not supported by this version of the query engine" in found.text,
+    ),
+]
+
+# (name, what 3.x changed, is it this?)
+EXPLAINED = [
+    (
+        "k beyond int64",
+        "below one it is no error",
+        lambda node, found: "overflows int64" in found.text,
+    ),
+    (
+        "count_values over a range",
+        "labels of grouping are not lost after the first step",
+        lambda node, found: below(node, {"count_values"}) > 0,
+    ),
+    (
+        "which of equal values stay",
+        "the order of vectors does not depend on hash tables",
+        lambda node, found: below(node, {"topk", "bottomk"}) > 0,
+    ),
+    (
+        "extrapolation to zero",
+        "rate and increase look at the distance to zero after the distance to the window's edge",
+        lambda node, found: node.op in ("rate", "increase") and not counts_from_high(node),
+    ),
+    (
+        "rows of an instant query's matrix",
+        "they are sorted",
+        lambda node, found: found.kind == "rows" and node.type == "matrix",
+    ),
+    (
+        "deviation of infinities",
+        "it is NaN, of one value too",
+        lambda node, found: node.op in ("stddev", "stdvar") and " NaN against 0" in found.text,
+    ),
+    (
+        "sums that overflow",
+        "sums are compensated, means are computed step by step",
+        lambda node, found: node.op in ORDERLESS | ORDERLESS_OLD and found.values is not None
+        and not all(map(math.isfinite, found.values)),
+    ),
+    (
+        "pairs that a comparison drops",
+        "they count as matches, so that a second one is an error",
+        lambda node, found: below(node, random_queries.COMPARISON) and found.text.startswith("multiple matches for labels"),
+    ),
+]
+
+
+class Judge:
+    """Finds the culprit of a difference and says whether it is explained."""
+
+    def __init__(self, pair):
+        self.pair = pair
+
+    def ask(self, node, when):
+        return compare(node, self.pair.answers(when, self.text(node)), annotations=False)
+
+    def text(self, node):
+        text = node.text()
+        for name, value in self.fixed.items():
+            text = text.replace(name, value)
+        return text
+
+    def culprit(self, node, when, found):
+        """(node, when, difference) of the smallest part that differs."""
+        best = None
+        for child in node.children:
+            child_when = when
+            if node.op == "subquery":
+                if found.at_s is None:
+                    continue
+                child_when = (found.at_s,)
+            elif len(when) == 3 and child.type == "matrix":
+                continue
+            below = self.ask(child, child_when)
+            if below and (best is None or below.kind == "real" and best[2].kind != "real"):
+                best = (child, child_when, below)
+        return self.culprit(*best) if best else (node, when, found)
+
+    def judge(self, node, when, found):
+        """(class, text): class None when it is not explained."""
+        self.fixed = {}
+        if found.kind in ("annotations", "place"):
+            return self.explained(node, found), found.text
+        if len(when) == 3:
+            self.fixed = {"@ start()": f"@ {when[0]}", "@ end()": f"@ {when[1]}"}
+            if found.at_s is not None:
+                here = (found.at_s,)
+                at_step = self.ask(node, here)
+                if at_step:
+                    when, found = here, at_step
+        node, when, found = self.culprit(node, when, found)
+        text = f"culprit {self.text(node)} at {when}: {found.text}"
+        if node.op in ORDERLESS or not EDGES and node.op in ORDERLESS_OLD:
+            if found.kind == "digits" or self.is_within_inputs(node, found):
+                return f"last digits of {node.op}", text
+        if found.kind == "digits":
+            if node.op in LIBRARY:
+                return f"last digits of the C library's {node.op}", text
+        return self.explained(node, found), text
+
+    def is_within_inputs(self, node, found):
+        """Do the values differ by less than the last digits of what they are made of?"""
+        if found.values is None or not all(map(math.isfinite, found.values)):
+            return False
+        largest = 0.0
+        for child in node.children:
+            if child.type not in ("vector", "matrix"):
+                continue
+            answer = json.loads(self.pair.answers((found.at_s,), self.text(child))[0][1])
+            for points in rows_of(answer["data"]).values():
+                largest = max([largest] + [abs(float(v)) for _, v in points if math.isfinite(float(v))])
+        if "stdvar" in node.op:
+            largest *= largest
+        tolerance = 1000 * TOLERANCE if node.op in ("deriv", "predict_linear") else TOLERANCE
+        return abs(found.values[0] - found.values[1]) <= tolerance * largest
+
+    def explained(self, node, found):
+        for name, _, matches in EXPLAINED_ALWAYS + ([] if EDGES else EXPLAINED):
+            if matches(node, found):
+                return name
+        return None
+
+
+def moments(rand):
+    grid = rand.choice((1, 1, 5, 15, 60)) if EDGES else 1
+
+    def moment():
+        return rand.randrange(data.START_S - 100, data.END_S + 400) // grid * grid
+
+    start = moment()
+    step = rand.choice((15, 30, 60, 37, 7, 1, 300, 60))
+    return (moment(),), (start, start + rand.randrange(40) * step, step)
+
+
+def work(worker, options, ports, results):
+    try:
+        results.put(ask_all(worker, options, ports))
+    except Exception as error:
+        results.put(({"queries": 0}, {}, [(-1, f"worker {worker}: {error!r}")]))
+        raise
+
+
+def ask_all(worker, options, ports):
+    pair = Pair(ports)
+    judge = Judge(pair)
+    counts = {"queries": 0, "nonempty": 0, "errors": 0, "exact": 0}
+    classes, failures = {}, []
+    numbers = [options.only] if options.only is not None else range(worker, options.count, WORKERS)
+    for number in numbers:
+        maker = random_queries.Maker(f"{options.seed} {number}", EDGES)
+        node = maker.query()
+        for when in moments(maker.rand):
+            if node.type == "matrix" and len(when) == 3:
+                continue
+            answers = pair.answers(when, node.text())
+            if options.verbose:
+                print(node.text(), when, *answers, sep="\n")
+            counts["queries"] += 1
+            counts["errors"] += answers[0][0] != 200
+            counts["nonempty"] += answers[0][0] == 200 and b'"result":[]' not in answers[0][1]
+            found = compare(node, answers)
+            if found is None:
+                counts["exact"] += 1
+                continue
+            name, text = judge.judge(node, when, found)
+            if name is None:
+                failures.append((number, f"{node.text()}\n    at {when}: {found.text}\n    {text}"))
+            else:
+                classes.setdefault(name, []).append((number, text))
+    return counts, classes, failures
+
+
+def run(options, ports):
+    results = multiprocessing.Queue()
+    workers = 1 if options.only is not None else WORKERS
+    processes = [multiprocessing.Process(target=work, args=(at, options, ports, results)) for at in range(workers)]
+    for process in processes:
+        process.start()
+    counts, classes, failures = {}, {}, []
+    for _ in processes:
+        more_counts, more_classes, more_failures = results.get()
+        failures += more_failures
+        for name, value in more_counts.items():
+            counts[name] = counts.get(name, 0) + value
+        for name, items in more_classes.items():
+            classes.setdefault(name, []).extend(items)
+    for process in processes:
+        process.join()
+    return counts, classes, sorted(failures)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=3000)
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--only", type=int)
+    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--shown", type=int, default=20)
+    options = parser.parse_args()
+    checks = lab.Checks("random")
+    config = "global: {scrape_interval: 15s, evaluation_interval: 15s}\n"
+    flags = ["--web.enable-remote-write-receiver", "--storage.tsdb.retention.time=100y"]
+    if EDGES:
+        flags.append("--enable-feature=" + FEATURES)
+    servers = [
+        lab.MonitoringServer(lab.ferula_binary(), config, flags, "ferula").start(),
+        lab.MonitoringServer(ORACLE, config, flags, "prometheus").start(),
+    ]
+    data.load(servers, data.Maker(options.seed, EDGES).make())
+    begun = time.monotonic()
+    counts, classes, failures = run(options, [server.port for server in servers])
+    took_s = time.monotonic() - begun
+    print(f"seed {options.seed}: {counts}, {counts['queries'] / took_s:.0f} queries/s of both")
+    for name, items in sorted(classes.items()):
+        print(f"explained: {name}: {len(items)}, such as query {items[0][0]}: {items[0][1]}")
+        if options.verbose:
+            for number, text in items:
+                print(f"    {number}: {text}")
+    for number, text in failures[: options.shown]:
+        print(f"FAILED query {number}: {text}", flush=True)
+    checks.passed = counts["queries"] - len(failures)
+    checks.failed = len(failures)
+    if options.only is None:
+        checks.check(counts["nonempty"] > counts["queries"] // 3, "many answers hold something", counts)
+    for server in servers:
+        checks.equal(server.stop(), 0, "a clean stop")
+    checks.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -99,7 +99,8 @@ static struct operator* plan_binary(struct plan *plan, const struct node *node)
     return binary_match_new(plan->ev, node, l, r);
 }
 
-/* Does the order of the child's rows show in the answer? Ties of topk are decided by it. */
+/* Does the order of the child's rows show in the answer? Ties of topk are decided by it, and the last
+ * digits of a deviation, which has to be the same wherever it stands. */
 static bool aggregate_needs_order(const struct plan *plan, const struct node *node)
 {
     switch (node->aggregate.op) {
@@ -107,6 +108,8 @@ static bool aggregate_needs_order(const struct plan *plan, const struct node *no
     case AGGREGATE_BOTTOMK:
     case AGGREGATE_LIMITK:
     case AGGREGATE_LIMIT_RATIO:
+    case AGGREGATE_STDDEV:
+    case AGGREGATE_STDVAR:
         return true;
     default:
         return plan->ordered && (node->aggregate.without || node->aggregate.grouping_count > 0);

@@ -327,8 +327,10 @@ static void range_function_check_counter(struct range_function *function)
     struct slice name = symbols_text(symbol);
     if (is_counter_name(name))
         return;
+    /* of a subquery the reference knows no place */
+    bool has_place = function->source.inner == NULL;
     annotations_add(&ev->annotations, PROMQL_INFO,
-                    node_unwrap(function->op.node->children[0])->start,
+                    has_place ? node_unwrap(function->op.node->children[0])->start : 0,
                     "metric might not be a counter, name does not end in "
                     "_total/_sum/_count/_bucket: \"%.*s\"",
                     SLICE_ARG(name));

@@ -92,6 +92,8 @@ void match_sets_release(struct match_sets *sets);
 void json_labels(struct json_writer *json, const struct labels *labels);
 /* "data" of a query. */
 void query_result_json(struct answer *answer, const struct promql_result *result, size_t limit);
+/* "stats" of a query, with what was asked for. */
+void query_statistics_json(struct json_writer *json, const struct promql_result *result);
 
 /* Times that stand for "no bound". */
 #define API_TIME_MIN TIMESTAMP_MIN

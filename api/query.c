@@ -17,41 +17,11 @@ static void query_answer_parse_error(struct http_response *response, const struc
                  name_parameter ? "invalid parameter \"query\": " : "", buf_cstr(&text));
 }
 
-static double seconds_of_ns(int64_t duration_ns)
-{
-    return (double)duration_ns / 1e9;
-}
-
-static void query_statistics_json(struct json_writer *json,
-                                  const struct promql_statistics *statistics)
-{
-    int64_t evaluate_total_ns =
-        statistics->prepare_ns + statistics->evaluate_ns + statistics->sort_ns;
-    json_key(json, "stats");
-    json_object_begin(json);
-    json_key(json, "timings");
-    json_object_begin(json);
-    json_key_double(json, "evalTotalTime", seconds_of_ns(evaluate_total_ns));
-    json_key_double(json, "resultSortTime", seconds_of_ns(statistics->sort_ns));
-    json_key_double(json, "queryPreparationTime", seconds_of_ns(statistics->prepare_ns));
-    json_key_double(json, "innerEvalTime", seconds_of_ns(statistics->evaluate_ns));
-    json_key_double(json, "execQueueTime", seconds_of_ns(statistics->queue_ns));
-    json_key_double(json, "execTotalTime",
-                    seconds_of_ns(evaluate_total_ns + statistics->queue_ns));
-    json_object_end(json);
-    json_key(json, "samples");
-    json_object_begin(json);
-    json_key_int(json, "totalQueryableSamples", (int64_t)statistics->samples_total);
-    json_key_int(json, "samplesRead", (int64_t)statistics->samples_read);
-    json_key_int(json, "peakSamples", (int64_t)statistics->samples_peak);
-    json_object_end(json);
-    json_object_end(json);
-}
-
 static void query_warn_about_stats(struct http_request *request, struct answer *answer,
                                    struct slice stats)
 {
-    if (stats.len == 0 || slice_eq_str(stats, "true") || slice_eq_str(stats, "all"))
+    if (stats.len == 0 || slice_eq_str(stats, "true") || slice_eq_str(stats, "all") ||
+        slice_eq_str(stats, "explain"))
         return;
     answer_warn(answer, slice_str(arena_printf(
                             request->arena,
@@ -76,7 +46,7 @@ static void query_answer(struct http_request *request, struct http_response *res
     json_object_begin(&answer.json);
     query_result_json(&answer, result, limit);
     if (stats.len > 0)
-        query_statistics_json(&answer.json, &result->statistics);
+        query_statistics_json(&answer.json, result);
     json_object_end(&answer.json);
     query_warn_about_stats(request, &answer, stats);
     answer_end(&answer);
@@ -121,6 +91,9 @@ static void query_run(struct api *api, struct http_request *request,
     query->expression = expression;
     query->source = tsdb_source(api->db);
     query->canceled = request->canceled;
+    struct slice stats = parameter_text(request, "stats");
+    query->statistics_by_step = slice_eq_str(stats, "all");
+    query->explain = slice_eq_str(stats, "explain");
     struct promql_result *result;
     if (promql_evaluate(api->options.engine, query, &result, &err) != ERR_NONE) {
         answer_error_from(response, &err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "promql/explain.h"
 #include "promql/extended_range.h"
 #include "promql/plan.h"
 #include "promql/row_store.h"
@@ -110,7 +111,6 @@ static bool answer_copy_points(struct evaluation *ev, const struct labels *label
         if (out->histograms == NULL || !evaluation_hold(ev, cells - count))
             return false;
     }
-    ev->statistics.samples_total += cells;
     *out_cells = cells;
     return true;
 }
@@ -179,7 +179,7 @@ static bool answer_selector_points(struct evaluation *ev, const struct range_sou
         uint64_t cells;
         if (!answer_copy_points(ev, labels, &samples, &points, &cells))
             return false;
-        ev->statistics.samples_read += cells;
+        sample_sheet_add(ev->counts.query, 0, cells, cells);
         vec_push(&list->items, points);
     }
     return ev->error == ERR_NONE;
@@ -191,9 +191,12 @@ static bool answer_subquery_points(struct evaluation *ev, const struct range_sou
 {
     struct promql_steps steps;
     int64_t end_ms = time_shift_apply(&source->shift, ev->query->start_ms);
-    if (!range_source_inner_steps(ev, source, end_ms, end_ms, &steps) ||
-        !operator_start(source->inner, &steps))
+    if (!range_source_inner_steps(ev, source, end_ms, end_ms, &steps))
         return ev->error == ERR_NONE;
+    source->inner->sheet->is_answer = true;
+    if (!sample_sheet_start(&ev->counts, source->inner->sheet, &steps) ||
+        !operator_start(source->inner, &steps))
+        return false;
     int64_t *timestamps_ms = evaluation_alloc(ev, steps.count, sizeof(*timestamps_ms));
     double *values = evaluation_column(ev, steps.count);
     const struct histogram **histograms =
@@ -238,6 +241,9 @@ static bool answer_points(struct evaluation *ev, const struct node *root,
     if (bytes > 0)
         memcpy(result->points, list.items.items, bytes);
     result->points_count = list.items.len;
+    if (ev->query->explain)
+        result->explanation = source.inner == NULL ? explain_points(ev, root, result)
+                                                   : explain_tree(source.inner);
     answer_sort(ev, result->points, result->points_count, sizeof(*result->points),
                 compare_points_labels);
     return true;
@@ -262,6 +268,8 @@ bool answer_make(struct evaluation *ev, const struct node *root, struct promql_r
     int64_t start_ns = clock_monotonic_ns(ev->clock);
     if (!answer_rows(ev, op, result))
         return false;
+    if (query->explain)
+        result->explanation = explain_tree(op);
     ASSERT(root->type != PROMQL_SCALAR || result->row_count == 1);
     ev->statistics.evaluate_ns = clock_monotonic_ns(ev->clock) - start_ns;
     if (query->step_ms > 0) {

@@ -4,6 +4,7 @@
  * behind.
  */
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -139,6 +140,8 @@ static void evaluation_init(struct evaluation *ev, struct promql_engine *engine,
     *ev = (struct evaluation){
         .query = query,
         .text = query->expression->text,
+        .has_step_statistics =
+            query->statistics_by_step && (options->features & PROMQL_PER_STEP_STATS) != 0,
         .delayed_name_removal = (options->features & PROMQL_DELAYED_NAME_REMOVAL) != 0,
         .start_timestamps = (options->features & PROMQL_START_TIMESTAMPS) != 0,
         .lookback_ms =
@@ -183,10 +186,30 @@ static bool evaluation_open_view(struct evaluation *ev)
     return code == ERR_NONE || evaluation_failed(ev, code);
 }
 
+/* The sums of all operators, and step by step where that was asked for. */
+static void evaluation_count(struct evaluation *ev)
+{
+    struct promql_statistics *statistics = &ev->statistics;
+    sample_counts_finish(&ev->counts);
+    const struct sample_sheet *sheet = ev->counts.query;
+    statistics->samples_total = sheet->total;
+    statistics->samples_read = sheet->read;
+    if (!ev->counts.by_step || ev->error != ERR_NONE)
+        return;
+    size_t count = sheet->steps.count;
+    uint64_t *columns = arena_alloc_array(ev->result, 2 * count, sizeof(*columns));
+    memcpy(columns, sheet->total_by_step, count * sizeof(*columns));
+    memcpy(columns + count, sheet->read_by_step, count * sizeof(*columns));
+    statistics->total_by_step = columns;
+    statistics->read_by_step = columns + count;
+}
+
 static enum err evaluation_run(struct evaluation *ev, struct promql_result *result)
 {
     int64_t start_ns = clock_monotonic_ns(ev->clock);
-    if (!evaluation_check_now(ev) || !evaluation_open_view(ev))
+    if (!evaluation_check_now(ev) ||
+        !sample_counts_init(&ev->counts, ev, &result->steps, ev->has_step_statistics) ||
+        !evaluation_open_view(ev))
         return ev->error;
     ev->statistics.prepare_ns = clock_monotonic_ns(ev->clock) - start_ns;
     bool good = answer_make(ev, ev->query->expression->root, result);
@@ -238,6 +261,8 @@ static enum err engine_run(struct promql_engine *engine, const struct promql_que
     evaluation_init(&ev, engine, query, result, deadline_ns, err == NULL ? &local : err);
     enum err code = evaluation_run(&ev, result);
     ev.statistics.queue_ns = queue_ns;
+    if (ev.counts.query != NULL)
+        evaluation_count(&ev);
     result->statistics = ev.statistics;
     evaluation_release(&ev, result);
     engine_metrics_observe(&engine->metrics, &result->statistics);

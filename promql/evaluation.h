@@ -26,6 +26,7 @@
 #include "promql/annotations.h"
 #include "promql/promql.h"
 #include "promql/row.h"
+#include "promql/sample_counts.h"
 #include "promql/value.h"
 
 #include <stdbool.h>
@@ -46,6 +47,7 @@ struct evaluation {
     const struct promql_query *query;
     struct slice text;
     bool delayed_name_removal;
+    bool has_step_statistics;
     bool start_timestamps; /* are looked at */
     int64_t lookback_ms;
     int64_t default_subquery_step_ms;
@@ -60,6 +62,7 @@ struct evaluation {
     struct arena scratch;
     struct annotations annotations;
     struct promql_statistics statistics;
+    struct sample_counts counts;
     VEC(uint32_t) symbols; /* interned for this query: references to give back with the result */
     uint64_t symbol_bytes; /* of their text; counts against the limit */
     VEC(struct label_pair) pairs; /* where label sets are put together */

@@ -1,6 +1,7 @@
 #include "promql/operator.h"
 
 #include "base/assert.h"
+#include "promql/explain.h"
 
 void *operator_new(struct evaluation *ev, size_t size, const struct operator_methods *methods,
                    const struct node *node, size_t child_count)
@@ -13,6 +14,7 @@ void *operator_new(struct evaluation *ev, size_t size, const struct operator_met
     op->children = arena_zalloc_array(&ev->scratch, child_count, sizeof(struct operator*));
     op->child_count = child_count;
     arena_init(&op->made, SIZE_MAX);
+    op->sheet = ev->counts.open;
     op->next_of_plan = ev->operators;
     ev->operators = op;
     return op;
@@ -38,7 +40,10 @@ bool operator_start(struct operator* op, const struct promql_steps *steps)
     op->cells = 0;
     op->at_end = false;
     op->steps = *steps;
-    return op->methods->start(op);
+    struct operator_usage before = explain_begin(ev);
+    bool good = op->methods->start(op);
+    explain_end(op, before);
+    return good;
 }
 
 bool operator_start_children(struct operator* op)
@@ -68,7 +73,10 @@ bool operator_next(struct operator* op, struct row *out)
     if (op->at_end)
         return false;
     arena_reset(&op->made);
-    if (!op->methods->next(op, out)) {
+    struct operator_usage before = explain_begin(ev);
+    bool any = op->methods->next(op, out);
+    explain_end(op, before);
+    if (!any) {
         op->at_end = true;
         operator_drop_children(op);
         return false;

@@ -55,6 +55,10 @@ struct operator
     uint64_t cells;
     uint64_t row_count;
     uint64_t cell_count;
+    uint64_t sample_count; /* of selectors and functions over their ranges */
+    uint64_t byte_count;   /* explain.h: with those of the children */
+    int64_t time_ns;
+    struct sample_sheet *sheet; /* where it counts its samples */
     bool at_end;
 
     /* Where `next` makes the histograms of the row that it hands out; empty whenever it begins. */

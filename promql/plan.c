@@ -39,15 +39,21 @@ struct operator*
 }
 
 /* The inside of a subquery has steps of its own: what is the same at each of them is so anew. */
-static struct operator* plan_inner(struct plan *plan, const struct node *subquery)
+static struct operator*
+    plan_inner(struct plan *plan, const struct node *subquery, int64_t range_ms)
 {
+    struct sample_counts *counts = &plan->ev->counts;
+    struct sample_sheet *outer = sample_counts_open(counts, SAMPLE_SHEET_SUBQUERY);
+    counts->open->offset_ms = subquery->subquery.shift.offset_ms;
+    counts->open->range_ms = range_ms;
     bool before = plan->is_invariant;
     plan->is_invariant = false;
     struct operator* inner = plan_child(plan, subquery->children[0], plan->ordered);
     plan->is_invariant = before;
-    if (inner == NULL || inner->unique)
-        return inner;
-    return merge_new(inner, false);
+    if (inner != NULL && !inner->unique)
+        inner = merge_new(inner, false);
+    sample_counts_close(counts, outer);
+    return inner;
 }
 
 bool plan_source(struct plan *plan, const struct node *node, struct range_source *out)
@@ -65,7 +71,7 @@ bool plan_source(struct plan *plan, const struct node *node, struct range_source
     if (!plan_shift(ev, &node->subquery.shift, &out->shift) ||
         !plan_subquery_step(ev, node, &out->inner_step_ms))
         return false;
-    out->inner = plan_inner(plan, node);
+    out->inner = plan_inner(plan, node, out->range_ms);
     return out->inner != NULL;
 }
 
@@ -170,7 +176,9 @@ static struct operator* plan_node(struct plan *plan, const struct node *node)
     if (!invariance.is_invariant || !invariance.should_wrap)
         return plan_any(plan, node);
     plan->is_invariant = true;
+    struct sample_sheet *outer = sample_counts_open(&plan->ev->counts, SAMPLE_SHEET_INVARIANT);
     struct operator* child = plan_any(plan, node);
+    sample_counts_close(&plan->ev->counts, outer);
     plan->is_invariant = false;
     return child == NULL ? NULL : invariant_new(plan->ev, node, child);
 }

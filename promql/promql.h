@@ -90,6 +90,8 @@ struct promql_query {
     int64_t step_ms;
     int64_t timeout_ms;        /* capped by the engine's */
     int64_t lookback_delta_ms; /* 0 = the engine's */
+    bool statistics_by_step;   /* where the engine's features have it */
+    bool explain;              /* the result tells what every operator did */
     /* Looked at while evaluating: set to true to cancel. May be NULL. */
     const atomic_bool *canceled;
 };

@@ -155,7 +155,8 @@ static bool range_function_start_inner(struct range_function *function, int64_t 
         range_source_inner_steps(ev, &function->source, first_ms, last_ms, &inner);
     if (!function->has_series)
         return ev->error == ERR_NONE;
-    return operator_start(function->source.inner, &inner);
+    return sample_sheet_start(&ev->counts, function->source.inner->sheet, &inner) &&
+           operator_start(function->source.inner, &inner);
 }
 
 static bool range_function_start(struct operator* op)
@@ -294,13 +295,38 @@ static void range_function_count_cells(struct range_function *function)
     function->counts = counts;
 }
 
+/* Step by step. The rows of a subquery were counted as read when they were made. */
+static void range_function_count_steps(struct range_function *function)
+{
+    struct operator* op = &function->op;
+    const struct windows *windows = &function->input.windows;
+    bool mixed = function->input.samples.histograms != NULL;
+    const uint64_t *cells = function->scratch.cells.items;
+    size_t first = sample_sheet_index(op->sheet, &op->steps);
+    bool refetch = !function->source.shift.is_fixed;
+    uint32_t seen = 0;
+    for (size_t i = 0; i < op->steps.count; i++) {
+        uint32_t low = windows->low[i], high = windows->high[i];
+        uint32_t fresh = MIN(high, MAX(low, seen));
+        bool reads = function->source.inner == NULL && (i == 0 || refetch);
+        uint64_t total = mixed ? cells[high] - cells[low] : high - low;
+        uint64_t read = mixed ? cells[high] - cells[fresh] : high - fresh;
+        sample_sheet_add(op->sheet, first + i, total, reads ? read : 0);
+        seen = high;
+    }
+}
+
 static bool range_function_count(struct range_function *function)
 {
     struct evaluation *ev = function->op.ev;
     const struct window_counts *counts = &function->counts;
-    ev->statistics.samples_total += counts->total;
-    if (function->source.inner == NULL)
-        ev->statistics.samples_read += counts->read;
+    function->op.sample_count += counts->total;
+    if (sample_sheet_has_steps(function->op.sheet)) {
+        range_function_count_steps(function);
+    } else {
+        function->op.sheet->total += counts->total;
+        function->op.sheet->read += function->source.inner == NULL ? counts->read : 0;
+    }
     if (!evaluation_hold(ev, counts->largest))
         return false;
     evaluation_drop(ev, counts->largest);

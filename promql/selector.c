@@ -112,8 +112,8 @@ static bool selector_next(struct operator* op, struct row *out)
             return false;
         if (found == 0)
             continue;
-        op->ev->statistics.samples_total += found;
-        op->ev->statistics.samples_read += found;
+        op->sample_count += found;
+        sample_sheet_add_row(op->sheet, &op->steps, &selector->row, found);
         selector->row.labels = labels;
         selector->row.drop_name = false;
         *out = selector->row;

@@ -88,6 +88,21 @@ struct promql_statistics {
     uint64_t samples_total; /* totalQueryableSamples */
     uint64_t samples_peak;
     uint64_t samples_read;
+    const uint64_t *total_by_step; /* samples_total and samples_read step by step; NULL = not asked for */
+    const uint64_t *read_by_step;
+};
+
+/* What an operator of the plan did. Bytes and time include its children's. */
+struct promql_explanation {
+    const char *operation;
+    struct slice expression; /* the part of the query; empty where there is none */
+    uint64_t row_count;
+    uint64_t value_count;
+    uint64_t sample_count; /* read from storage or seen in windows */
+    uint64_t bytes;
+    int64_t time_ns;
+    struct promql_explanation **children;
+    size_t child_count;
 };
 
 struct promql_result {
@@ -106,6 +121,7 @@ struct promql_result {
     struct promql_annotation *annotations;
     size_t annotation_count;
     struct promql_statistics statistics;
+    struct promql_explanation *explanation; /* NULL = not asked for, or nothing to tell */
     /* private: what keeps label symbols and chunks alive */
     void *keep;
     void (*keep_free)(void *keep);

@@ -484,6 +484,13 @@ def instant_queries(lab_):
     CHECKS.equal(read_answer(by_get)[1], rows, "GET answers as POST")
     stats = lab_.client.post("/api/v1/query", {"query": "up", "stats": "all"})
     CHECKS.check("stats" in json.loads(stats.text)["data"], "statistics where they are asked for")
+    explained = lab_.client.post("/api/v1/query", {"query": "count(up)", "stats": "explain"})
+    tree = json.loads(explained.text)["data"]["stats"]["explain"]
+    CHECKS.equal(
+        (tree["operator"], tree["expression"], tree["children"][0]["expression"]),
+        ("aggregation", "count(up)", "up"),
+        "stats=explain tells what every operator did",
+    )
     CHECKS.equal(read_answer(stats)[0], "vector", "and the rest is as always")
 
 

@@ -1,14 +1,14 @@
 /*
  * Pages: many chunks as one run of bytes, the unit that is compressed, checked and read.
  *
- * A page knows of each chunk its kind, its number of samples and where its times are (a time column and
- * the first row of it; numbers of the writer, which the page only keeps), so that a chunk is found by
- * (page, number) alone. LZ4 where it pays, else stored plain; CRC32C over all of it. The bytes are
- * drawn in docs/formats/chunk.md.
+ * A page knows of each chunk its kind, its number of samples and where its times are (a time column
+ * and the first row of it; numbers of the writer, which the page only keeps), so that a chunk is
+ * found by (page, number) alone. LZ4 where it pays, else stored plain; CRC32C over all of it. The
+ * bytes are drawn in docs/formats/chunk.md.
  *
- * Ownership: a writer owns its buffers. A page owns what it unpacked; its chunks' bytes are borrowed
- * from it, or from the stored bytes where the page is plain. Thread-safety: one owner; an opened page
- * is immutable. Limits: PAGE_CHUNKS_MAX chunks, PAGE_RAW_SIZE_MAX bytes.
+ * Ownership: a writer owns its buffers. A page owns what it unpacked; its chunks' bytes are
+ * borrowed from it, or from the stored bytes where the page is plain. Thread-safety: one owner; an
+ * opened page is immutable. Limits: PAGE_CHUNKS_MAX chunks, PAGE_RAW_SIZE_MAX bytes.
  */
 #pragma once
 
@@ -25,6 +25,7 @@
 #define PAGE_SIZE_FAST 16384  /* a page is full at this many bytes of chunks; LZ4 */
 #define PAGE_SIZE_DENSE 65536 /* for data that is written once: LZ4HC */
 #define PAGE_RAW_SIZE_MAX (64u << 20)
+#define PAGE_CHUNK_SIZE_MAX (60u << 20)
 #define PAGE_HEADER_SIZE 16
 
 enum page_chunk_kind {
@@ -47,18 +48,19 @@ struct page_writer {
     /* private */
     struct buf raw;
     struct buf packed;
-    uint64_t *lens;
-    uint64_t *kinds;
-    uint64_t *counts;
-    uint64_t *time_columns;
-    uint64_t *rows;
+    uint64_t lens[PAGE_CHUNKS_MAX];
+    uint64_t kinds[PAGE_CHUNKS_MAX];
+    uint64_t counts[PAGE_CHUNKS_MAX];
+    uint64_t time_columns[PAGE_CHUNKS_MAX];
+    uint64_t rows[PAGE_CHUNKS_MAX];
 };
 
 void page_writer_init(struct page_writer *writer, bool dense);
 void page_writer_release(struct page_writer *writer);
 /* Should the page be finished before another chunk of `len` bytes comes? */
 bool page_writer_full(const struct page_writer *writer, size_t len);
-/* Copies the chunk; returns its number in the page. The page must not be full. */
+/* Copies the chunk, of at most PAGE_CHUNK_SIZE_MAX bytes; returns its number in the page. The page
+ * must not be full. */
 uint32_t page_writer_add(struct page_writer *writer, const struct page_chunk *chunk);
 /* Appends the page to `out` and begins a new one. There must be a chunk. */
 enum err page_writer_finish(struct page_writer *writer, struct buf *out,
@@ -68,15 +70,14 @@ struct page {
     uint32_t count;
     /* private */
     struct buf unpacked;
-    const uint8_t *payload;
     struct page_chunk chunks[PAGE_CHUNKS_MAX];
 };
 
-/* How many bytes the page at the front of `bytes` has; ERR_CORRUPT when its header makes no sense or
- * bytes are missing. */
+/* How many bytes the page at the front of `bytes` has; ERR_CORRUPT when its header makes no sense
+ * or bytes are missing. */
 enum err page_stored_size(struct slice bytes, size_t *out_size, struct errbuf *err) MUST_CHECK;
-/* Checks and unpacks the page that is all of `bytes`, which must live as long as the page. To be called
- * on zeroed memory or a page that was opened before; page_release after all of them. */
+/* Checks and unpacks the page that is all of `bytes`, which must live as long as the page. To be
+ * called on zeroed memory or a page that was opened before; page_release after all of them. */
 enum err page_open(struct page *page, struct slice bytes, struct errbuf *err) MUST_CHECK;
 void page_release(struct page *page);
 /* NULL above the last. Valid until the page is opened anew or released. */

@@ -339,6 +339,14 @@ static bool is_counter_name(struct slice name)
            slice_has_suffix(name, SLICE("_count")) || slice_has_suffix(name, SLICE("_bucket"));
 }
 
+/* What is said about samples is said at the first argument; where that is a subquery, the reference
+ * has lost its place and says the beginning. */
+static uint32_t range_function_position(const struct range_function *function)
+{
+    const struct node *argument = node_unwrap(function->op.node->children[0]);
+    return argument->kind == NODE_SUBQUERY ? 0 : argument->start;
+}
+
 static void range_function_check_counter(struct range_function *function)
 {
     struct evaluation *ev = function->op.ev;
@@ -353,10 +361,7 @@ static void range_function_check_counter(struct range_function *function)
     struct slice name = symbols_text(symbol);
     if (is_counter_name(name))
         return;
-    /* of a subquery the reference knows no place */
-    bool has_place = function->source.inner == NULL;
-    annotations_add(&ev->annotations, PROMQL_INFO,
-                    has_place ? node_unwrap(function->op.node->children[0])->start : 0,
+    annotations_add(&ev->annotations, PROMQL_INFO, range_function_position(function),
                     "metric might not be a counter, name does not end in "
                     "_total/_sum/_count/_bucket: \"%.*s\"",
                     SLICE_ARG(name));
@@ -373,7 +378,7 @@ static void range_function_check_quantile(struct range_function *function)
         if (quantiles[i] >= 0 && quantiles[i] <= 1)
             continue;
         annotations_add(&function->op.ev->annotations, PROMQL_WARNING,
-                        node_unwrap(function->op.node->children[0])->start,
+                        range_function_position(function),
                         "quantile value should be between 0 and 1, got %s",
                         annotation_number(quantiles[i], text));
     }
@@ -427,7 +432,7 @@ static bool range_function_compute_mixed(struct range_function *function)
         return false;
     if (input->notes != 0)
         range_mixed_annotate(ev, input->notes, function->row.labels,
-                             node_unwrap(function->op.node->children[0])->start);
+                             range_function_position(function));
     return true;
 }
 

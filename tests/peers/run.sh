@@ -3,7 +3,8 @@
 set -u
 cd "$(dirname "$0")"
 status=0
-for name in compare_scrape compare_expressions compare_random compare_alerts pages walk_through; do
+for name in compare_scrape compare_expressions compare_native compare_random compare_alerts pages \
+    walk_through; do
     log=$(mktemp)
     /usr/bin/python3 "$name.py" >"$log" 2>&1 || status=1
     sed '$d' "$log"

@@ -10,6 +10,7 @@
 #include "model/duration.h"
 #include "model/histogram_arithmetic.h"
 #include "model/sample.h"
+#include "tests/support/at_variant.h"
 #include "tests/support/fake_source.h"
 #include "tests/support/nhcb_notation.h"
 #include "tests/support/series_notation.h"
@@ -43,6 +44,8 @@ struct eval {
     int64_t step_ms;
     bool is_ordered;
     bool fails;
+    bool warns;
+    bool informs;
     bool is_scalar;
     double scalar;
     bool is_string;
@@ -367,6 +370,13 @@ static bool eval_check_level(struct script *script, const struct eval *eval,
 static bool eval_check_annotations(struct script *script, const struct eval *eval,
                                    const struct promql_result *result)
 {
+    bool warned = false, informed = false;
+    for (size_t i = 0; i < result->annotation_count; i++) {
+        warned |= result->annotations[i].level == PROMQL_WARNING;
+        informed |= result->annotations[i].level == PROMQL_INFO;
+    }
+    if ((eval->warns && !warned) || (eval->informs && !informed))
+        return script_miss(script, "a warning or info is missing");
     return eval_check_level(script, eval, result, PROMQL_WARNING, EXPECT_WARN, EXPECT_NO_WARN) &&
            eval_check_level(script, eval, result, PROMQL_INFO, EXPECT_INFO, EXPECT_NO_INFO);
 }
@@ -434,14 +444,12 @@ static bool has_context_function(struct slice text)
 }
 
 static bool eval_again_as_range(struct script *script, const struct eval *eval,
-                                const struct promql_expression *expression)
+                                const struct promql_expression *expression, int64_t at_ms)
 {
-    if (eval->is_string || eval->is_points || has_context_function(eval->text))
-        return true;
     struct errbuf err = ERRBUF_INIT;
     struct promql_result *result = NULL;
-    if (eval_query(script, expression, eval->start_ms - MINUTE_MS, eval->start_ms + MINUTE_MS,
-                   MINUTE_MS, &result, &err) != ERR_NONE)
+    if (eval_query(script, expression, at_ms - MINUTE_MS, at_ms + MINUTE_MS, MINUTE_MS, &result,
+                   &err) != ERR_NONE)
         return script_miss(script, "range mode: %s", err.text);
     bool good = eval->is_ordered || eval_check_middle(script, eval, result);
     promql_result_free(result);
@@ -449,11 +457,10 @@ static bool eval_again_as_range(struct script *script, const struct eval *eval,
 }
 
 static bool eval_run_expression(struct script *script, const struct eval *eval,
-                                const struct promql_expression *expression)
+                                const struct promql_expression *expression, int64_t at_ms)
 {
     struct errbuf err = ERRBUF_INIT;
     struct promql_result *result = NULL;
-    int64_t at_ms = eval->is_points ? eval->end_ms : eval->start_ms;
     enum err code = eval->is_range ? eval_query(script, expression, eval->start_ms, eval->end_ms,
                                                 eval->step_ms, &result, &err)
                                    : eval_query(script, expression, at_ms, at_ms, 0, &result, &err);
@@ -464,21 +471,48 @@ static bool eval_run_expression(struct script *script, const struct eval *eval,
                             : eval_check_annotations(script, eval, result) &&
                                   eval_check_result(script, eval, result);
     promql_result_free(result);
-    if (!good || eval->fails || eval->is_range)
-        return good;
-    return eval_again_as_range(script, eval, expression);
+    return good;
 }
 
-static bool eval_run(struct script *script, const struct eval *eval)
+static bool eval_run_text(struct script *script, const struct eval *eval, struct slice text,
+                          int64_t at_ms)
 {
     struct errbuf err = ERRBUF_INIT;
     struct promql_expression *expression;
-    if (promql_parse(eval->text, script->features, &expression, &err) != ERR_NONE)
+    if (promql_parse(text, script->features, &expression, &err) != ERR_NONE)
         return eval->fails ? eval_check_failure(script, eval, &err)
                            : script_miss(script, "parse error: %s", err.text);
-    bool good = eval_run_expression(script, eval, expression);
+    bool good = eval_run_expression(script, eval, expression, at_ms);
+    bool again = !eval->fails && !eval->is_range && !eval->is_string && !eval->is_points &&
+                 !has_context_function(text);
+    if (good && again)
+        good = eval_again_as_range(script, eval, expression, at_ms);
     promql_expression_free(expression);
     return good;
+}
+
+/* Instant queries are asked again with their time fixed by @, at other times. */
+static bool eval_run(struct script *script, const struct eval *eval)
+{
+    int64_t at_ms = eval->is_points ? eval->end_ms : eval->start_ms;
+    if (!eval_run_text(script, eval, eval->text, at_ms))
+        return false;
+    struct buf CLEANUP(buf_release) variant;
+    buf_init(&variant, 1 << 20);
+    if (eval->is_range || !at_variant_print(eval->text, script->features, at_ms, &variant))
+        return true;
+    const int64_t later[] = {-10 * at_ms, 0, at_ms / 5, at_ms, 10 * at_ms};
+    const int64_t around[] = {-1000, 0, 1000};
+    const int64_t *times = at_ms == 0 ? around : later;
+    for (size_t i = 0; i < (at_ms == 0 ? ARRAY_SIZE(around) : ARRAY_SIZE(later)); i++) {
+        if (eval_run_text(script, eval, buf_slice(&variant), times[i]))
+            continue;
+        char reason[sizeof(script->reason)];
+        memcpy(reason, script->reason, sizeof(reason));
+        return script_miss(script, "%s at %lld ms: %.1500s", buf_cstr(&variant),
+                           (long long)times[i], reason);
+    }
+    return true;
 }
 
 static void eval_release(struct eval *eval)
@@ -538,7 +572,15 @@ static void eval_expect_points(struct eval *eval, struct slice rest)
 static bool eval_add_line(struct script *script, struct eval *eval, struct slice line)
 {
     struct slice rest = line;
-    if (slice_eq_str(take_word(&rest), "expect")) {
+    struct slice word = take_word(&rest);
+    if (eval->fails && slice_has_prefix(word, SLICE("expected_fail_"))) {
+        bool is_pattern = slice_eq_str(word, "expected_fail_regexp");
+        vec_push(&eval->expects, ((struct expect){.kind = EXPECT_FAIL,
+                                                  .message = is_pattern ? SLICE_EMPTY : rest,
+                                                  .pattern = is_pattern ? rest : SLICE_EMPTY}));
+        return false;
+    }
+    if (slice_eq_str(word, "expect")) {
         if (slice_has_prefix(rest, SLICE("range vector"))) {
             eval_expect_points(eval, slice_trim(slice_from_index(rest, 12)));
         } else if (slice_has_prefix(rest, SLICE("string"))) {
@@ -568,6 +610,8 @@ static void script_eval(struct script *script, struct slice command, struct slic
     struct eval CLEANUP(eval_release) eval = {.line = script->at + 1};
     eval.fails = slice_eq_str(command, "eval_fail");
     eval.is_ordered = slice_eq_str(command, "eval_ordered");
+    eval.warns = slice_eq_str(command, "eval_warn");
+    eval.informs = slice_eq_str(command, "eval_info");
     eval.is_range = slice_eq_str(take_word(&rest), "range");
     struct slice copy = rest;
     if (eval.is_range) {

@@ -2,8 +2,8 @@
  * Runs PromQL test scripts: load, clear, eval instant, eval range, with expected series and expect
  * lines, as described in the README of the reference's promql/promqltest.
  *
- * Every instant query is run as a range query too, whose middle step must agree. Values agree
- * within a relative 1e-6.
+ * Every instant query is run as a range query too, whose middle step must agree, and both again
+ * with their time fixed by the @ modifier, at other times. Values agree within a relative 1e-6.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /* Aggregations that keep one column a group: rows are added as they come. */
 #include "base/assert.h"
+#include "promql/aggregate_histogram.h"
 #include "promql/aggregate_kernel.h"
 #include "promql/aggregation.h"
 #include "promql/label_groups.h"
@@ -12,6 +13,8 @@ struct aggregate {
     VEC(struct accumulator) accumulators; /* by group */
     bool is_gathered;
     size_t at;
+    const struct histogram **histograms; /* of the row that is handed out; made when needed */
+    size_t histogram_steps;
 };
 
 static bool aggregate_start(struct operator* op)
@@ -34,10 +37,27 @@ static bool aggregate_gather(struct aggregate *aggregate)
         if (group == aggregate->accumulators.len &&
             !accumulator_init(vec_add(&aggregate->accumulators), ev, aggregate->kind, steps))
             return false;
-        accumulator_add(&aggregate->accumulators.items[group], aggregate->kind, &row, steps);
+        struct accumulator *accumulator = &aggregate->accumulators.items[group];
+        if (UNLIKELY(row.histograms != NULL || accumulator->histograms != NULL) &&
+            !accumulator_take_histograms(accumulator, &aggregate->op, &row))
+            return false;
+        accumulator_add(accumulator, aggregate->kind, &row, steps);
     }
     aggregate->is_gathered = true;
     return ev->error == ERR_NONE;
+}
+
+static bool aggregate_show_histograms(struct aggregate *aggregate, struct accumulator *accumulator,
+                                      struct row *out)
+{
+    struct operator* op = &aggregate->op;
+    if (aggregate->histogram_steps < op->steps.count) {
+        aggregate->histograms = evaluation_histograms(op->ev, op->steps.count);
+        if (aggregate->histograms == NULL)
+            return false;
+        aggregate->histogram_steps = op->steps.count;
+    }
+    return accumulator_show_histograms(accumulator, op, aggregate->histograms, out);
 }
 
 static bool aggregate_next(struct operator* op, struct row *out)
@@ -54,7 +74,8 @@ static bool aggregate_next(struct operator* op, struct row *out)
                         .values = accumulator->value,
                         .present = accumulator->seen,
                         .drop_name = accumulator->drop_name};
-    return true;
+    return LIKELY(accumulator->histograms == NULL) ||
+           aggregate_show_histograms(aggregate, accumulator, out);
 }
 
 static void aggregate_release(struct operator* op)

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct accumulator_histograms;
+
 struct accumulator {
     double *value;
     double *extra; /* compensation of sums; mean of deviations */
@@ -20,6 +22,7 @@ struct accumulator {
     uint64_t *incremental; /* avg: steps whose sum would overflow */
     bool is_incremental;   /* any of them */
     bool drop_name;
+    struct accumulator_histograms *histograms; /* NULL until there is one: aggregate_histogram.h */
 };
 
 /* false when a limit is reached. */

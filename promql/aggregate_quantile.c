@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/assert.h"
+#include "promql/aggregate_histogram.h"
 #include "promql/aggregation.h"
 #include "promql/operators.h"
 #include "promql/quantile.h"
@@ -72,6 +73,10 @@ static bool quantile_gather(struct aggregate_quantile *quantile)
 {
     struct row row;
     while (operator_next(quantile->op.children[0], &row)) {
+        if (UNLIKELY(row_has_histograms(&row, quantile->op.steps.count)))
+            aggregate_note_ignored(&quantile->op,
+                                   node_unwrap(quantile->op.node->children[0])->start);
+        row_drop_histograms(&row, quantile->op.steps.count);
         size_t index = label_groups_add(&quantile->groups, row.labels);
         struct quantile_group *group = index == quantile->by_index.len
                                            ? vec_add(&quantile->by_index)

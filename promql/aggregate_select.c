@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "model/symbols.h"
+#include "promql/aggregate_histogram.h"
 #include "promql/aggregation.h"
 #include "promql/operators.h"
 #include "promql/ratio.h"
@@ -207,6 +208,10 @@ static bool select_offer_row(struct aggregate_select *select, const struct row *
         int64_t k = parameter < (double)UINT32_MAX ? (int64_t)parameter : UINT32_MAX;
         bool kept = false;
         struct select_entry entry = {row->values[i], index};
+        if (k >= 1 && UNLIKELY(row_histogram(row, i) != NULL)) {
+            aggregate_note_ignored(&select->op, select->op.node->start);
+            continue;
+        }
         if (k >= 1 && !heap_offer(select, &heaps[i], entry, k, &kept))
             return false;
         is_kept |= kept;

@@ -1,7 +1,7 @@
 /*
  * count_values: the value becomes a label, then rows are counted by group. A value of a group is
  * turned into a label set once; after that a table of (group, bits of the value) leads to its
- * column.
+ * column. The value of a histogram is its text.
  */
 #include "base/assert.h"
 #include "base/buf.h"
@@ -9,13 +9,19 @@
 #include "base/float_text.h"
 #include "base/hash.h"
 #include "base/table.h"
+#include "model/histogram_arithmetic.h"
 #include "model/quote.h"
+#include "model/symbols.h"
 #include "promql/aggregation.h"
 #include "promql/operators.h"
+
+/* A histogram of very many buckets is counted by the beginning of its text. */
+#define HISTOGRAM_TEXT_MAX ((size_t)1 << 20)
 
 struct values_key {
     size_t base; /* group of the labels without the value */
     uint64_t bits;
+    struct slice text; /* of a histogram, whose bits are 0; else empty */
 };
 
 struct values_entry {
@@ -37,6 +43,7 @@ struct aggregate_values {
     VEC(struct values_column) columns; /* by answer */
     bool is_gathered;
     size_t at;
+    struct buf text; /* of the histogram at hand */
 };
 
 static bool values_start(struct operator* op)
@@ -55,7 +62,7 @@ static bool entry_has_key(const void *value, const void *key)
 {
     const struct values_key *a = &((const struct values_entry *)value)->key;
     const struct values_key *b = key;
-    return a->base == b->base && a->bits == b->bits;
+    return a->base == b->base && a->bits == b->bits && slice_eq(a->text, b->text);
 }
 
 /* The column of a value that was not met before in this group. */
@@ -64,14 +71,18 @@ static struct values_column *values_make(struct aggregate_values *values,
                                          uint64_t hash)
 {
     struct evaluation *ev = values->op.ev;
-    char text[FLOAT_TEXT_SIZE];
-    size_t len = float_text_f(codec_bits_double(key->bits), text);
-    uint32_t symbol = evaluation_symbol(ev, slice_from(text, len));
+    char number[FLOAT_TEXT_SIZE];
+    struct slice text = key->text;
+    if (text.len == 0)
+        text = slice_from(number, float_text_f(codec_bits_double(key->bits), number));
+    uint32_t symbol = evaluation_symbol(ev, text);
     const struct labels *full = label_set_with(ev, labels, values->label, symbol);
     struct values_entry *entry = evaluation_alloc(ev, 1, sizeof(*entry));
     if (entry == NULL)
         return NULL;
     *entry = (struct values_entry){*key, label_groups_add(&values->answers, full)};
+    if (key->text.len > 0)
+        entry->key.text = symbols_text(symbol);
     table_add(&values->entries, hash, entry);
     if (entry->index < values->columns.len)
         return &values->columns.items[entry->index];
@@ -85,16 +96,30 @@ static struct values_column *values_make(struct aggregate_values *values,
     return vec_last(&values->columns);
 }
 
+/* The bits of a float; the text of a histogram, which is valid until the next call. */
+static uint64_t values_text(struct aggregate_values *values, const struct row *row, size_t step,
+                            struct slice *out_text)
+{
+    *out_text = SLICE_EMPTY;
+    const struct histogram *histogram = row_histogram(row, step);
+    if (LIKELY(histogram == NULL))
+        return codec_double_bits(row->values[step]);
+    buf_reset(&values->text);
+    histogram_print(histogram, &values->text);
+    *out_text = buf_slice(&values->text);
+    return 0;
+}
+
 static bool values_add(struct aggregate_values *values, const struct row *row)
 {
     struct values_key key = {.base = label_groups_add(&values->bases, row->labels)};
     struct values_column *column = NULL;
     BITMAP_FOR_EACH(row->present, values->op.steps.count, i)
     {
-        uint64_t bits = codec_double_bits(row->values[i]);
-        if (column == NULL || bits != key.bits) {
+        uint64_t bits = values_text(values, row, i, &key.text);
+        if (column == NULL || bits != key.bits || key.text.len > 0) {
             key.bits = bits;
-            uint64_t hash = hash_mix(hash_mix(0, key.base), bits);
+            uint64_t hash = hash_slice(key.text, hash_mix(hash_mix(0, key.base), bits));
             const struct values_entry *entry =
                 table_get(&values->entries, hash, entry_has_key, &key);
             column = entry != NULL ? &values->columns.items[entry->index]
@@ -133,6 +158,7 @@ static void values_release(struct operator* op)
     label_groups_release(&values->answers);
     table_release(&values->entries);
     vec_release(&values->columns);
+    buf_release(&values->text);
 }
 
 static const struct operator_methods values_methods = {
@@ -182,6 +208,7 @@ struct operator* aggregate_values_new(struct evaluation *ev, const struct node *
     values->op.children[0] = child;
     values->label = evaluation_symbol(ev, label);
     table_init(&values->entries);
+    buf_init(&values->text, HISTOGRAM_TEXT_MAX);
     values_init_groups(values, node);
     return &values->op;
 }

@@ -11,6 +11,7 @@
 #include "promql/binary_match.h"
 
 #include "base/assert.h"
+#include "promql/binary_histogram.h"
 #include "promql/binary_kernel.h"
 #include "promql/label_set.h"
 #include "promql/operators.h"
@@ -25,6 +26,7 @@ struct binary_match {
     bool one_is_left; /* group_right */
     bool one_to_one;
     bool is_comparison;
+    bool is_trim;
     bool changes_metric;
     bool has_fill; /* either */
     struct label_names matching;
@@ -45,6 +47,8 @@ struct binary_match {
     struct row row;
     uint64_t *met; /* steps at which the present pair meets */
     double *fill_values;
+    const struct histogram **histograms; /* made when there is a first one */
+    struct binary_notes notes;
 };
 
 /* An output label set: which steps it was met at, to find out that it is not unique. */
@@ -69,8 +73,10 @@ static bool match_start(struct operator* op)
         if (match->met == NULL || match->fill_values == NULL ||
             !evaluation_row(op->ev, steps, &match->row))
             return false;
+        match->histograms = NULL;
         match->column_steps = steps;
     }
+    binary_notes_clear(&match->notes, steps);
     return operator_start_children(op);
 }
 
@@ -164,15 +170,16 @@ static bool match_note(struct binary_match *match)
     return true;
 }
 
-/* Computes the row of a pair, which meets at match->met. */
-static bool match_pair(struct binary_match *match, const struct row *many, const struct row *one)
+/* What the loops over floats do; where histograms are it is redone. */
+static void match_floats(struct binary_match *match, const double *left, const double *right)
 {
     size_t steps = match->op.steps.count;
-    const double *left = match->one_is_left ? one->values : many->values;
-    const double *right = match->one_is_left ? many->values : one->values;
     struct row *row = &match->row;
     enum operator_kind kind = match->node->binary.op;
     bitmap_copy(row->present, match->met, steps);
+    row->histograms = NULL;
+    if (match->is_trim)
+        return;
     if (!match->is_comparison) {
         binary_compute(kind, row->values, left, right, steps);
     } else if (match->node->binary.return_bool) {
@@ -186,6 +193,30 @@ static bool match_pair(struct binary_match *match, const struct row *many, const
         bitmap_and(row->present, match->met, steps);
         memcpy(row->values, left, steps * sizeof(*left));
     }
+}
+
+static bool match_histograms(struct binary_match *match, const struct row *left,
+                             const struct row *right)
+{
+    if (match->histograms == NULL)
+        match->histograms = evaluation_histograms(match->op.ev, match->column_steps);
+    return match->histograms != NULL &&
+           binary_histograms(&match->op, &match->notes,
+                             &(struct binary_side){left->values, left->histograms},
+                             &(struct binary_side){right->values, right->histograms}, match->met,
+                             match->histograms, &match->row);
+}
+
+/* Computes the row of a pair, which meets at match->met. */
+static bool match_pair(struct binary_match *match, const struct row *many, const struct row *one)
+{
+    const struct row *left = match->one_is_left ? one : many;
+    const struct row *right = match->one_is_left ? many : one;
+    struct row *row = &match->row;
+    match_floats(match, left->values, right->values);
+    bool has_histograms = left->histograms != NULL || right->histograms != NULL;
+    if (UNLIKELY(has_histograms || match->is_trim) && !match_histograms(match, left, right))
+        return false;
     row->labels = match_labels(match, many->labels, one->labels);
     row->drop_name = match->node->binary.return_bool;
     return match_note(match);
@@ -270,6 +301,8 @@ static bool match_next(struct operator* op, struct row *out)
             continue;
         if (!found && match->many_done)
             found = match_next_unmet(match);
+        if (!found)
+            binary_notes_report(op, &match->notes);
         if (!found || ev->error != ERR_NONE)
             return false;
         if (bitmap_any(match->row.present, op->steps.count))
@@ -313,7 +346,9 @@ struct operator* binary_match_new(struct evaluation *ev, const struct node *node
     match->one_is_left = node->binary.cardinality == MATCH_ONE_TO_MANY;
     match->one_to_one = node->binary.cardinality == MATCH_ONE_TO_ONE;
     match->is_comparison = operator_is_comparison(node->binary.op);
-    match->changes_metric = !match->is_comparison || node->binary.return_bool;
+    match->is_trim = operator_is_trim(node->binary.op);
+    match->changes_metric =
+        !(match->is_comparison || match->is_trim) || node->binary.return_bool;
     match->has_fill = node->binary.has_fill_left || node->binary.has_fill_right;
     match->matching = label_names_make(ev, node->binary.matching, node->binary.matching_count);
     match->include = label_names_make(ev, node->binary.include, node->binary.include_count);

@@ -1,5 +1,6 @@
 /* Binary operators with a scalar on at least one side. */
 #include "base/assert.h"
+#include "promql/binary_histogram.h"
 #include "promql/binary_kernel.h"
 #include "promql/label_groups.h"
 #include "promql/operators.h"
@@ -8,6 +9,7 @@ struct binary_scalar {
     struct operator op; /* children: left, right */
     bool is_done;
     bool is_comparison;
+    bool is_trim;
     bool return_bool;
     bool scalar_is_left;
     bool changes_metric; /* the reserved labels go */
@@ -15,6 +17,9 @@ struct binary_scalar {
     const double *scalar;
     uint64_t *matching; /* scratch of a comparison */
     size_t column_steps;
+    const struct histogram **histograms; /* made when there is a first one */
+    uint64_t *met;                       /* likewise */
+    struct binary_notes notes;
     struct label_guard guard;
 };
 
@@ -24,6 +29,7 @@ static bool binary_scalar_reserve(struct binary_scalar *binary)
     if (binary->column_steps >= steps)
         return true;
     binary->matching = evaluation_bitmap(binary->op.ev, steps);
+    binary->histograms = NULL;
     binary->column_steps = steps;
     return binary->matching != NULL;
 }
@@ -53,6 +59,10 @@ static bool scalars_next(struct operator* op, struct row *out)
         return false;
     size_t steps = op->steps.count;
     enum operator_kind kind = op->node->binary.op;
+    if (binary->is_trim)
+        return evaluation_fail(op->ev, ERR_EXECUTION,
+                               "operator \"%s\" not allowed for Scalar operations",
+                               operator_text(kind));
     if (binary->is_comparison) {
         binary_compare(kind, binary->matching, out->values, right, steps);
         bits_to_values(binary->matching, out->values, steps);
@@ -66,6 +76,7 @@ static bool vector_start(struct operator* op)
 {
     struct binary_scalar *binary = (struct binary_scalar *)op;
     label_guard_clear(&binary->guard, op->steps.count);
+    binary_notes_clear(&binary->notes, op->steps.count);
     if (!binary_scalar_reserve(binary))
         return false;
     binary->scalar = operator_scalar(op->children[binary->scalar_is_left ? 0 : 1], &op->steps);
@@ -85,6 +96,38 @@ static void vector_compare(struct binary_scalar *binary, const double *left, con
         bitmap_and(row->present, binary->matching, steps);
 }
 
+static void vector_floats(struct binary_scalar *binary, struct row *row)
+{
+    const double *left = binary->scalar_is_left ? binary->scalar : row->values;
+    const double *right = binary->scalar_is_left ? row->values : binary->scalar;
+    if (binary->is_comparison)
+        vector_compare(binary, left, right, row);
+    else if (!binary->is_trim)
+        binary_compute(binary->op.node->binary.op, row->values, left, right,
+                       binary->op.steps.count);
+}
+
+/* The same for a row in which histograms are; and trimming. */
+static bool vector_histograms(struct binary_scalar *binary, struct row *row)
+{
+    size_t steps = binary->op.steps.count;
+    const struct histogram *const *histograms = row->histograms;
+    if (binary->histograms == NULL) {
+        binary->met = evaluation_bitmap(binary->op.ev, binary->column_steps);
+        binary->histograms = evaluation_histograms(binary->op.ev, binary->column_steps);
+    }
+    if (binary->met == NULL || binary->histograms == NULL)
+        return false;
+    bitmap_copy(binary->met, row->present, steps);
+    vector_floats(binary, row);
+    struct binary_side vector = {row->values, histograms};
+    struct binary_side scalar = {binary->scalar, NULL};
+    return binary_histograms(&binary->op, &binary->notes,
+                             binary->scalar_is_left ? &scalar : &vector,
+                             binary->scalar_is_left ? &vector : &scalar, binary->met,
+                             binary->histograms, row);
+}
+
 static bool vector_next(struct operator* op, struct row *out)
 {
     struct binary_scalar *binary = (struct binary_scalar *)op;
@@ -92,14 +135,14 @@ static bool vector_next(struct operator* op, struct row *out)
     struct operator* vector = op->children[binary->scalar_is_left ? 1 : 0];
     size_t steps = op->steps.count;
     do {
-        if (!operator_next(vector, out))
+        if (!operator_next(vector, out)) {
+            binary_notes_report(op, &binary->notes);
             return false;
-        const double *left = binary->scalar_is_left ? binary->scalar : out->values;
-        const double *right = binary->scalar_is_left ? out->values : binary->scalar;
-        if (binary->is_comparison)
-            vector_compare(binary, left, right, out);
-        else
-            binary_compute(op->node->binary.op, out->values, left, right, steps);
+        }
+        if (LIKELY(out->histograms == NULL) && !binary->is_trim)
+            vector_floats(binary, out);
+        else if (!vector_histograms(binary, out))
+            return false;
     } while (!bitmap_any(out->present, steps));
     if (!binary->changes_metric)
         return true;
@@ -140,7 +183,9 @@ static struct binary_scalar *binary_scalar_make(struct evaluation *ev, const str
     binary->op.children[1] = right;
     binary->is_comparison = operator_is_comparison(node->binary.op);
     binary->return_bool = node->binary.return_bool;
-    binary->changes_metric = !binary->is_comparison || binary->return_bool;
+    binary->is_trim = operator_is_trim(node->binary.op);
+    binary->changes_metric =
+        !(binary->is_comparison || binary->is_trim) || binary->return_bool;
     label_guard_init(&binary->guard, ev);
     return binary;
 }

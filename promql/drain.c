@@ -1,4 +1,4 @@
-/* Functions that only look at native histograms: rows of floats vanish. */
+/* Functions of what no row has: all of them vanish. */
 #include "base/assert.h"
 #include "promql/operators.h"
 

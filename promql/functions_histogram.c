@@ -1,7 +1,8 @@
 /*
- * histogram_quantile, histogram_quantiles and histogram_fraction over classic histograms: the rows
- * of all buckets are gathered, grouped by their labels without le, and sorted by bound once; then
- * every step puts its buckets together.
+ * histogram_quantile, histogram_quantiles and histogram_fraction. Of classic histograms the rows of
+ * all buckets are gathered, grouped by their labels without le, and sorted by bound once; then every
+ * step puts its buckets together. Of native histograms the answers are computed as they pass, and
+ * only these are kept. Where one step has both under one label set, neither has an answer.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/float_text.h"
+#include "model/histogram_statistics.h"
 #include "model/quote.h"
 #include "model/symbols.h"
 #include "promql/classic_histogram.h"
@@ -20,12 +22,21 @@
 
 struct histogram_bucket {
     double upper_bound;
-    const struct row *row;
+    struct row *row;
 };
 
 struct histogram_group {
     VEC(struct histogram_bucket) buckets;
     bool drop_name;
+};
+
+/* A row of native histograms. Values and notes (enum histogram_note) are columns, one for each
+ * quantile that is asked for. */
+struct histogram_native {
+    const struct labels *labels;
+    uint64_t *present;
+    double *values;
+    uint8_t *notes;
 };
 
 /* One value of q of histogram_quantiles, with the steps at which the argument has it. */
@@ -46,10 +57,12 @@ struct histogram_function {
     struct label_groups groups;
     VEC(struct histogram_group) by_index;
     struct row_store store;
+    VEC(struct histogram_native) natives;
     VEC(struct classic_bucket) buckets; /* of one step */
     VEC(struct histogram_pass) passes;
     struct label_guard guard;
     bool is_gathered;
+    size_t native;
     size_t group;
     size_t pass;
     size_t column_steps;
@@ -157,11 +170,24 @@ static bool histogram_start(struct operator* op)
     label_groups_clear(&function->groups);
     histogram_clear_groups(function);
     row_store_clear(&function->store, steps);
+    vec_reset(&function->natives);
     label_guard_clear(&function->guard, steps);
     function->is_gathered = false;
-    function->group = function->pass = 0;
+    function->native = function->group = function->pass = 0;
     return histogram_plan_passes(function) &&
            operator_start(op->children[function->scalar_count], &op->steps);
+}
+
+/* " for metric name ...", where names are still there. */
+static void histogram_print_name(const struct histogram_function *function,
+                                 const struct labels *labels, struct buf *out)
+{
+    struct slice name =
+        function->op.ev->delayed_name_removal ? labels_metric_name(labels) : SLICE_EMPTY;
+    if (name.len == 0)
+        return;
+    buf_append_str(out, " for metric name ");
+    quote_go(name, out);
 }
 
 static void histogram_warn_bound(struct histogram_function *function, const struct row *row,
@@ -171,17 +197,13 @@ static void histogram_warn_bound(struct histogram_function *function, const stru
     struct buf CLEANUP(buf_release) text;
     buf_init(&text, 4096);
     quote_go(bound, &text);
-    struct slice name = ev->delayed_name_removal ? labels_metric_name(row->labels) : SLICE_EMPTY;
-    if (name.len > 0) {
-        buf_append_str(&text, " for metric name ");
-        quote_go(name, &text);
-    }
+    histogram_print_name(function, row->labels, &text);
     annotations_add(&ev->annotations, PROMQL_WARNING, histogram_position(function),
                     "bucket label \"le\" is missing or has a malformed value of %s",
                     buf_cstr(&text));
 }
 
-static bool histogram_add(struct histogram_function *function, const struct row *row)
+static bool histogram_add_classic(struct histogram_function *function, const struct row *row)
 {
     struct slice text = symbols_text(labels_value(row->labels, function->le));
     double bound;
@@ -194,11 +216,106 @@ static bool histogram_add(struct histogram_function *function, const struct row 
     struct histogram_group *group = index == function->by_index.len
                                         ? vec_add(&function->by_index)
                                         : &function->by_index.items[index];
-    const struct row *kept = row_store_add(&function->store, row);
+    struct row *kept = row_store_add(&function->store, row);
     if (kept == NULL)
         return false;
     group->drop_name |= row->drop_name;
     vec_push(&group->buckets, (struct histogram_bucket){bound, kept});
+    return true;
+}
+
+/* Columns of answers: a quantile each, or the one fraction. */
+static size_t histogram_columns(const struct histogram_function *function)
+{
+    return function->id == FUNCTION_HISTOGRAM_FRACTION ? 1 : function->scalar_count;
+}
+
+static void native_compute(struct histogram_function *function, struct histogram_native *native,
+                           const struct histogram *histogram, size_t step)
+{
+    for (size_t column = 0; column < histogram_columns(function); column++) {
+        size_t at = column * function->op.steps.count + step;
+        double first = function->scalars[column][step];
+        enum histogram_note note = HISTOGRAM_NOTE_NONE;
+        native->values[at] =
+            function->id == FUNCTION_HISTOGRAM_FRACTION
+                ? histogram_fraction(histogram, first, function->scalars[1][step], &note)
+                : histogram_quantile(histogram, first, &note);
+        native->notes[at] = (uint8_t)note;
+    }
+}
+
+/* Takes the histograms of a row; the floats stay in it. */
+static bool histogram_add_native(struct histogram_function *function, struct row *row)
+{
+    struct evaluation *ev = function->op.ev;
+    size_t steps = function->op.steps.count;
+    uint64_t cells = (uint64_t)steps * histogram_columns(function);
+    struct histogram_native native = {
+        .labels = row->labels,
+        .present = evaluation_bitmap(ev, steps),
+        .values = evaluation_alloc(ev, cells, sizeof(*native.values)),
+        .notes = evaluation_alloc(ev, cells, sizeof(*native.notes)),
+    };
+    if (ev->error != ERR_NONE)
+        return false;
+    BITMAP_FOR_EACH(row->present, steps, i)
+    {
+        if (row->histograms[i] == NULL)
+            continue;
+        native_compute(function, &native, row->histograms[i], i);
+        promql_bitmap_set(native.present, i);
+        if (!evaluation_check(ev, 64))
+            return false;
+    }
+    row_drop_histograms(row, steps);
+    vec_push(&function->natives, native);
+    return true;
+}
+
+static bool histogram_add(struct histogram_function *function, struct row *row)
+{
+    size_t steps = function->op.steps.count;
+    if (LIKELY(!row_has_histograms(row, steps)))
+        return histogram_add_classic(function, row);
+    return histogram_add_native(function, row) &&
+           (!bitmap_any(row->present, steps) || histogram_add_classic(function, row));
+}
+
+static void histogram_note(struct histogram_function *function,
+                           enum promql_annotation_level level, const struct labels *labels,
+                           const char *text)
+{
+    struct buf CLEANUP(buf_release) name;
+    buf_init(&name, 4096);
+    histogram_print_name(function, labels, &name);
+    annotations_add(&function->op.ev->annotations, level, histogram_position(function), "%s%s",
+                    text, buf_cstr(&name));
+}
+
+/* Takes the steps out at which a native histogram has the labels of a classic one. */
+static bool histogram_part(struct histogram_function *function, struct histogram_native *native)
+{
+    size_t steps = function->op.steps.count;
+    size_t index = labels_value(native->labels, function->le) == SYMBOL_EMPTY
+                       ? label_groups_find(&function->groups, native->labels)
+                       : LABEL_GROUP_NONE;
+    if (index == LABEL_GROUP_NONE)
+        return true;
+    const struct histogram_group *group = &function->by_index.items[index];
+    uint64_t *both = evaluation_bitmap(function->op.ev, steps);
+    if (both == NULL)
+        return false;
+    for (size_t i = 0; i < group->buckets.len; i++)
+        bitmap_or(both, group->buckets.items[i].row->present, steps);
+    bitmap_and(both, native->present, steps);
+    if (!bitmap_any(both, steps))
+        return true;
+    histogram_note(function, PROMQL_WARNING, native->labels,
+                   "vector contains a mix of classic and native histograms");
+    bitmap_and_not(native->present, both, steps);
+    for (size_t i = 0; i < group->buckets.len; i++)
+        bitmap_and_not(group->buckets.items[i].row->present, both, steps);
     return true;
 }
 
@@ -220,6 +337,10 @@ static bool histogram_gather(struct histogram_function *function)
         struct histogram_group *group = &function->by_index.items[i];
         qsort(group->buckets.items, group->buckets.len, sizeof(*group->buckets.items),
               compare_bounds);
+    }
+    for (size_t i = 0; i < function->natives.len; i++) {
+        if (!histogram_part(function, &function->natives.items[i]))
+            return false;
     }
     function->is_gathered = true;
     return function->op.ev->error == ERR_NONE;
@@ -288,12 +409,37 @@ static bool histogram_compute(struct histogram_function *function,
     return true;
 }
 
-static bool histogram_label(struct histogram_function *function,
-                            const struct histogram_group *group, const struct histogram_pass *pass)
+/* The answers of a row of native histograms. */
+static void histogram_show_native(struct histogram_function *function,
+                                  const struct histogram_native *native,
+                                  const struct histogram_pass *pass)
+{
+    static const char *const texts[] = {
+        [HISTOGRAM_NOTE_NAN_RESULT] =
+            "input to histogram_quantile has NaN observations, result is NaN",
+        [HISTOGRAM_NOTE_NAN_SKEW] =
+            "input to histogram_quantile has NaN observations, result is skewed higher",
+        [HISTOGRAM_NOTE_NAN_IGNORED] = "input to histogram_fraction has NaN observations, which "
+                                       "are excluded from all fractions",
+    };
+    size_t steps = function->op.steps.count;
+    bitmap_copy(function->row.present, native->present, steps);
+    bitmap_and(function->row.present, pass->steps, steps);
+    BITMAP_FOR_EACH(function->row.present, steps, i)
+    {
+        size_t at = pass->scalar * steps + i;
+        function->row.values[i] = native->values[at];
+        if (native->notes[at] != HISTOGRAM_NOTE_NONE)
+            histogram_note(function, PROMQL_INFO, native->labels, texts[native->notes[at]]);
+    }
+}
+
+static bool histogram_label(struct histogram_function *function, const struct labels *labels,
+                            const struct histogram_pass *pass)
 {
     struct evaluation *ev = function->op.ev;
     struct row *row = &function->row;
-    row->labels = function->groups.items.items[function->group]->labels;
+    row->labels = labels;
     row->drop_name = true;
     if (!ev->delayed_name_removal)
         row->labels = label_set_without_reserved(ev, row->labels);
@@ -303,22 +449,38 @@ static bool histogram_label(struct histogram_function *function,
            label_guard_add(&function->guard, row->labels, row->present, LABEL_GUARD_STEPS);
 }
 
+/* The next row of a pass, first of native histograms, then of classic ones, in function->row. false
+ * at the end of the pass and on failure. */
+static bool histogram_next_of_pass(struct histogram_function *function,
+                                   const struct histogram_pass *pass)
+{
+    if (function->native < function->natives.len) {
+        const struct histogram_native *native = &function->natives.items[function->native++];
+        histogram_show_native(function, native, pass);
+        return histogram_label(function, native->labels, pass);
+    }
+    if (function->group == function->by_index.len)
+        return false;
+    const struct histogram_group *group = &function->by_index.items[function->group];
+    if (!histogram_compute(function, group, pass))
+        return false;
+    size_t index = function->group++;
+    return histogram_label(function, function->groups.items.items[index]->labels, pass);
+}
+
 static bool histogram_next(struct operator* op, struct row *out)
 {
     struct histogram_function *function = (struct histogram_function *)op;
     if (!function->is_gathered && !histogram_gather(function))
         return false;
     while (function->pass < function->passes.len) {
-        if (function->group == function->by_index.len) {
-            function->group = 0;
+        if (!histogram_next_of_pass(function, &function->passes.items[function->pass])) {
+            if (op->ev->error != ERR_NONE)
+                return false;
+            function->native = function->group = 0;
             function->pass++;
             continue;
         }
-        const struct histogram_group *group = &function->by_index.items[function->group];
-        const struct histogram_pass *pass = &function->passes.items[function->pass];
-        if (!histogram_compute(function, group, pass) || !histogram_label(function, group, pass))
-            return false;
-        function->group++;
         if (!bitmap_any(function->row.present, op->steps.count))
             continue;
         *out = function->row;
@@ -336,6 +498,7 @@ static void histogram_release(struct operator* op)
     row_store_release(&function->store);
     vec_release(&function->buckets);
     vec_release(&function->passes);
+    vec_release(&function->natives);
     label_guard_release(&function->guard);
 }
 

@@ -123,10 +123,13 @@ struct operator*
 /* sort.c: sort, sort_desc, sort_by_label, sort_by_label_desc; in a range query nothing but a
  * warning */
 struct operator* sort_new(struct evaluation *ev, const struct node *call, struct operator* child);
-/* functions_histogram.c: over classic histograms. Scalars: the quantile; or lower and upper bound;
+/* functions_native.c: histogram_count, _sum, _avg, _stddev, _stdvar */
+struct operator*
+    native_function_new(struct evaluation *ev, const struct node *call, struct operator* child);
+/* functions_histogram.c: over classic and native histograms. Scalars: the quantile; or lower and upper bound;
  * or the quantiles of histogram_quantiles. */
 struct operator* histogram_new(struct evaluation *ev, const struct node *call,
                                struct operator* child, struct operator** scalars,
                                size_t scalar_count);
-/* drain.c: evaluates the child and gives no row: functions that see native histograms only */
+/* drain.c: evaluates the child and gives no row */
 struct operator* drain_new(struct evaluation *ev, const struct node *call, struct operator* child);

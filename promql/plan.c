@@ -90,8 +90,6 @@ static struct operator* plan_binary(struct plan *plan, const struct node *node)
     bool vectors = left->type == PROMQL_VECTOR && right->type == PROMQL_VECTOR;
     bool one_is_left = vectors && node->binary.cardinality == MATCH_ONE_TO_MANY;
     bool one_is_right = vectors && !one_is_left && kind != OPERATOR_OR;
-    if (kind == OPERATOR_TRIM_LOWER || kind == OPERATOR_TRIM_UPPER)
-        return plan_unsupported(plan, node, "trimming of native histograms");
     struct operator* l = plan_child(plan, left, plan->ordered && !one_is_left);
     struct operator* r = l == NULL ? NULL : plan_child(plan, right, plan->ordered && !one_is_right);
     if (r == NULL)

@@ -153,6 +153,12 @@ static struct operator* plan_vector_function(struct plan *plan, const struct nod
     case FUNCTION_SORT_BY_LABEL:
     case FUNCTION_SORT_BY_LABEL_DESC:
         return sort_new(plan->ev, call, child);
+    case FUNCTION_HISTOGRAM_AVG:
+    case FUNCTION_HISTOGRAM_COUNT:
+    case FUNCTION_HISTOGRAM_STDDEV:
+    case FUNCTION_HISTOGRAM_STDVAR:
+    case FUNCTION_HISTOGRAM_SUM:
+        return native_function_new(plan->ev, call, child);
     default:
         return drain_new(plan->ev, call, child);
     }
@@ -191,7 +197,7 @@ struct operator* plan_call(struct plan *plan, const struct node *call)
     case FUNCTION_INFO:
         return plan_info(plan, call);
     default:
-        /* also start_timestamp() without such times, and functions of native histograms */
+        /* also start_timestamp() without such times */
         return plan_vector_function(plan, call);
     }
 }

@@ -66,6 +66,7 @@ static bool scalar_of_next(struct operator* op, struct row *out)
         scalar->row.values[i] = NAN;
     struct row row;
     while (operator_next(op->children[0], &row)) {
+        row_drop_histograms(&row, steps);
         for (size_t word = 0; word < promql_bitmap_words(steps); word++) {
             again[word] |= once[word] & row.present[word];
             once[word] |= row.present[word];

@@ -34,6 +34,16 @@ static bool sort_start(struct operator* op)
     return operator_start_children(op);
 }
 
+/* The next row of the child; an order by value leaves histograms out. */
+static bool sort_take(struct sort *sort, struct row *out)
+{
+    if (!operator_next(sort->op.children[0], out))
+        return false;
+    if (sort->id == FUNCTION_SORT || sort->id == FUNCTION_SORT_DESC)
+        row_drop_histograms(out, sort->op.steps.count);
+    return true;
+}
+
 /* -1, 0, 1; NaN is last either way. */
 static int compare_values(double a, double b, bool descending)
 {
@@ -91,7 +101,7 @@ static bool sort_gather(struct sort *sort)
 {
     struct evaluation *ev = sort->op.ev;
     struct row row;
-    while (operator_next(sort->op.children[0], &row)) {
+    while (sort_take(sort, &row)) {
         if (promql_bitmap_get(row.present, 0) && row_store_add(&sort->store, &row) == NULL)
             return false;
     }
@@ -108,7 +118,7 @@ static bool sort_next(struct operator* op, struct row *out)
 {
     struct sort *sort = (struct sort *)op;
     if (op->steps.count > 1)
-        return operator_next(op->children[0], out);
+        return sort_take(sort, out);
     if (!sort->is_gathered && !sort_gather(sort))
         return false;
     if (sort->at == sort->store.rows.len)

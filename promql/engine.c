@@ -174,6 +174,7 @@ static void evaluation_release(struct evaluation *ev, struct promql_result *resu
     operators_release(ev);
     annotations_release(&ev->annotations);
     vec_release(&ev->pairs);
+    vec_release(&ev->outlined);
     arena_release(&ev->scratch);
 }
 

@@ -33,6 +33,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct node;
 struct operator;
 
 /* Names that go when an operation changes what a metric means. */
@@ -67,6 +68,7 @@ struct evaluation {
     uint64_t symbol_bytes; /* of their text; counts against the limit */
     VEC(struct label_pair) pairs; /* where label sets are put together */
     struct operator* operators;   /* all of the plan, for their end */
+    VEC(const struct node *) outlined; /* selectors: histogram_outline.h */
 
     /* limits: */
     uint64_t samples_current; /* cells that the reference would hold at this moment */

@@ -4,6 +4,7 @@
 #include "model/symbols.h"
 #include "promql/functions.h"
 #include "promql/functions_range.h"
+#include "promql/histogram_outline.h"
 #include "promql/plan_call.h"
 #include "promql/plan_shift.h"
 
@@ -188,6 +189,7 @@ struct operator* plan_make(struct evaluation *ev, const struct node *root)
         .ordered = ev->query->step_ms == 0,
         .has_at = plan_has_at(root),
     };
+    histogram_outline_mark(ev, root);
     return plan_node(&plan, root);
 }
 

@@ -6,13 +6,16 @@ void selection_init(struct selection *selection, struct evaluation *ev, const st
                     bool sorted)
 {
     *selection = (struct selection){.ev = ev, .selector = selector, .sorted = sorted};
+    selection->outlined = histogram_outline_wanted(ev, selector);
     sample_columns_init(&selection->columns);
+    histogram_outlines_init(&selection->outlines);
 }
 
 void selection_release(struct selection *selection)
 {
     series_list_release(&selection->list);
     sample_columns_release(&selection->columns);
+    histogram_outlines_release(&selection->outlines);
     vec_release(&selection->clean_timestamps_ms);
     vec_release(&selection->clean_values);
     vec_release(&selection->clean_start_timestamps_ms);
@@ -86,6 +89,9 @@ bool selection_next(struct selection *selection, const struct labels **out_label
             .count = columns->count,
             .start_timestamps_ms = columns->start_timestamps_ms,
         };
+        if (UNLIKELY(selection->outlined && columns->histograms != NULL))
+            out->histograms = histogram_outlines_make(&selection->outlines, columns->histograms,
+                                                      columns->count);
         return true;
     }
     return false;

@@ -11,6 +11,7 @@
 #include "model/series_source.h"
 #include "promql/ast.h"
 #include "promql/evaluation.h"
+#include "promql/histogram_outline.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +29,8 @@ struct selection {
     int64_t max_ms;
     size_t at;
     struct sample_columns columns;
+    bool outlined; /* its histograms have no buckets */
+    struct histogram_outlines outlines;
     VEC(int64_t) clean_timestamps_ms;
     VEC(double) clean_values;
     VEC(int64_t) clean_start_timestamps_ms;

@@ -1,0 +1,122 @@
+#include "promql/histogram_outline.h"
+
+#include "base/assert.h"
+#include "model/histogram_arithmetic.h"
+#include "model/sample.h"
+#include "promql/functions.h"
+
+/* What stands above a selector. */
+struct outline_path {
+    bool suffices;      /* a function of count and sum */
+    bool needs_buckets; /* or something to which buckets matter */
+};
+
+static void path_enter(struct outline_path *path, const struct node *node)
+{
+    switch (node->kind) {
+    case NODE_SUBQUERY:
+        /* its steps skip samples, so resets are looked for anew, in the buckets */
+        path->needs_buckets = true;
+        break;
+    case NODE_BINARY:
+        path->needs_buckets |= node->binary.op == OPERATOR_TRIM_LOWER ||
+                               node->binary.op == OPERATOR_TRIM_UPPER;
+        break;
+    case NODE_CALL:
+        switch (node->call.function->id) {
+        case FUNCTION_HISTOGRAM_AVG:
+        case FUNCTION_HISTOGRAM_COUNT:
+        case FUNCTION_HISTOGRAM_SUM:
+            path->suffices = true;
+            break;
+        case FUNCTION_HISTOGRAM_FRACTION:
+        case FUNCTION_HISTOGRAM_QUANTILE:
+        case FUNCTION_HISTOGRAM_QUANTILES:
+            path->needs_buckets = true;
+            break;
+        default:
+            break;
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static void mark(struct evaluation *ev, const struct node *node, struct outline_path path)
+{
+    path_enter(&path, node);
+    if (path.needs_buckets)
+        return;
+    if (node->kind == NODE_VECTOR_SELECTOR && path.suffices)
+        vec_push(&ev->outlined, node);
+    for (size_t i = 0; i < node->child_count; i++) {
+        if (node->children[i] != NULL)
+            mark(ev, node->children[i], path);
+    }
+}
+
+void histogram_outline_mark(struct evaluation *ev, const struct node *root)
+{
+    mark(ev, root, (struct outline_path){0});
+}
+
+bool histogram_outline_wanted(const struct evaluation *ev, const struct node *selector)
+{
+    ASSERT(selector == NULL || selector->kind == NODE_VECTOR_SELECTOR);
+    for (size_t i = 0; i < ev->outlined.len; i++) {
+        if (ev->outlined.items[i] == selector)
+            return true;
+    }
+    return false;
+}
+
+void histogram_outlines_init(struct histogram_outlines *outlines)
+{
+    *outlines = (struct histogram_outlines){0};
+    arena_init(&outlines->arena, SIZE_MAX);
+}
+
+void histogram_outlines_release(struct histogram_outlines *outlines)
+{
+    arena_release(&outlines->arena);
+    vec_release(&outlines->items);
+}
+
+static enum histogram_reset_hint outline_hint(const struct histogram *histogram,
+                                              const struct histogram *before)
+{
+    if (histogram->reset_hint != HISTOGRAM_RESET_UNKNOWN || before == NULL)
+        return histogram->reset_hint;
+    return histogram_is_reset(histogram, before) ? HISTOGRAM_RESET_YES : HISTOGRAM_RESET_NO;
+}
+
+const struct histogram *const *histogram_outlines_make(struct histogram_outlines *outlines,
+                                                       const struct histogram *const *histograms,
+                                                       size_t count)
+{
+    const struct histogram *before = NULL;
+    arena_reset(&outlines->arena);
+    vec_reset(&outlines->items);
+    vec_reserve(&outlines->items, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct histogram *histogram = histograms[i];
+        struct histogram *outline = NULL;
+        if (histogram != NULL) {
+            outline = arena_alloc(&outlines->arena, sizeof(*outline));
+            *outline = (struct histogram){
+                .is_float = true,
+                .reset_hint = histogram->reset_hint,
+                .schema = histogram->schema,
+                .count = histogram->count,
+                .sum = histogram->sum,
+            };
+        }
+        if (histogram != NULL && !sample_is_stale(histogram->sum)) {
+            outline->reset_hint = outline_hint(histogram, before);
+            before = histogram;
+        }
+        outlines->items.items[i] = outline;
+    }
+    return outlines->items.items;
+}

@@ -25,7 +25,8 @@ static bool selector_start(struct operator* op)
     }
     int64_t first = time_shift_apply(&selector->shift, op->steps.start_ms);
     int64_t last = time_shift_apply(&selector->shift, steps_end(&op->steps));
-    selector->selection.columns.newest_only = first == last;
+    /* an outline has its reset hint from the sample before */
+    selector->selection.columns.newest_only = first == last && !selector->selection.outlined;
     return selection_start(&selector->selection, first - op->ev->lookback_ms + 1, last);
 }
 

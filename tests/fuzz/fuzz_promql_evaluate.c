@@ -31,6 +31,13 @@ static const char *const lines[] = {
     "h_bucket{le=\"+Inf\"} 3+2x20",
     "h_bucket{le=\"x\"} 3+2x20",
     "{\"dotted.name\",i=\"1\"} 4x20",
+    "n{i=\"1\"} {{schema:0 count:4 sum:4 buckets:[1 0 3]}}+{{schema:0 count:2 sum:1 buckets:[1 "
+    "1]}}x20",
+    "n{i=\"2\"} {{schema:3 count:9 z_bucket:1 z_bucket_w:0.1 buckets:[8]}}x3 {{count:1 "
+    "buckets:[1]}}x9",
+    "n{i=\"3\"} {{schema:-53 count:5 sum:5 custom_values:[1 2] buckets:[2 3]}}x4 stale "
+    "{{schema:-53 count:9 sum:9 custom_values:[1 3] buckets:[4 5]}}x9",
+    "n{i=\"4\"} 1 2 {{count:4 n_buckets:[4]}} 3 {{count:4 counter_reset_hint:gauge buckets:[4]}}x9",
 };
 
 static struct fake_source *fake;
@@ -44,8 +51,11 @@ static void prepare(void)
         ASSERT(series_line_parse(slice_str(lines[i]), &line));
         struct fake_series *series = fake_source_series(fake, line.labels);
         for (size_t k = 0; k < line.values.len; k++) {
-            if (!line.values.items[k].is_omitted)
-                fake_series_add(series, (int64_t)k * GAP_MS, line.values.items[k].value);
+            const struct series_value *value = &line.values.items[k];
+            if (value->histogram != NULL)
+                fake_series_add_histogram(series, (int64_t)k * GAP_MS, value->histogram);
+            else if (!value->is_omitted)
+                fake_series_add(series, (int64_t)k * GAP_MS, value->value);
         }
         series_line_release(&line);
     }

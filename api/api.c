@@ -45,7 +45,7 @@ static const struct api_route api_route_table[] = {
     {"/version", GET, ALWAYS, status_version},
     {"/api/v1/query", GET_POST, SLOW, query_instant},
     {"/api/v1/query_range", GET_POST, SLOW, query_range},
-    {"/api/v1/query_exemplars", GET_POST, QUICK, query_exemplars},
+    {"/api/v1/query_exemplars", GET_POST, SLOW, query_exemplars},
     {"/api/v1/format_query", GET_POST, QUICK, query_format},
     {"/api/v1/parse_query", GET_POST, QUICK, query_parse},
     {"/api/v1/series", GET_POST, SLOW, series_list_handler},

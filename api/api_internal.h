@@ -66,6 +66,10 @@ void answer_error(struct http_response *response, enum api_error type, const cha
 /* For an error of promql_evaluate or storage: type by code, text as it is. */
 void answer_error_from(struct http_response *response, const struct errbuf *err);
 
+/* For an error of promql_parse. */
+void query_answer_parse_error(struct http_response *response, const struct errbuf *err,
+                              bool name_parameter);
+
 /* Parameters. Each returns false after it has answered with bad_data. */
 bool parameter_time(struct http_request *request, struct http_response *response, const char *name,
                     int64_t default_ms, int64_t *out_ms);
@@ -90,6 +94,8 @@ void match_sets_release(struct match_sets *sets);
 
 /* {"a":"b",...} of a label set. */
 void json_labels(struct json_writer *json, const struct labels *labels);
+/* A value as text: "1.5", "NaN". */
+void json_float(struct json_writer *json, double value);
 /* "data" of a query. */
 void query_result_json(struct answer *answer, const struct promql_result *result, size_t limit);
 /* "stats" of a query, with what was asked for. */

@@ -1,4 +1,4 @@
-/* query, query_range, query_exemplars, format_query and parse_query. */
+/* query, query_range, format_query and parse_query. */
 #include "api/api_internal.h"
 #include "base/clock.h"
 #include "model/timestamp.h"
@@ -7,8 +7,8 @@
 
 #define QUERY_POINTS_MAX 11000
 
-static void query_answer_parse_error(struct http_response *response, const struct errbuf *err,
-                                     bool name_parameter)
+void query_answer_parse_error(struct http_response *response, const struct errbuf *err,
+                              bool name_parameter)
 {
     struct buf text CLEANUP(buf_release);
     buf_init(&text, BUF_SIZE_ANY);
@@ -69,8 +69,8 @@ static bool query_options(struct http_request *request, struct http_response *re
     return true;
 }
 
-static void query_run(struct api *api, struct http_request *request,
-                      struct http_response *response, struct promql_query *query, size_t limit)
+static void query_run(struct api *api, struct http_request *request, struct http_response *response,
+                      struct promql_query *query, size_t limit)
 {
     struct errbuf err = ERRBUF_INIT;
     struct promql_expression *expression;
@@ -139,9 +139,10 @@ void query_range(struct http_request *request, struct http_response *response, v
     /* below a millisecond the step would be 0, which the reference cannot evaluate either */
     query.step_ms = (int64_t)(step_s * 1000 + (step_s > 0 ? 1e-6 : 0));
     if (step_s <= 0 || query.step_ms <= 0) {
-        answer_error(response, API_ERROR_BAD_DATA,
-                     "invalid parameter \"step\": zero or negative query resolution step widths are "
-                     "not accepted. Try a positive integer");
+        answer_error(
+            response, API_ERROR_BAD_DATA,
+            "invalid parameter \"step\": zero or negative query resolution step widths are "
+            "not accepted. Try a positive integer");
         return;
     }
     if ((query.end_ms - query.start_ms) / query.step_ms > QUERY_POINTS_MAX) {
@@ -155,39 +156,9 @@ void query_range(struct http_request *request, struct http_response *response, v
     query_run(api, request, response, &query, limit);
 }
 
-/* Exemplars are not stored yet: any valid expression has none. Far futures are legal times. */
-void query_exemplars(struct http_request *request, struct http_response *response, void *context)
-{
-    struct api *api = context;
-    int64_t start_ms;
-    int64_t end_ms;
-    if (!parameter_time(request, response, "start", API_TIME_MIN, &start_ms) ||
-        !parameter_time(request, response, "end", API_TIME_MAX, &end_ms))
-        return;
-    if (end_ms < start_ms) {
-        answer_error(response, API_ERROR_BAD_DATA,
-                     "end timestamp must not be before start timestamp");
-        return;
-    }
-    struct errbuf err = ERRBUF_INIT;
-    struct promql_expression *expression;
-    if (promql_parse(parameter_text(request, "query"), api->options.promql_features, &expression,
-                     &err) != ERR_NONE) {
-        query_answer_parse_error(response, &err, false);
-        return;
-    }
-    promql_expression_free(expression);
-    struct answer answer;
-    answer_begin(&answer, response);
-    json_array_begin(&answer.json);
-    json_array_end(&answer.json);
-    answer_end(&answer);
-}
-
 /* The expression, or NULL after answering. */
 static struct promql_expression *query_parsed(struct http_request *request,
-                                              struct http_response *response,
-                                              const struct api *api)
+                                              struct http_response *response, const struct api *api)
 {
     struct errbuf err = ERRBUF_INIT;
     struct promql_expression *expression;

@@ -20,7 +20,7 @@ void json_labels(struct json_writer *json, const struct labels *labels)
     json_object_end(json);
 }
 
-static void json_float(struct json_writer *json, double value)
+void json_float(struct json_writer *json, double value)
 {
     char text[FLOAT_TEXT_SHORT_SIZE + 2];
     text[0] = '"';

@@ -24,6 +24,26 @@ enum promql_type promql_expression_type(const struct promql_expression *expressi
     return expression->root->type;
 }
 
+static void node_each_selector(const struct node *node,
+                               void (*each)(void *context, const struct matcher *const *matchers,
+                                            size_t count),
+                               void *context)
+{
+    if (node->kind == NODE_VECTOR_SELECTOR)
+        each(context, (const struct matcher *const *)node->selector.matchers,
+             node->selector.matcher_count);
+    for (size_t i = 0; i < node->child_count; i++)
+        node_each_selector(node->children[i], each, context);
+}
+
+void promql_each_selector(const struct promql_expression *expression,
+                          void (*each)(void *context, const struct matcher *const *matchers,
+                                       size_t count),
+                          void *context)
+{
+    node_each_selector(expression->root, each, context);
+}
+
 void promql_matchers_free(struct promql_matchers *matchers)
 {
     for (size_t i = 0; i < matchers->count; i++)

@@ -41,6 +41,11 @@ enum promql_feature {
 enum err promql_parse(struct slice text, unsigned features, struct promql_expression **out,
                       struct errbuf *err) MUST_CHECK;
 void promql_expression_free(struct promql_expression *expression);
+/* Calls `each` with the matchers of every selector in the expression. */
+void promql_each_selector(const struct promql_expression *expression,
+                          void (*each)(void *context, const struct matcher *const *matchers,
+                                       size_t count),
+                          void *context);
 enum promql_type promql_expression_type(const struct promql_expression *expression);
 /* The reference's String(): one line. */
 void promql_print(const struct promql_expression *expression, struct buf *out);

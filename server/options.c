@@ -214,8 +214,8 @@ static void read_feature(struct options *options, struct warnings *warnings, str
         if (!slice_eq_str(name, feature->name))
             continue;
         options->promql_features |= feature->promql;
-        if (strcmp(feature->name, "extra-scrape-metrics") == 0)
-            options->feature_extra_scrape_metrics = true;
+        if (feature->field != 0)
+            *(bool *)((char *)options + feature->field) = true;
         if (feature->note != NULL)
             vec_push(&warnings->items, (struct options_warning){feature->note, feature->name});
         return;

@@ -60,6 +60,7 @@ struct options {
     bool notification_drain_on_shutdown;
     unsigned promql_features; /* of --enable-feature */
     bool feature_extra_scrape_metrics;
+    bool feature_exemplar_storage;
     enum log_level log_level;
     enum log_format log_format;
     /* All flags for status/flags, sorted by name, values as the reference prints them. */

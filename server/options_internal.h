@@ -55,6 +55,7 @@ struct feature {
     const char *name;
     unsigned promql; /* bits of promql_features */
     const char *note; /* a message to log, NULL = none */
+    size_t field;     /* of struct options, a bool that becomes true; 0 = none */
 };
 extern const struct feature features_all[];
 extern const size_t features_all_count;

@@ -120,6 +120,11 @@ static void server_retention_text(struct buf *out, void *context)
     }
 }
 
+static int64_t server_exemplars_max(const struct server *server, const struct config *config)
+{
+    return server->options->feature_exemplar_storage ? config->storage.max_exemplars : 0;
+}
+
 static enum err server_load_config(struct server *server, struct config **out, struct buf *errors,
                                    struct errbuf *err)
 {
@@ -145,6 +150,7 @@ static enum err server_apply_config(struct server *server, struct config *config
     struct server_retention retention = server_retention(server->options, &config->storage);
     tsdb_set_retention(server->db, retention.time_ms, retention.size_bytes, retention.percentage);
     tsdb_set_out_of_order_window(server->db, config->storage.out_of_order_window_ms);
+    tsdb_set_exemplars_max(server->db, server_exemplars_max(server, config));
     promql_engine_set_subquery_step(server->engine, config->global.evaluation_interval_ms);
     enum err code = scrape_manager_apply(server->scrape, config, err);
     if (code == ERR_NONE)
@@ -327,6 +333,7 @@ static enum err server_open_storage(struct server *server, const struct config *
         .retention_bytes = retention.size_bytes,
         .retention_percentage = retention.percentage,
         .out_of_order_window_ms = config->storage.out_of_order_window_ms,
+        .exemplars_max = server_exemplars_max(server, config),
         .wal_segment_bytes = options->wal_segment_bytes,
         .fsync_policy = options->wal_fsync,
         .memory_limit_bytes = options->memory_limit_bytes,

@@ -2,6 +2,7 @@
 #include "api/api_internal.h"
 
 #include "base/arena.h"
+#include "model/timestamp.h"
 
 /* Of one answer. The ring is bounded by the configuration, so this is for odd ones. */
 #define EXEMPLAR_BYTES_MAX ((size_t)1 << 30)
@@ -95,8 +96,8 @@ void query_exemplars(struct http_request *request, struct http_response *respons
     }
     struct exemplar_selectors selectors = {0};
     promql_each_selector(expression, add_selector, &selectors);
-    if (selectors.sets.len == 0) /* the reference says no more either */
-        http_response_text(response, 200, "application/json", SLICE("{\"status\":\"success\"}"));
+    if (selectors.sets.len == 0)
+        http_response_status(response, 204); /* an expression of numbers asks for nothing */
     else
         select_and_answer(api, response, start_ms, end_ms, &selectors);
     vec_release(&selectors.sets);

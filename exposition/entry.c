@@ -182,20 +182,23 @@ static enum err entry_seconds(const struct exposition_lexer *lexer, size_t start
     return ERR_NONE;
 }
 
-/* # {labels} value [timestamp]: read, checked and dropped. */
-static enum err entry_exemplar(struct exposition_lexer *lexer, size_t start, struct errbuf *err)
+/* # {labels} value [timestamp]; the labels are checked, and read again where they are wanted. */
+static enum err entry_exemplar(struct exposition_lexer *lexer, size_t start, struct entry *entry,
+                               struct errbuf *err)
 {
     struct slice no_name;
-    size_t count;
-    enum err code = entry_labels(lexer, start, true, true, &no_name, NULL, &count, err);
+    struct entry_exemplar *out = &entry->exemplar;
+    entry->has_exemplar = true;
+    out->labels = *lexer;
+    out->start = start;
+    enum err code = entry_labels(lexer, start, true, true, &no_name, NULL, &out->label_count, err);
     if (code != ERR_NONE)
         return code;
     enum token token = exposition_lexer_next(lexer);
     if (token != TOKEN_VALUE)
         return entry_unexpected(lexer, start, "expected value after exemplar labels", token, err);
-    double value;
-    code =
-        entry_number(lexer, start, slice_from_index(exposition_lexer_token(lexer), 1), &value, err);
+    code = entry_number(lexer, start, slice_from_index(exposition_lexer_token(lexer), 1),
+                        &out->value, err);
     if (code != ERR_NONE)
         return code;
     token = exposition_lexer_next(lexer);
@@ -205,8 +208,8 @@ static enum err entry_exemplar(struct exposition_lexer *lexer, size_t start, str
         return not_ended(lexer, err);
     if (token != TOKEN_TIMESTAMP)
         return entry_unexpected(lexer, start, "expected timestamp or comment", token, err);
-    int64_t timestamp_ms;
-    code = entry_seconds(lexer, start, "exemplar timestamp", &timestamp_ms, err);
+    out->has_timestamp = true;
+    code = entry_seconds(lexer, start, "exemplar timestamp", &out->timestamp_ms, err);
     if (code != ERR_NONE)
         return code;
     token = exposition_lexer_next(lexer);
@@ -236,7 +239,7 @@ static enum err entry_openmetrics_end(struct exposition_lexer *lexer, size_t sta
     case TOKEN_EOF:
         return not_ended(lexer, err);
     case TOKEN_COMMENT:
-        return entry_exemplar(lexer, start, err);
+        return entry_exemplar(lexer, start, out, err);
     default:
         return entry_unexpected(lexer, start, "expected timestamp or new record", token, err);
     }

@@ -21,12 +21,24 @@ enum entry_kind {
     ENTRY_COMMENT,
 };
 
+/* The exemplar of a sample. */
+struct entry_exemplar {
+    struct exposition_lexer labels; /* stands behind the opening brace */
+    size_t start;                   /* of the entry */
+    size_t label_count;
+    double value;
+    bool has_timestamp;
+    int64_t timestamp_ms;
+};
+
 struct entry {
     enum entry_kind kind;
     struct slice series; /* sample: as written */
     double value;
     bool has_timestamp;
     int64_t timestamp_ms;
+    bool has_exemplar;
+    struct entry_exemplar exemplar;
     struct slice family; /* metadata: the name, without quotes */
     struct slice text;   /* metadata: escaped as written */
     enum metric_type type;
@@ -35,6 +47,10 @@ struct entry {
 /* Reads the next entry; the lexer stands at the start of a line. */
 enum err entry_read(struct exposition_lexer *lexer, struct entry *out,
                     struct errbuf *err) MUST_CHECK;
+
+/* Hands the exemplar of a sample to the sink. */
+enum exposition_answer entry_give_exemplar(const struct entry *entry,
+                                           const struct exposition_sink *sink);
 
 /* Takes what is between braces; the opening one is behind. Names and values are as written, without
  * quotes. `labels` has room for all; out_name has ptr NULL when there is no quoted metric name. */

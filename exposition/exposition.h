@@ -18,6 +18,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "model/exemplar.h"
 #include "model/histogram.h"
 #include "model/metadata.h"
 
@@ -64,6 +65,9 @@ struct exposition_sink {
      * by exposition_series_labels. Required. */
     enum exposition_answer (*sample)(void *context, const struct exposition_series *series,
                                      double value, bool has_timestamp, int64_t timestamp_ms);
+    /* An exemplar of the sample that was given last; NULL = they are checked and left out. Labels
+     * are unescaped; all is valid during the call. */
+    enum exposition_answer (*exemplar)(void *context, const struct exemplar *exemplar);
     /* HELP, TYPE and UNIT of a family; each may be NULL. help is unescaped. */
     enum exposition_answer (*type)(void *context, struct slice family, enum metric_type type);
     enum exposition_answer (*help)(void *context, struct slice family, struct slice help);

@@ -112,6 +112,15 @@ static enum exposition_answer give_sample(struct text_parser *parser)
                                 parser->has_timestamp, parser->timestamp_ms);
 }
 
+static enum exposition_answer give_sample_with_exemplar(struct text_parser *parser,
+                                                        const struct entry *entry)
+{
+    enum exposition_answer answer = give_sample(parser);
+    if (answer == EXPOSITION_GO_ON && entry->has_exemplar && parser->sink->exemplar != NULL)
+        answer = entry_give_exemplar(entry, parser->sink);
+    return answer;
+}
+
 static enum exposition_answer give_entry(struct text_parser *parser, const struct entry *entry)
 {
     const struct exposition_sink *sink = parser->sink;
@@ -121,7 +130,7 @@ static enum exposition_answer give_entry(struct text_parser *parser, const struc
         parser->value = entry->value;
         parser->has_timestamp = entry->has_timestamp;
         parser->timestamp_ms = entry->timestamp_ms;
-        return give_sample(parser);
+        return give_sample_with_exemplar(parser, entry);
     case ENTRY_HELP:
         return give_help(parser, entry);
     case ENTRY_TYPE:

@@ -88,6 +88,31 @@ static bool ingest_over_limit(struct ingest *ingest, bool is_new, double value)
     return true;
 }
 
+/* Exemplars of a sample may be a set of which a part is known, so only a set that is late as a
+ * whole is worth a word. */
+static void ingest_settle_exemplars(struct ingest *ingest)
+{
+    if (ingest->exemplars.late == ingest->exemplars.seen)
+        ingest->result->exemplars_out_of_order += ingest->exemplars.late;
+    ingest->exemplars.seen = ingest->exemplars.late = 0;
+}
+
+static enum exposition_answer ingest_exemplar(void *context, const struct exemplar *exemplar)
+{
+    struct ingest *ingest = context;
+    if (ingest->sample_ref == 0)
+        return EXPOSITION_GO_ON;
+    struct exemplar timed = *exemplar;
+    if (!timed.has_timestamp)
+        timed.timestamp_ms = ingest->sample_ms;
+    /* an exemplar that is not taken is nobody's fault */
+    enum exemplar_result result =
+        append_exemplar(ingest->job->appender, ingest->sample_ref, &timed);
+    ingest->exemplars.seen++;
+    ingest->exemplars.late += result == EXEMPLAR_OUT_OF_ORDER;
+    return EXPOSITION_GO_ON;
+}
+
 /* A line whose text the cache does not know, or whose sample was refused whenever it came. Until
  * its sample is taken the entry has no ref, so the series is new again next time. */
 static enum exposition_answer ingest_new(struct ingest *ingest,
@@ -107,6 +132,7 @@ static enum exposition_answer ingest_new(struct ingest *ingest,
     ingest->result->kept++;
     if (ingest_over_limit(ingest, true, value))
         return EXPOSITION_GO_ON;
+    ingest->sample_ref = ref;
     enum append_result result = ingest_append(ingest, ref, value, has_timestamp, timestamp_ms);
     if (result != APPEND_OK && result != APPEND_DUPLICATE_SAME) {
         ingest_rejected(ingest, result);
@@ -132,6 +158,7 @@ static enum exposition_answer ingest_exception(struct ingest *ingest,
         if (error != ERR_NONE)
             return ingest_fail(ingest, error);
         series_scan_settle(&ingest->scan, entry, ref, ref == 0);
+        ingest->sample_ref = ref;
         if (ref == 0)
             return EXPOSITION_GO_ON;
         result = ingest_append(ingest, ref, value, has_timestamp, timestamp_ms);
@@ -155,14 +182,19 @@ static enum exposition_answer ingest_sample(void *context, const struct expositi
     struct ingest *ingest = context;
     if (UNLIKELY(++ingest->result->scraped % INGEST_BREATH_LINES == 0) && ingest->breathe != NULL)
         ingest->breathe(ingest->breathe_context);
+    if (UNLIKELY(ingest->exemplars.seen > 0))
+        ingest_settle_exemplars(ingest);
+    ingest->sample_ref = 0;
     bool repeated = false;
     struct cached_series *entry = series_scan_next(&ingest->scan, series->text, &repeated);
     if ((entry->word & SERIES_DROPPED) != 0)
         return EXPOSITION_GO_ON;
     has_timestamp = has_timestamp && ingest->honor_timestamps;
+    ingest->sample_ms = has_timestamp ? timestamp_ms : ingest->job->row_ms;
     series_ref ref = cached_series_ref(entry);
     if (UNLIKELY(ref == 0))
         return ingest_new(ingest, series, entry, value, has_timestamp, timestamp_ms);
+    ingest->sample_ref = ref;
     ingest->result->kept++;
     if (UNLIKELY(repeated && !has_timestamp)) {
         ingest->result->duplicates++;
@@ -208,6 +240,7 @@ static void ingest_begin(struct ingest *ingest, const struct ingest_job *job,
     ingest->result = result;
     ingest->sample_limit = scrape->limits.samples;
     ingest->appended = 0;
+    ingest->exemplars.seen = ingest->exemplars.late = 0;
     ingest->timestamp_ms_max = job->now_ms + INGEST_AHEAD_MS_MAX;
     ingest->honor_timestamps = scrape->honor_timestamps;
     ingest->track_timestamps = scrape->track_timestamps_staleness;
@@ -226,11 +259,13 @@ static enum err ingest_parse(struct ingest *ingest, enum exposition_format forma
         .context = ingest,
         .recognise = ingest_recognise,
         .sample = ingest_sample,
+        .exemplar = appender_takes_exemplars(ingest->job->appender) ? ingest_exemplar : NULL,
         .type = metadata ? ingest_type : NULL,
         .help = metadata ? ingest_help : NULL,
         .unit = metadata ? ingest_unit : NULL,
     };
     enum err error = exposition_parse(format, body, &sink, err);
+    ingest_settle_exemplars(ingest);
     if (ingest->error != ERR_NONE)
         return ingest->error; /* its text is in err already */
     if (error == ERR_NONE && ingest->result->sample_limit_exceeded)

@@ -37,6 +37,7 @@ struct ingest_result {
     uint64_t out_of_order;
     uint64_t duplicates;
     uint64_t out_of_bounds;
+    uint64_t exemplars_out_of_order;
     bool label_limit_exceeded;
     bool sample_limit_exceeded;
 };
@@ -65,6 +66,12 @@ struct ingest {
     struct ingest_result *result;
     uint64_t sample_limit;
     uint64_t appended;
+    series_ref sample_ref; /* the series of the last sample, 0 = it was dropped */
+    int64_t sample_ms;
+    struct {
+        uint64_t seen;
+        uint64_t late;
+    } exemplars; /* of the last sample */
     int64_t timestamp_ms_max;
     bool honor_timestamps;
     bool track_timestamps;

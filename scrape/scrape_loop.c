@@ -82,11 +82,13 @@ static void scrape_count_rejected(struct scrape_manager *manager, const struct t
         "Error on ingesting out-of-order samples",
         "Error on ingesting samples with different value but same timestamp",
         "Error on ingesting samples that are too old or are too far into the future",
+        "Error on ingesting out-of-order exemplars",
     };
-    const uint64_t numbers[] = {counts->out_of_order, counts->duplicates, counts->out_of_bounds};
-    struct counter *const counters[] = {manager->counters.out_of_order,
-                                        manager->counters.duplicates,
-                                        manager->counters.out_of_bounds};
+    const uint64_t numbers[] = {counts->out_of_order, counts->duplicates, counts->out_of_bounds,
+                                counts->exemplars_out_of_order};
+    struct counter *const counters[] = {
+        manager->counters.out_of_order, manager->counters.duplicates,
+        manager->counters.out_of_bounds, manager->counters.exemplars_out_of_order};
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         if (numbers[i] == 0)
             continue;

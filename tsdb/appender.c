@@ -296,6 +296,11 @@ enum append_result append_histogram(struct appender *appender, series_ref ref,
     return append_histogram_at(appender, ref, appender->transaction.t_ms, histogram);
 }
 
+bool appender_takes_exemplars(const struct appender *appender)
+{
+    return tsdb_takes_exemplars(appender->db);
+}
+
 enum exemplar_result append_exemplar(struct appender *appender, series_ref ref,
                                      const struct exemplar *exemplar)
 {

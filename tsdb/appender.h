@@ -74,6 +74,8 @@ enum exemplar_result {
     EXEMPLAR_LABELS_TOO_LONG,
     EXEMPLAR_UNKNOWN_SERIES,
 };
+/* Is it worth finding exemplars? */
+bool appender_takes_exemplars(const struct appender *appender);
 /* Stages an exemplar of a series. */
 enum exemplar_result append_exemplar(struct appender *appender, series_ref ref,
                                      const struct exemplar *exemplar);

@@ -55,6 +55,26 @@ static inline enum exposition_answer collected_sample(void *context,
     return collected->sample_count == collected->stop_after ? EXPOSITION_STOP : EXPOSITION_GO_ON;
 }
 
+static inline enum exposition_answer collected_exemplar(void *context,
+                                                        const struct exemplar *exemplar)
+{
+    struct collected *collected = context;
+    char number[FLOAT_TEXT_SHORT_SIZE];
+    buf_append_str(&collected->text, "  exemplar");
+    for (size_t i = 0; i < exemplar->label_count; i++) {
+        buf_append_byte(&collected->text, ' ');
+        quote_go(exemplar->labels[i].name, &collected->text);
+        buf_append_byte(&collected->text, '=');
+        quote_go(exemplar->labels[i].value, &collected->text);
+    }
+    buf_append_str(&collected->text, " | ");
+    buf_append(&collected->text, number, float_text_g(exemplar->value, number));
+    if (exemplar->has_timestamp)
+        buf_printf(&collected->text, " @%" PRId64, exemplar->timestamp_ms);
+    buf_append_byte(&collected->text, '\n');
+    return EXPOSITION_GO_ON;
+}
+
 static inline enum exposition_answer collected_type(void *context, struct slice family,
                                                     enum metric_type type)
 {
@@ -102,6 +122,7 @@ static inline enum err collected_parse(struct collected *collected, enum exposit
     struct exposition_sink sink = {
         .context = collected,
         .sample = collected_sample,
+        .exemplar = collected_exemplar,
         .type = collected_type,
         .help = collected_help,
         .unit = collected_unit,

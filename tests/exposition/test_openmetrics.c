@@ -32,10 +32,14 @@ START_TEST(openmetrics_gives_samples_and_metadata)
 }
 END_TEST
 
-START_TEST(openmetrics_reads_and_drops_exemplars)
+START_TEST(openmetrics_gives_exemplars_behind_their_samples)
 {
-    PARSED("a 1 # {id=\"x y # \"} 4\nb{c=\"d\"} 1 2 # {} 4 5.5\nc 1 # {a=\"b\",} +Inf\n# EOF\n",
-           "a => \"a\" | 1\nb{c=\"d\"} => \"b\" \"c\"=\"d\" | 1 @2000\nc => \"c\" | 1\n");
+    PARSED("a 1 # {id=\"x y # \"} 4\nb{c=\"d\"} 1 2 # {} 4 5.5\nc 1 # {a=\"b\",} +Inf\n"
+           "d 1 # {a=\"\\\"\\n\\\\\",z=\"y\"} 1 -0.5\n# EOF\n",
+           "a => \"a\" | 1\n  exemplar \"id\"=\"x y # \" | 4\n"
+           "b{c=\"d\"} => \"b\" \"c\"=\"d\" | 1 @2000\n  exemplar | 4 @5500\n"
+           "c => \"c\" | 1\n  exemplar \"a\"=\"b\" | +Inf\n"
+           "d => \"d\" | 1\n  exemplar \"a\"=\"\\\"\\n\\\\\" \"z\"=\"y\" | 1 @-500\n");
 }
 END_TEST
 
@@ -147,7 +151,7 @@ int main(void)
     Suite *suite = suite_create("openmetrics");
     TCase *tcase = tcase_create("openmetrics");
     tcase_add_test(tcase, openmetrics_gives_samples_and_metadata);
-    tcase_add_test(tcase, openmetrics_reads_and_drops_exemplars);
+    tcase_add_test(tcase, openmetrics_gives_exemplars_behind_their_samples);
     tcase_add_test(tcase, openmetrics_takes_quoted_names);
     tcase_add_test(tcase, openmetrics_refuses_with_the_words_of_the_reference);
     tcase_add_test(tcase, openmetrics_refuses_labels_and_exemplars_with_the_words_of_the_reference);

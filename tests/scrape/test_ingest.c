@@ -405,6 +405,34 @@ START_TEST(metadata_is_kept_for_ten_scrapes)
 }
 END_TEST
 
+START_TEST(exemplars_go_with_their_samples)
+{
+    ck_assert(body_in(EXPOSITION_OPENMETRICS,
+                      "# TYPE a counter\na_total 1 # {id=\"x\"} 5\n"
+                      "b 1 # {id=\"y\"} 6 1700000002.5\nc 1 # {} 1 1\n# EOF\n"));
+    ck_assert_str_eq(fake_storage_exemplars(),
+                     "a_total{instance=\"i\", job=\"j\"} 1700000001000:5 id=\"x\" untimed\n"
+                     "b{instance=\"i\", job=\"j\"} 1700000002500:6 id=\"y\"\n");
+    ck_assert_uint_eq(result.exemplars_out_of_order, 1);
+    ck_assert_uint_eq(result.kept, 3);
+}
+END_TEST
+
+START_TEST(exemplars_of_dropped_series_are_dropped)
+{
+    struct relabel_rule rule;
+    relabel_rule_init(&rule);
+    rule.action = RELABEL_DROP;
+    ck_assert_int_eq(relabel_rule_compile(&rule, NULL), ERR_NONE);
+    scrape.metric_relabel_rules = &rule;
+    scrape.metric_relabel_rule_count = 1;
+    ck_assert(body_in(EXPOSITION_OPENMETRICS, "a 1 # {id=\"x\"} 5\n# EOF\n"));
+    ck_assert(body_in(EXPOSITION_OPENMETRICS, "a 1 # {id=\"x\"} 5\n# EOF\n"));
+    ck_assert_str_eq(fake_storage_exemplars(), "");
+    relabel_rule_release(&rule);
+}
+END_TEST
+
 static void count_breath(void *context)
 {
     ++*(int *)context;
@@ -437,6 +465,8 @@ int main(void)
     tcase_add_test(tcase, a_bad_line_fails_the_whole_body_and_ends_all_series);
     tcase_add_test(tcase, a_series_that_vanishes_is_stale_at_once);
     tcase_add_test(tcase, an_empty_body_is_good_and_ends_all_series);
+    tcase_add_test(tcase, exemplars_go_with_their_samples);
+    tcase_add_test(tcase, exemplars_of_dropped_series_are_dropped);
     tcase_add_test(tcase, another_spelling_of_a_series_goes_on_with_it);
     tcase_add_test(tcase, a_repeated_line_is_dropped_and_counted);
     tcase_add_test(tcase, explicit_timestamps_are_loose_samples_without_stale_markers);

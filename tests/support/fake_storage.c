@@ -29,6 +29,8 @@ struct appender {
 static VEC(struct fake_series) all_series;
 static struct histogram *last_histogram;
 static VEC(struct fake_sample) all_samples;
+static struct buf exemplars;
+static int64_t exemplar_newest_ms;
 static bool is_failing;
 static bool takes_out_of_order;
 static size_t commit_count;
@@ -41,6 +43,9 @@ void fake_storage_reset(void)
         labels_unref(all_series.items[i].labels);
     vec_release(&all_series);
     vec_release(&all_samples);
+    buf_release(&exemplars);
+    buf_init(&exemplars, BUF_SIZE_ANY);
+    exemplar_newest_ms = INT64_MIN;
     is_failing = false;
     takes_out_of_order = false;
     commit_count = 0;
@@ -218,6 +223,32 @@ enum append_result append_histogram_at(struct appender *appender, series_ref ref
     histogram_free(last_histogram);
     last_histogram = histogram_copy(histogram);
     return fake_append(appender, ref, t_ms, histogram->sum, false);
+}
+
+bool appender_takes_exemplars(const struct appender *appender)
+{
+    return true;
+}
+
+enum exemplar_result append_exemplar(struct appender *appender, series_ref ref,
+                                     const struct exemplar *exemplar)
+{
+    ck_assert_msg(ref > 0 && ref <= all_series.len, "a ref that was never given out");
+    if (exemplar->timestamp_ms < exemplar_newest_ms)
+        return EXEMPLAR_OUT_OF_ORDER;
+    exemplar_newest_ms = exemplar->timestamp_ms;
+    labels_print_metric(all_series.items[ref - 1].labels, &exemplars);
+    buf_printf(&exemplars, " %lld:%g", (long long)exemplar->timestamp_ms, exemplar->value);
+    for (size_t i = 0; i < exemplar->label_count; i++)
+        buf_printf(&exemplars, " %.*s=\"%.*s\"", SLICE_ARG(exemplar->labels[i].name),
+                   SLICE_ARG(exemplar->labels[i].value));
+    buf_append_str(&exemplars, exemplar->has_timestamp ? "\n" : " untimed\n");
+    return EXEMPLAR_OK;
+}
+
+const char *fake_storage_exemplars(void)
+{
+    return buf_cstr(&exemplars);
 }
 
 const struct histogram *fake_storage_last_histogram(void)

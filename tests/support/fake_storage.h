@@ -41,4 +41,7 @@ size_t fake_storage_sample_count(void);
 /* The histogram that was appended last, committed or not; NULL if there was none since the reset.
  * Its sample has the sum as value. */
 const struct histogram *fake_storage_last_histogram(void);
+/* All exemplars that were appended since the reset, committed or not, a line each:
+ * up{job="x"} 1000:2 id="a". One that is older than the newest of all is out of order. */
+const char *fake_storage_exemplars(void);
 size_t fake_storage_commit_count(void);

@@ -1,6 +1,7 @@
 /* query_exemplars: the exemplars of all series that an expression selects. */
 #include "api/api_internal.h"
 
+#include "api/point_text.h"
 #include "base/arena.h"
 #include "model/timestamp.h"
 
@@ -17,7 +18,8 @@ static void add_selector(void *context, const struct matcher *const *matchers, s
     vec_push(&selectors->sets, (struct tsdb_matcher_set){matchers, count});
 }
 
-static void json_exemplar(struct json_writer *json, const struct exemplar *exemplar)
+static void json_exemplar(struct json_writer *json, struct point_writer *times,
+                          const struct exemplar *exemplar)
 {
     json_object_begin(json);
     json_key(json, "labels");
@@ -30,7 +32,9 @@ static void json_exemplar(struct json_writer *json, const struct exemplar *exemp
     json_key(json, "value");
     json_float(json, exemplar->value);
     json_key(json, "timestamp");
-    json_time(json, exemplar->timestamp_ms);
+    char time[POINT_TIME_SIZE];
+    char *end = point_put_time(times, time, exemplar->timestamp_ms);
+    json_raw(json, slice_from(time, (size_t)(end - time)));
     json_object_end(json);
 }
 
@@ -39,6 +43,8 @@ static void answer_exemplars(struct http_response *response, const struct tsdb_e
     struct answer answer;
     answer_begin(&answer, response);
     struct json_writer *json = &answer.json;
+    struct point_writer times;
+    point_writer_init(&times);
     json_array_begin(json);
     for (size_t i = 0; i < list->series.len; i++) {
         const struct tsdb_exemplar_series *series = &list->series.items[i];
@@ -48,7 +54,7 @@ static void answer_exemplars(struct http_response *response, const struct tsdb_e
         json_key(json, "exemplars");
         json_array_begin(json);
         for (size_t k = 0; k < series->count && answer_flush(&answer); k++)
-            json_exemplar(json, &series->exemplars[k]);
+            json_exemplar(json, &times, &series->exemplars[k]);
         json_array_end(json);
         json_object_end(json);
     }

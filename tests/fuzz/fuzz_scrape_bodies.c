@@ -55,6 +55,18 @@ enum append_result append(struct appender *appender, series_ref ref, double valu
     return sample_is_stale(value) ? APPEND_OK : append_at(appender, ref, 0, value);
 }
 
+bool appender_takes_exemplars(const struct appender *appender)
+{
+    return true;
+}
+
+enum exemplar_result append_exemplar(struct appender *appender, series_ref ref,
+                                     const struct exemplar *exemplar)
+{
+    (void)append_at(appender, ref, exemplar->timestamp_ms, exemplar->value);
+    return EXEMPLAR_OK;
+}
+
 int64_t appender_newest_ms(struct appender *appender, series_ref ref)
 {
     (void)appender;

@@ -21,6 +21,7 @@
 struct annotation {
     enum promql_annotation_level level;
     uint32_t position;
+    uint64_t count; /* occurrences, where they are counted */
     bool is_repair;
     struct annotation_repair repair;
     size_t text_len;
@@ -84,6 +85,18 @@ void annotations_add(struct annotations *annotations, enum promql_annotation_lev
     buf_vprintf(&text, format, arguments);
     va_end(arguments);
     annotations_get(annotations, level, position, buf_slice(&text));
+}
+
+void annotations_add_counted(struct annotations *annotations, enum promql_annotation_level level,
+                             uint32_t position, uint64_t count, const char *format, ...)
+{
+    struct buf CLEANUP(buf_release) text;
+    buf_init(&text, ANNOTATION_TEXT_MAX);
+    va_list arguments;
+    va_start(arguments, format);
+    buf_vprintf(&text, format, arguments);
+    va_end(arguments);
+    annotations_get(annotations, level, position, buf_slice(&text))->count += count;
 }
 
 void annotations_add_repair(struct annotations *annotations, uint32_t position,
@@ -162,6 +175,8 @@ struct promql_annotation *annotations_take(struct annotations *annotations, stru
         buf_append_slice(&text, annotation_text(annotation));
         if (annotation->is_repair)
             print_repair(&annotation->repair, &text);
+        if (annotation->count > 1)
+            buf_printf(&text, " (%llu occurrences)", (unsigned long long)annotation->count);
         print_position(annotation->position, query, &text);
         taken[i] =
             (struct promql_annotation){annotation->level, arena_slice(arena, buf_slice(&text))};

@@ -41,6 +41,11 @@ void annotations_release(struct annotations *annotations);
 void annotations_add(struct annotations *annotations, enum promql_annotation_level level,
                      uint32_t position, const char *format, ...) PRINTF_LIKE(4, 5);
 
+/* The same for what has happened so many times; said where it is more than once. */
+void annotations_add_counted(struct annotations *annotations, enum promql_annotation_level level,
+                             uint32_t position, uint64_t count, const char *format, ...)
+    PRINTF_LIKE(5, 6);
+
 /* Info: input to histogram_quantile needed to be fixed for monotonicity. */
 void annotations_add_repair(struct annotations *annotations, uint32_t position,
                             struct slice metric_name, const struct annotation_repair *repair);

@@ -97,8 +97,8 @@ static const struct histogram *window_increase(struct window *window, struct are
     if (window->resets != NULL && window->resets[1] != window->resets[0])
         first = &nothing;
     if (uses_custom_buckets(last) != uses_custom_buckets(first))
-        return window_fails(window, (hint_notes & RANGE_NOTE_NOT_COUNTER) |
-                                        RANGE_NOTE_MIXED_SCHEMAS);
+        return window_fails(window,
+                            (hint_notes & RANGE_NOTE_NOT_COUNTER) | RANGE_NOTE_MIXED_SCHEMAS);
     int32_t schema;
     if (!window_find_schema(window, first, &schema))
         return window_fails(window, RANGE_NOTE_MIXED_SCHEMAS);
@@ -119,25 +119,45 @@ static const struct histogram *window_increase(struct window *window, struct are
     return increase;
 }
 
+/* Where the series begins within the window, its first histogram counts from nothing. */
+static const struct histogram *window_increase_of(struct window *window, struct arena *arena,
+                                                  bool begins)
+{
+    const struct histogram *first = window->histograms[0];
+    if (window->count < 2)
+        return first;
+    const struct histogram *increase = window_increase(window, arena);
+    if (!begins || increase == NULL)
+        return increase;
+    struct histogram *sum;
+    struct histogram_outcome outcome;
+    if (histogram_add(arena, increase, first, &sum, &outcome) != ERR_NONE)
+        return window_fails(window, window->notes | RANGE_NOTE_MIXED_SCHEMAS);
+    if (outcome.bounds_reconciled)
+        window->notes |= RANGE_NOTE_RECONCILED_SUM;
+    return sum;
+}
+
 /* A counter is not drawn out below zero; the number of observations tells when that would be. */
 static const struct histogram *increase_extrapolated(struct range_input *in, size_t step,
                                                      uint32_t low, uint32_t count, bool is_counter,
                                                      bool is_rate)
 {
-    if (count < 2)
+    if (count < 2 && !range_window_begins(in, step, low))
         return NULL;
     struct window window = {
         .histograms = in->samples.histograms + low,
         .resets = is_counter ? in->scratch->events.items + low : NULL,
         .count = count,
     };
-    const struct histogram *increase = window_increase(&window, &in->scratch->steps_own);
+    struct range_edges edges = range_find_edges(in, step, low, count);
+    const struct histogram *increase =
+        window_increase_of(&window, &in->scratch->steps_own, edges.begins);
     in->notes |= window.notes;
     if (increase == NULL)
         return NULL;
-    struct range_edges edges = range_find_edges(in, step, low, count);
     double first_count = window.histograms[0]->count;
-    if (is_counter && increase->count > 0 && first_count >= 0)
+    if (is_counter && !edges.begins && increase->count > 0 && first_count >= 0)
         edges.to_start = MIN(edges.sampled * (first_count / increase->count), edges.to_start);
     double factor = 1;
     if (edges.sampled != 0)

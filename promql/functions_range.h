@@ -15,6 +15,7 @@
 #include "promql/functions.h"
 #include "promql/row.h"
 #include "promql/selection.h"
+#include "promql/start_times.h"
 #include "promql/windows.h"
 
 #include <stdbool.h>
@@ -33,10 +34,13 @@ struct range_scratch {
     VEC(double) sampled;
     VEC(double) first;
     VEC(uint64_t) present;
+    bool has_starts; /* they depend on start timestamps, too */
+    VEC(uint64_t) begins;
     /* of series with histograms: the floats among the samples, and for every sample how many
      * floats, cells and resets or changes there are up to it */
     VEC(int64_t) float_timestamps_ms;
     VEC(double) float_values;
+    VEC(int64_t) float_start_timestamps_ms;
     VEC(uint32_t) float_counts;
     VEC(uint32_t) float_low;
     VEC(uint32_t) float_high;
@@ -60,8 +64,10 @@ static inline void range_scratch_release(struct range_scratch *scratch)
     vec_release(&scratch->sampled);
     vec_release(&scratch->first);
     vec_release(&scratch->present);
+    vec_release(&scratch->begins);
     vec_release(&scratch->float_timestamps_ms);
     vec_release(&scratch->float_values);
+    vec_release(&scratch->float_start_timestamps_ms);
     vec_release(&scratch->float_counts);
     vec_release(&scratch->float_low);
     vec_release(&scratch->float_high);
@@ -84,6 +90,7 @@ struct range_input {
     /* out: `present` comes clear */
     double *values;
     uint64_t *present;
+    uint64_t overlaps; /* windows in which samples overlap by their start timestamps; added to */
     /* out, where samples.histograms is not NULL: as in a row, of NULLs at first */
     const struct histogram **histograms;
     struct arena *made; /* where new ones are made */
@@ -144,14 +151,24 @@ static inline double range_seconds_of(const struct range_input *in)
 }
 
 /* How far a line is drawn out beyond the first and the last of `count` samples; see
- * functions_rate.c. */
+ * functions_rate.c. Where the series begins within the range, there is one more sample of 0; else
+ * the count is at least 2. */
 struct range_edges {
     double to_start;
     double to_end;
     double sampled;
+    bool begins;
 };
 struct range_edges range_find_edges(const struct range_input *in, size_t step, uint32_t low,
                                     uint32_t count);
+/* Does the series begin within the window, going by the start timestamp of its first sample? */
+static inline bool range_window_begins(const struct range_input *in, size_t step, uint32_t low)
+{
+    int64_t end_ms = time_shift_apply(in->shift, steps_time(in->steps, step));
+    return samples_begin_after(&in->samples, low, end_ms - in->range_ms);
+}
+/* Counts windows of samples that overlap by their start timestamps. */
+void range_count_overlaps(struct range_input *in);
 
 /* The number of samples in the window of a step; 0 = the step has no value. Counts the work; the
  * loop ends when the evaluation has to. */

@@ -10,12 +10,19 @@
 #include "promql/functions_range.h"
 #include "promql/scan.h"
 
-/* Indices of the samples that are below the one before them. */
+/* Indices of the samples that are below the one before them, or began anew. */
 static void rate_list_resets(struct range_input *in)
 {
     const double *values = in->samples.values;
     size_t count = in->samples.count;
     vec_reset(&in->scratch->indices);
+    if (UNLIKELY(in->samples.start_timestamps_ms != NULL)) {
+        for (size_t i = 1; i < count; i++) {
+            if (values[i] < values[i - 1] || samples_start_anew(&in->samples, i))
+                vec_push(&in->scratch->indices, (uint32_t)i);
+        }
+        return;
+    }
     for (size_t i = scan_decrease(values, 1, count); i < count;
          i = scan_decrease(values, i + 1, count))
         vec_push(&in->scratch->indices, (uint32_t)i);
@@ -35,16 +42,19 @@ struct range_edges range_find_edges(const struct range_input *in, size_t step, u
     double to_start = (double)(first_ms - (end_ms - in->range_ms)) / 1000;
     double to_end = (double)(end_ms - last_ms) / 1000;
     double sampled = (double)(last_ms - first_ms) / 1000;
-    double average = sampled / (double)(count - 1);
+    double average = count < 2 ? 0 : sampled / (double)(count - 1);
     double threshold = average * 1.1;
-    return (struct range_edges){
-        .to_start = to_start >= threshold ? average / 2 : to_start,
-        .to_end = to_end >= threshold ? average / 2 : to_end,
-        .sampled = sampled,
-    };
+    to_end = to_end >= threshold ? average / 2 : to_end;
+    if (UNLIKELY(range_window_begins(in, step, low))) {
+        sampled = (double)(last_ms - in->samples.start_timestamps_ms[low]) / 1000;
+        return (struct range_edges){.to_end = to_end, .sampled = sampled, .begins = true};
+    }
+    to_start = to_start >= threshold ? average / 2 : to_start;
+    return (struct range_edges){.to_start = to_start, .to_end = to_end, .sampled = sampled};
 }
 
-/* This depends on times alone and is kept for the series of the same times. */
+/* This depends on times alone and is kept for the series of the same times, where there are no
+ * start timestamps. */
 static void rate_find_times(struct range_input *in)
 {
     struct range_scratch *scratch = in->scratch;
@@ -56,17 +66,40 @@ static void rate_find_times(struct range_input *in)
     vec_reserve(&scratch->sampled, steps);
     vec_reserve(&scratch->first, steps);
     bitmap_clear(scratch->present.items, steps);
+    scratch->has_starts = in->samples.start_timestamps_ms != NULL;
+    vec_reset(&scratch->begins);
+    if (scratch->has_starts) {
+        vec_reserve(&scratch->begins, promql_bitmap_words(steps));
+        bitmap_clear(scratch->begins.items, steps);
+    }
     for (size_t i = 0; i < steps; i++) {
         uint32_t low;
         uint32_t count = range_window(in, i, &low);
         scratch->sampled.items[i] = scratch->to_start.items[i] = scratch->to_end.items[i] = 1;
-        if (count < 2)
+        if (count < 2 && (count == 0 || !range_window_begins(in, i, low)))
             continue;
         struct range_edges edges = range_find_edges(in, i, low, count);
         scratch->sampled.items[i] = edges.sampled;
         scratch->to_start.items[i] = edges.to_start;
         scratch->to_end.items[i] = edges.to_end;
         promql_bitmap_set(scratch->present.items, i);
+        if (UNLIKELY(edges.begins))
+            promql_bitmap_set(scratch->begins.items, i);
+    }
+}
+
+void range_count_overlaps(struct range_input *in)
+{
+    const struct samples *samples = &in->samples;
+    size_t next = 0; /* the first overlap that may lie in a window */
+    if (samples->start_timestamps_ms == NULL)
+        return;
+    for (size_t i = 0; i < in->steps->count; i++) {
+        uint32_t low = in->windows.low[i], high = in->windows.high[i];
+        next = MAX(next, (size_t)low + 1);
+        while (next < samples->count && !samples_overlap(samples, next))
+            next++;
+        in->overlaps += next < high;
     }
 }
 
@@ -102,6 +135,16 @@ static bool rate_add_resets(struct range_input *in)
     return true;
 }
 
+/* Where the series begins within the window, its first sample counts from 0. */
+static void rate_add_beginnings(struct range_input *in)
+{
+    BITMAP_FOR_EACH(in->scratch->begins.items, in->steps->count, i)
+    {
+        in->values[i] += in->scratch->first.items[i];
+    }
+    range_count_overlaps(in);
+}
+
 /* A counter is not drawn out below zero. Without branches, for all steps. */
 static inline void rate_extrapolate(struct range_input *in, bool is_counter, bool is_rate)
 {
@@ -130,7 +173,8 @@ static inline void rate_extrapolate(struct range_input *in, bool is_counter, boo
 
 static inline bool rate_column(struct range_input *in, bool is_counter, bool is_rate)
 {
-    if (!in->same_times)
+    bool has_starts = in->samples.start_timestamps_ms != NULL;
+    if (!in->same_times || has_starts || in->scratch->has_starts)
         rate_find_times(in);
     rate_find_increases(in);
     if (is_counter) {
@@ -138,6 +182,8 @@ static inline bool rate_column(struct range_input *in, bool is_counter, bool is_
         if (!rate_add_resets(in))
             return false;
     }
+    if (UNLIKELY(has_starts))
+        rate_add_beginnings(in);
     rate_extrapolate(in, is_counter, is_rate);
     bitmap_copy(in->present, in->scratch->present.items, in->steps->count);
     return true;
@@ -162,6 +208,7 @@ static inline bool instant_column(struct range_input *in, bool is_rate)
 {
     const double *values = in->samples.values;
     const int64_t *timestamps_ms = in->samples.timestamps_ms;
+    bool has_starts = in->samples.start_timestamps_ms != NULL;
     for (size_t i = 0; i < in->steps->count; i++) {
         uint32_t low;
         uint32_t count = range_window(in, i, &low);
@@ -171,7 +218,8 @@ static inline bool instant_column(struct range_input *in, bool is_rate)
         int64_t distance_ms = timestamps_ms[last] - timestamps_ms[last - 1];
         if (distance_ms == 0)
             continue;
-        bool was_reset = is_rate && values[last] < values[last - 1];
+        bool was_reset = is_rate && (values[last] < values[last - 1] ||
+                                     (has_starts && samples_start_anew(&in->samples, last)));
         double change = was_reset ? values[last] : values[last] - values[last - 1];
         in->values[i] = is_rate ? change / ((double)distance_ms / 1000) : change;
         promql_bitmap_set(in->present, i);
@@ -196,9 +244,11 @@ static inline bool event_column(struct range_input *in, bool (*happens)(double b
     vec_reset(&in->scratch->indices);
     vec_reserve(&in->scratch->indices, in->samples.count);
     uint32_t *events = in->scratch->indices.items;
+    bool has_starts = in->samples.start_timestamps_ms != NULL;
     uint32_t total = 0;
     for (size_t i = 0; i < in->samples.count; i++) {
-        if (i > 0 && happens(values[i - 1], values[i]))
+        if (i > 0 && (happens(values[i - 1], values[i]) ||
+                      (has_starts && samples_start_anew(&in->samples, i))))
             total++;
         events[i] = total;
     }

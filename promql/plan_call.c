@@ -80,6 +80,23 @@ static struct operator* plan_map(struct plan *plan, const struct node *call, map
     return map_new(plan->ev, call, kernel, child, scalars.items, scalars.count);
 }
 
+static struct operator* plan_sample_times(struct plan *plan, const struct node *call,
+                                          const struct node *selector, enum selector_yield yield)
+{
+    struct operator* times = plan_selector(plan, selector, yield);
+    return times == NULL ? NULL : map_new(plan->ev, call, map_kernel_keep, times, NULL, 0);
+}
+
+/* Only samples have a start timestamp. */
+static struct operator* plan_start_timestamp(struct plan *plan, const struct node *call)
+{
+    const struct node *argument = node_unwrap(call->children[0]);
+    if (plan->ev->start_timestamps && argument->kind == NODE_VECTOR_SELECTOR)
+        return plan_sample_times(plan, call, argument, SELECTOR_START_TIMES);
+    struct operator* child = plan_child(plan, argument, plan->ordered);
+    return child == NULL ? NULL : drain_new(plan->ev, call, child);
+}
+
 /* hour() is hour(vector(time())). */
 static struct operator* plan_time_map(struct plan *plan, const struct node *call, map_kernel kernel)
 {
@@ -88,10 +105,8 @@ static struct operator* plan_time_map(struct plan *plan, const struct node *call
     const struct node *argument = node_unwrap(call->children[0]);
     bool of_samples =
         call->call.function->id == FUNCTION_TIMESTAMP && argument->kind == NODE_VECTOR_SELECTOR;
-    if (!of_samples)
-        return plan_map(plan, call, kernel);
-    struct operator* times = plan_selector(plan, argument, SELECTOR_TIMES);
-    return times == NULL ? NULL : map_new(plan->ev, call, map_kernel_keep, times, NULL, 0);
+    return of_samples ? plan_sample_times(plan, call, argument, SELECTOR_TIMES)
+                      : plan_map(plan, call, kernel);
 }
 
 /* Values that depend on the query alone. */
@@ -196,8 +211,9 @@ struct operator* plan_call(struct plan *plan, const struct node *call)
         return plan_histogram(plan, call);
     case FUNCTION_INFO:
         return plan_info(plan, call);
+    case FUNCTION_START_TIMESTAMP:
+        return plan_start_timestamp(plan, call);
     default:
-        /* also start_timestamp() without such times */
         return plan_vector_function(plan, call);
     }
 }

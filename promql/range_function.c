@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/buf.h"
+#include "model/quote.h"
 #include "model/symbols.h"
 #include "promql/functions_range.h"
 #include "promql/label_groups.h"
@@ -27,6 +29,7 @@ struct range_function {
     enum function_id id;
     range_kernel kernel;
     bool keeps_name;
+    bool uses_starts;
     bool guarded;
     struct range_source source;
     struct time_shift reach_shift; /* where the windows lie; see range_source_reach */
@@ -384,6 +387,22 @@ static void range_function_check_quantile(struct range_function *function)
     }
 }
 
+static void range_function_check_overlaps(struct range_function *function)
+{
+    struct evaluation *ev = function->op.ev;
+    if (LIKELY(function->input.overlaps == 0))
+        return;
+    struct buf CLEANUP(buf_release) name;
+    buf_init(&name, BUF_SIZE_ANY);
+    quote_go(symbols_text(labels_value(function->row.labels, ev->reserved.name)), &name);
+    annotations_add_counted(&ev->annotations, PROMQL_WARNING,
+                            node_unwrap(function->op.node->children[0])->start,
+                            function->input.overlaps,
+                            "sample has start time that overlaps with previous sample timestamp "
+                            "for metric %s",
+                            buf_cstr(&name));
+}
+
 /* The series of one target have been scraped together, so their times are often the same: then the
  * windows are, too. */
 static void range_function_find_windows(struct range_function *function,
@@ -436,10 +455,28 @@ static bool range_function_compute_mixed(struct range_function *function)
     return true;
 }
 
+/* Extended rates do without start timestamps. */
+static bool range_function_uses_starts(const struct range_function *function)
+{
+    if (!function->op.ev->start_timestamps)
+        return false;
+    switch (function->id) {
+    case FUNCTION_RATE:
+    case FUNCTION_IRATE:
+    case FUNCTION_INCREASE:
+        return function->source.extension == SELECTOR_PLAIN;
+    default:
+        return function->id == FUNCTION_RESETS;
+    }
+}
+
 static bool range_function_compute(struct range_function *function, const struct samples *samples)
 {
     struct range_input *input = &function->input;
     input->samples = *samples;
+    input->overlaps = 0;
+    if (!function->uses_starts)
+        input->samples.start_timestamps_ms = NULL;
     input->values = function->row.values;
     input->present = function->row.present;
     range_function_find_windows(function, samples);
@@ -478,6 +515,7 @@ static bool range_function_next(struct operator* op, struct row *out)
             continue;
         if (!range_function_compute(function, &samples))
             return false;
+        range_function_check_overlaps(function);
         if (!bitmap_any(function->row.present, op->steps.count))
             continue;
         if (!range_function_finish(function))
@@ -527,6 +565,7 @@ struct operator* range_function_new(struct evaluation *ev, const struct node *ca
         function->id == FUNCTION_LAST_OVER_TIME || function->id == FUNCTION_FIRST_OVER_TIME;
     function->source = *source;
     range_source_reach(ev, source, &function->reach_shift, &function->reach_ms);
+    function->uses_starts = range_function_uses_starts(function);
     range_scratch_init(&function->scratch);
     selection_init(&function->selection, ev, source->selector, source->sorted);
     label_guard_init(&function->guard, ev);

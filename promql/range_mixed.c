@@ -53,6 +53,8 @@ static bool is_event(const struct range_input *in, size_t i, enum mixed_kind kin
     const struct histogram *before = in->samples.histograms[i - 1];
     if ((now == NULL) != (before == NULL))
         return true;
+    if (in->samples.start_timestamps_ms != NULL && samples_start_anew(&in->samples, i))
+        return true;
     if (now != NULL)
         return kind == MIXED_RESETS ? histogram_is_reset(now, before)
                                     : !histogram_same_values(now, before);
@@ -112,6 +114,7 @@ static void mixed_split(struct range_input *in)
     size_t count = in->samples.count;
     vec_reset(&scratch->float_timestamps_ms);
     vec_reset(&scratch->float_values);
+    vec_reset(&scratch->float_start_timestamps_ms);
     vec_reset(&scratch->float_counts);
     for (size_t i = 0; i < count; i++) {
         vec_push(&scratch->float_counts, (uint32_t)scratch->float_values.len);
@@ -119,6 +122,8 @@ static void mixed_split(struct range_input *in)
             continue;
         vec_push(&scratch->float_timestamps_ms, in->samples.timestamps_ms[i]);
         vec_push(&scratch->float_values, in->samples.values[i]);
+        if (in->samples.start_timestamps_ms != NULL)
+            vec_push(&scratch->float_start_timestamps_ms, in->samples.start_timestamps_ms[i]);
     }
     vec_push(&scratch->float_counts, (uint32_t)scratch->float_values.len);
 }
@@ -144,6 +149,9 @@ static bool mixed_compute_floats(struct range_input *in, range_kernel kernel)
         .timestamps_ms = scratch->float_timestamps_ms.items,
         .values = scratch->float_values.items,
         .count = scratch->float_values.len,
+        .start_timestamps_ms = in->samples.start_timestamps_ms == NULL
+                                   ? NULL
+                                   : scratch->float_start_timestamps_ms.items,
     };
     floats.windows = (struct windows){scratch->float_low.items, scratch->float_high.items};
     floats.same_times = false;
@@ -179,6 +187,8 @@ static bool mixed_by_type(struct range_input *in, const struct mixed_function *f
     if (function->needs_resets && !mixed_find_events(in, MIXED_RESETS))
         return false;
     bool last_two = function->kind == MIXED_LAST_TWO;
+    if (!last_two)
+        range_count_overlaps(in);
     for (size_t i = 0; i < in->steps->count; i++) {
         uint32_t low;
         uint32_t count = range_window(in, i, &low);

@@ -26,7 +26,8 @@ static bool selector_start(struct operator* op)
     int64_t first = time_shift_apply(&selector->shift, op->steps.start_ms);
     int64_t last = time_shift_apply(&selector->shift, steps_end(&op->steps));
     /* an outline has its reset hint from the sample before */
-    selector->selection.columns.newest_only = first == last && !selector->selection.outlined;
+    selector->selection.columns.newest_only =
+        first == last && !selector->selection.outlined && selector->yield != SELECTOR_START_TIMES;
     return selection_start(&selector->selection, first - op->ev->lookback_ms + 1, last);
 }
 
@@ -75,13 +76,36 @@ static bool selector_fill_mixed(struct selector *selector, const struct samples 
         if (until == 0 || samples->timestamps_ms[until - 1] <= time_ms - ev->lookback_ms ||
             samples_is_stale(samples, until - 1))
             continue;
-        row->values[i] = times ? (double)samples->timestamps_ms[until - 1] / 1000
-                               : samples->values[until - 1];
+        row->values[i] =
+            times ? (double)samples->timestamps_ms[until - 1] / 1000 : samples->values[until - 1];
         selector->histograms[i] = samples->histograms[until - 1];
         promql_bitmap_set(row->present, i);
     }
     row->histograms = selector->histograms;
     return true;
+}
+
+/* Since when the newest samples count, whatever they are; 0 where that is not known. */
+static size_t selector_fill_starts(struct selector *selector, const struct samples *samples)
+{
+    const struct promql_steps *steps = &selector->op.steps;
+    const int64_t *starts_ms = samples->start_timestamps_ms;
+    struct row *row = &selector->row;
+    struct sample_cursor cursor = {0};
+    size_t found = 0;
+    bitmap_clear(row->present, steps->count);
+    for (size_t i = 0; i < steps->count; i++) {
+        int64_t time_ms = time_shift_apply(&selector->shift, steps_time(steps, i));
+        size_t until = sample_cursor_move(&cursor, samples->timestamps_ms, samples->count, time_ms);
+        if (until == 0 ||
+            samples->timestamps_ms[until - 1] <= time_ms - selector->op.ev->lookback_ms ||
+            samples_is_stale(samples, until - 1))
+            continue;
+        row->values[i] = starts_ms == NULL ? 0 : (double)starts_ms[until - 1] / 1000;
+        promql_bitmap_set(row->present, i);
+        found++;
+    }
+    return found;
 }
 
 /* The reference counts the size of histograms. */
@@ -90,6 +114,10 @@ static bool selector_fill_any(struct selector *selector, const struct samples *s
 {
     struct row *row = &selector->row;
     row->histograms = NULL;
+    if (UNLIKELY(selector->yield == SELECTOR_START_TIMES)) {
+        *out_found = selector_fill_starts(selector, samples);
+        return true;
+    }
     if (LIKELY(samples->histograms == NULL)) {
         *out_found = selector_fill(selector, samples);
         return true;

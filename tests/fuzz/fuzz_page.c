@@ -1,0 +1,47 @@
+/* A page whose checksum is put right first, so that what is behind it is reached; its chunks are
+ * decoded. */
+#include "tsdb/page.h"
+
+#include "base/alloc.h"
+#include "base/crc32c.h"
+#include "tsdb/histogram_chunk.h"
+#include "tsdb/value_chunk.h"
+
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void decode(const struct page_chunk *chunk)
+{
+    static double values[VALUE_CHUNK_COUNT_MAX];
+    static const struct histogram *histograms[HISTOGRAM_CHUNK_COUNT_MAX];
+    if (chunk->kind == PAGE_CHUNK_VALUES) {
+        (void)!value_chunk_decode(chunk->bytes, chunk->count, values);
+        return;
+    }
+    struct arena arena;
+    arena_init(&arena, (size_t)64 << 20);
+    (void)!histogram_chunk_decode(chunk->bytes, chunk->count, &arena, histograms);
+    arena_release(&arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < PAGE_HEADER_SIZE)
+        return 0;
+    char *bytes = mem_dup(data, size);
+    uint32_t crc = crc32c(0, bytes, PAGE_HEADER_SIZE - 4);
+    crc = crc32c(crc, bytes + PAGE_HEADER_SIZE, size - PAGE_HEADER_SIZE);
+    for (unsigned i = 0; i < 4; i++)
+        bytes[PAGE_HEADER_SIZE - 4 + i] = (char)(crc >> (8 * i));
+    struct page page;
+    memset(&page, 0, sizeof(page));
+    struct errbuf err;
+    if (page_open(&page, slice_from(bytes, size), &err) == ERR_NONE) {
+        for (uint32_t i = 0; i < page.count; i++)
+            decode(page_chunk(&page, i));
+    }
+    page_release(&page);
+    mem_free(bytes);
+    return 0;
+}

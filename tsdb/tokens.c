@@ -3,7 +3,9 @@
 
 #include "base/assert.h"
 
+#include <endian.h>
 #include <math.h>
+#include <string.h>
 
 const double token_powers[32] = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,        1e8,        1e9, 1e10,
@@ -255,10 +257,27 @@ static enum token_kind token_read_xor(struct token_reader *reader)
     return token_take_bits(reader, reader->bits ^ difference << (8 * skip));
 }
 
+/* The difference behind a first byte of E0 to F4; eight bytes can be read. */
+static inline uint64_t token_get_long(struct token_reader *reader, uint8_t first)
+{
+    uint64_t word;
+    memcpy(&word, reader->at, sizeof(word));
+    word = le64toh(word);
+    if (first < 0xf0) {
+        reader->at += 2;
+        return (uint64_t)(first & 0x0f) << 16 | (word & 0xff) << 8 | (word >> 8 & 0xff);
+    }
+    unsigned len = first - 0xf0u + 3;
+    reader->at += len;
+    return word & (UINT64_MAX >> (64 - 8 * len));
+}
+
 enum token_kind token_read_rare(struct token_reader *reader, uint8_t first)
 {
     uint64_t value;
     if (first < 0xf5) {
+        if (LIKELY(reader->end - reader->at >= (ptrdiff_t)sizeof(uint64_t)))
+            return token_take_difference(reader, token_get_long(reader, first));
         if (!token_get_fixed(reader, first < 0xf0 ? 2 : first - 0xf0u + 3, &value))
             return TOKEN_CORRUPT;
         if (first < 0xf0)

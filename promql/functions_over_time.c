@@ -1,13 +1,14 @@
 /*
  * Sums, averages, counts and deviations over time. Compensated sums have a defined order within
  * each window, so every window is added up anew: the price of agreeing with the reference to the
- * last bit.
+ * last bit. But for sums of whole numbers, which are exact in any order.
  */
 #include <math.h>
 
 #include "base/compiler.h"
 #include "promql/functions_range.h"
 #include "promql/kahan.h"
+#include "promql/prefix_sums.h"
 
 /* One value from the samples of one window. */
 typedef double (*window_function)(const struct range_input *in, uint32_t low, uint32_t count);
@@ -36,9 +37,30 @@ static inline double window_sum(const struct range_input *in, uint32_t low, uint
     return isinf(sum.sum) ? sum.sum : sum.sum + sum.compensation;
 }
 
+/* Sums or averages by running sums, where these are exact; false where they are not. */
+static bool exact_column(struct range_input *in, bool average)
+{
+    const struct windows *windows = &in->windows;
+    size_t steps = in->steps->count, count = in->samples.count;
+    size_t last_window = windows->high[steps - 1] - windows->low[steps - 1];
+    if (last_window * steps < 2 * count)
+        return false; /* each sample is in few windows */
+    vec_reserve(&in->scratch->doubles, count + 1);
+    double *sums = in->scratch->doubles.items;
+    if (!prefix_sums_exact(in->samples.values, count, sums))
+        return false;
+    for (size_t i = 0; i < steps; i++) {
+        uint32_t low = windows->low[i], high = windows->high[i];
+        double sum = sums[high] - sums[low];
+        in->values[i] = average && high > low ? sum / (high - low) : sum;
+        in->present[i / 64] |= (uint64_t)(high > low) << (i % 64);
+    }
+    return true;
+}
+
 bool range_sum(struct range_input *in)
 {
-    return window_column(in, window_sum);
+    return exact_column(in, false) || window_column(in, window_sum);
 }
 
 /* The mean from sample `at` on, when the plain sum of those before would overflow. */
@@ -70,7 +92,7 @@ static inline double window_avg(const struct range_input *in, uint32_t low, uint
 
 bool range_avg(struct range_input *in)
 {
-    return window_column(in, window_avg);
+    return exact_column(in, true) || window_column(in, window_avg);
 }
 
 static inline double window_count(const struct range_input *in, uint32_t low, uint32_t count)

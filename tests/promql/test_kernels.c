@@ -7,7 +7,9 @@
 #include "model/labels_builder.h"
 #include "promql/binary_kernel.h"
 #include "promql/evaluation.h"
+#include "promql/kahan.h"
 #include "promql/natural_order.h"
+#include "promql/prefix_sums.h"
 #include "promql/quantile.h"
 #include "promql/ratio.h"
 #include "promql/scan.h"
@@ -128,6 +130,35 @@ START_TEST(scans_find_what_is_rare)
 }
 END_TEST
 
+START_TEST(running_sums_are_given_only_where_they_are_those_of_each_window)
+{
+    static const double odd[] = {0.5, NAN, INFINITY, 0x1p52, -0x1p60, 1e300};
+    double values[500], sums[501];
+    for (int round = 0; round < 2000; round++) {
+        size_t count = 1 + next_random(500);
+        uint64_t range = UINT64_C(1) << (1 + next_random(46));
+        for (size_t i = 0; i < count; i++)
+            values[i] = (double)next_random(range) - (double)(range / 2);
+        if (round % 4 == 0)
+            values[next_random(count)] = -0.0;
+        bool spoiled = round % 4 == 1;
+        if (spoiled)
+            values[next_random(count)] = odd[next_random(6)];
+        bool exact = prefix_sums_exact(values, count, sums);
+        if (!spoiled && range < 0x1p42)
+            ck_assert(exact);
+        ck_assert(!(spoiled && exact));
+        size_t low = next_random(count), high = low + next_random(count - low + 1);
+        struct kahan sum = {0};
+        for (size_t i = low; i < high; i++)
+            kahan_add(&sum, values[i]);
+        double running = sums[high] - sums[low];
+        double windowed = sum.sum + sum.compensation;
+        ck_assert(!exact || memcmp(&running, &windowed, sizeof(running)) == 0);
+    }
+}
+END_TEST
+
 START_TEST(people_count_from_2_to_10)
 {
     static const char *const ordered[] = {
@@ -211,6 +242,7 @@ int main(void)
     tcase_add_test(tests, nan_is_the_smallest_value_of_a_quantile);
     tcase_add_test(tests, windows_are_left_open_wherever_samples_lie);
     tcase_add_test(tests, scans_find_what_is_rare);
+    tcase_add_test(tests, running_sums_are_given_only_where_they_are_those_of_each_window);
     tcase_add_test(tests, people_count_from_2_to_10);
     tcase_add_test(tests, powers_have_the_special_cases_of_c_and_whole_exponents_are_exact);
     tcase_add_test(tests, limit_ratio_takes_the_series_that_the_reference_takes);

@@ -6,6 +6,9 @@
 #include <inttypes.h>
 
 #define QUERY_POINTS_MAX 11000
+/* Of a formatted text or a tree: long chains of operators are indented by their length. */
+#define PRINTED_BYTES_MAX ((size_t)64 << 20)
+#define PRINTED_TOO_LONG "the answer would be longer than 64 MiB"
 
 void query_answer_parse_error(struct http_response *response, const struct errbuf *err,
                               bool name_parameter)
@@ -175,9 +178,13 @@ void query_format(struct http_request *request, struct http_response *response, 
     if (expression == NULL)
         return;
     struct buf text CLEANUP(buf_release);
-    buf_init(&text, BUF_SIZE_ANY);
+    buf_init(&text, PRINTED_BYTES_MAX);
     promql_format(expression, &text);
     promql_expression_free(expression);
+    if (text.overflow) {
+        answer_error(response, API_ERROR_EXECUTION, PRINTED_TOO_LONG);
+        return;
+    }
     struct answer answer;
     answer_begin(&answer, response);
     json_string(&answer.json, buf_slice(&text));
@@ -190,9 +197,13 @@ void query_parse(struct http_request *request, struct http_response *response, v
     if (expression == NULL)
         return;
     struct buf tree CLEANUP(buf_release);
-    buf_init(&tree, BUF_SIZE_ANY);
+    buf_init(&tree, PRINTED_BYTES_MAX);
     promql_tree_json(expression, &tree);
     promql_expression_free(expression);
+    if (tree.overflow) {
+        answer_error(response, API_ERROR_EXECUTION, PRINTED_TOO_LONG);
+        return;
+    }
     struct answer answer;
     answer_begin(&answer, response);
     json_raw(&answer.json, buf_slice(&tree));

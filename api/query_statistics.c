@@ -53,7 +53,7 @@ static void samples_json(struct json_writer *json, const struct promql_result *r
     json_object_end(json);
 }
 
-/* Trees are as deep as the parser lets expressions be. */
+/* The engine tells of as many levels as the writer can nest. */
 static void explanation_json(struct json_writer *json, const struct promql_explanation *explanation)
 {
     int64_t own_ns = explanation->time_ns;

@@ -38,6 +38,21 @@ static void thread_signals_to_block(sigset_t *set)
         sigdelset(set, kept[i]);
 }
 
+/* An errno. What `start` points to belongs to the thread when there is one. */
+static int thread_create(pthread_t *id, size_t stack_bytes, struct thread_start *start)
+{
+    sigset_t blocked;
+    thread_signals_to_block(&blocked);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    int failed = pthread_attr_setstacksize(&attributes, stack_bytes);
+    pthread_attr_setsigmask_np(&attributes, &blocked);
+    if (failed == 0)
+        failed = pthread_create(id, &attributes, thread_main, start);
+    pthread_attr_destroy(&attributes);
+    return failed;
+}
+
 void thread_start(struct thread *thread, const char *name, void (*run)(void *context),
                   void *context)
 {
@@ -46,20 +61,29 @@ void thread_start(struct thread *thread, const char *name, void (*run)(void *con
     start->run = run;
     start->context = context;
     snprintf(start->name, sizeof(start->name), "%s", name);
-
-    sigset_t blocked;
-    thread_signals_to_block(&blocked);
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, THREAD_STACK_SIZE);
-    pthread_attr_setsigmask_np(&attributes, &blocked);
-    int failed = pthread_create(&thread->id, &attributes, thread_main, start);
-    pthread_attr_destroy(&attributes);
+    int failed = thread_create(&thread->id, THREAD_STACK_SIZE, start);
     if (failed != 0) {
         fprintf(stderr, "ferula: cannot start thread %s: %s\n", name, strerror(failed));
         abort();
     }
     thread->started = true;
+}
+
+bool thread_call_on_stack(size_t stack_bytes, void (*run)(void *context), void *context)
+{
+    ASSERT(run != NULL);
+    struct thread_start *start = mem_zalloc(sizeof(*start));
+    start->run = run;
+    start->context = context;
+    snprintf(start->name, sizeof(start->name), "deep");
+    pthread_t id;
+    if (thread_create(&id, stack_bytes, start) != 0) {
+        mem_free(start);
+        return false;
+    }
+    int failed = pthread_join(id, NULL);
+    ASSERT(failed == 0);
+    return true;
 }
 
 void thread_join(struct thread *thread)

@@ -103,7 +103,7 @@ struct node {
     enum promql_type type;
     uint32_t start;
     uint32_t end;
-    uint32_t height; /* of the tree below, 1 for a leaf; at most PROMQL_DEPTH_MAX */
+    uint32_t height; /* of the tree below, 1 for a leaf; at most PROMQL_HEIGHT_MAX */
     struct node **children;
     size_t child_count;
     union {

@@ -11,6 +11,7 @@
 #include "base/mutex.h"
 #include "model/symbols.h"
 #include "promql/answer.h"
+#include "promql/deep_call.h"
 #include "promql/engine_metrics.h"
 #include "promql/operator.h"
 #include "promql/plan.h"
@@ -249,6 +250,18 @@ static enum err query_steps(const struct promql_query *query, struct promql_step
     return ERR_NONE;
 }
 
+struct engine_evaluation {
+    struct evaluation *ev;
+    struct promql_result *result;
+    enum err code;
+};
+
+static void engine_evaluate(void *context)
+{
+    struct engine_evaluation *whole = context;
+    whole->code = evaluation_run(whole->ev, whole->result);
+}
+
 static enum err engine_run(struct promql_engine *engine, const struct promql_query *query,
                            const struct promql_steps *steps, int64_t deadline_ns, int64_t queue_ns,
                            struct promql_result **out, struct errbuf *err)
@@ -260,7 +273,11 @@ static enum err engine_run(struct promql_engine *engine, const struct promql_que
     struct errbuf local = ERRBUF_INIT;
     struct evaluation ev;
     evaluation_init(&ev, engine, query, result, deadline_ns, err == NULL ? &local : err);
-    enum err code = evaluation_run(&ev, result);
+    struct engine_evaluation whole = {&ev, result, ERR_LIMIT};
+    if (!deep_call(query->expression->root, engine_evaluate, &whole))
+        evaluation_fail(&ev, ERR_LIMIT, "no memory for an expression of %u levels",
+                        query->expression->root->height);
+    enum err code = whole.code;
     ev.statistics.queue_ns = queue_ns;
     if (ev.counts.query != NULL)
         evaluation_count(&ev);

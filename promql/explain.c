@@ -3,6 +3,10 @@
 #include "base/arena.h"
 #include "promql/ast.h"
 
+/* A level is an array and an object of JSON, which writers let go to a depth of 64; and the texts of a
+ * chain's parts would add up to the square of its length. */
+#define EXPLAINED_DEPTH_MAX 24
+
 struct operator_usage explain_begin(const struct evaluation *ev)
 {
     if (!ev->query->explain)
@@ -30,7 +34,7 @@ static struct slice explain_text(const struct evaluation *ev, const struct node 
     return arena_slice(ev->result, slice_from(text.ptr + node->start, node->end - node->start));
 }
 
-struct promql_explanation *explain_tree(const struct operator* op)
+static struct promql_explanation *explain_node(const struct operator* op, size_t depth)
 {
     struct arena *arena = op->ev->result;
     struct promql_explanation *out = arena_zalloc(arena, sizeof(*out));
@@ -43,10 +47,15 @@ struct promql_explanation *explain_tree(const struct operator* op)
     out->time_ns = op->time_ns;
     out->children = arena_zalloc_array(arena, op->child_count, sizeof(struct promql_explanation *));
     for (size_t i = 0; i < op->child_count; i++) {
-        if (op->children[i] != NULL)
-            out->children[out->child_count++] = explain_tree(op->children[i]);
+        if (op->children[i] != NULL && depth < EXPLAINED_DEPTH_MAX)
+            out->children[out->child_count++] = explain_node(op->children[i], depth + 1);
     }
     return out;
+}
+
+struct promql_explanation *explain_tree(const struct operator* op)
+{
+    return explain_node(op, 1);
 }
 
 struct promql_explanation *explain_points(const struct evaluation *ev, const struct node *selector,

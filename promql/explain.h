@@ -21,7 +21,8 @@ struct operator_usage explain_begin(const struct evaluation *ev);
 /* ...and adds what was used since. */
 void explain_end(struct operator* op, struct operator_usage before);
 
-/* The tree below an operator, in the arena of the result. */
+/* The tree below an operator, in the arena of the result. What lies more than 24 levels deep is left out.
+ */
 struct promql_explanation *explain_tree(const struct operator* op);
 /* The same for a selector whose samples are the answer. */
 struct promql_explanation *explain_points(const struct evaluation *ev, const struct node *selector,

@@ -22,6 +22,8 @@ static void format_indent(unsigned level, struct buf *out)
 
 static bool is_long(const struct node *node)
 {
+    if (node->height > LINE_BYTES_MAX) /* every level has a byte */
+        return true;
     struct buf text CLEANUP(buf_release);
     buf_init(&text, LINE_BYTES_MAX);
     print_node(node, &text);
@@ -88,6 +90,8 @@ static void format_unary(const struct node *node, unsigned level, struct buf *ou
 
 static void format_node(const struct node *node, unsigned level, struct buf *out)
 {
+    if (out->overflow)
+        return;
     bool breaks = node->kind == NODE_UNARY || is_long(node);
     if (node->kind == NODE_SUBQUERY && breaks) {
         format_node(node->children[0], level, out);
@@ -124,8 +128,12 @@ static void format_node(const struct node *node, unsigned level, struct buf *out
     }
 }
 
+static void format_root(const struct node *root, struct buf *out)
+{
+    format_node(root, 0, out);
+}
+
 void promql_format(const struct promql_expression *expression, struct buf *out)
 {
-    ASSERT(expression->root != NULL);
-    format_node(expression->root, 0, out);
+    print_tree(expression, format_root, out);
 }

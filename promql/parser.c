@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "model/quote.h"
+#include "promql/deep_call.h"
 #include "promql/promql.h"
 
 #include <stdarg.h>
@@ -113,17 +114,16 @@ bool parser_count_part(struct parser *parser, uint32_t position)
     return false;
 }
 
-static bool parser_too_deep(struct parser *parser, uint32_t position)
+static bool parser_too_deep(struct parser *parser, uint32_t position, int levels_max)
 {
-    parser_fail(parser, position, "expression is nested more than %d levels deep",
-                PROMQL_DEPTH_MAX);
+    parser_fail(parser, position, "expression is nested more than %d levels deep", levels_max);
     return false;
 }
 
 bool parser_enter(struct parser *parser, uint32_t position)
 {
     if (parser->depth >= PROMQL_DEPTH_MAX)
-        return parser_too_deep(parser, position);
+        return parser_too_deep(parser, position, PROMQL_DEPTH_MAX);
     parser->depth++;
     return true;
 }
@@ -153,9 +153,9 @@ struct node *parser_node(struct parser *parser, enum node_kind kind, uint32_t st
     }
     parser->pending.len = mark;
     node->height++;
-    if (node->height <= PROMQL_DEPTH_MAX)
+    if (node->height <= PROMQL_HEIGHT_MAX)
         return node;
-    (void)parser_too_deep(parser, start);
+    (void)parser_too_deep(parser, start, PROMQL_HEIGHT_MAX);
     return NULL;
 }
 
@@ -170,6 +170,26 @@ struct node *parser_parent(struct parser *parser, enum node_kind kind, uint32_t 
     size_t mark = parser->pending.len;
     vec_push(&parser->pending, child);
     return parser_node(parser, kind, start, end, mark);
+}
+
+struct check {
+    const struct lexer *lexer;
+    struct node *root;
+    bool valid;
+};
+
+static void check_run(void *context)
+{
+    struct check *check = context;
+    check->valid = type_check(check->lexer, check->root);
+}
+
+static struct node *check_whole(struct parser *parser, struct node *root)
+{
+    struct check check = {&parser->lexer, root, false};
+    if (!deep_call(root, check_run, &check))
+        return parser_fail(parser, 0, "no memory for an expression of %u levels", root->height);
+    return check.valid ? root : NULL;
 }
 
 static struct node *parse_whole(struct parser *parser)
@@ -187,7 +207,7 @@ static struct node *parse_whole(struct parser *parser)
             parser_hint(parser, "did you mean \"==\"?");
         return NULL;
     }
-    return type_check(&parser->lexer, root) ? root : NULL;
+    return check_whole(parser, root);
 }
 
 static struct promql_expression *expression_new(struct slice text)

@@ -6,8 +6,8 @@
  * because an error of the lexer must not come before one that lies in front of it.
  *
  * Every list is gathered on the `pending` stack and copied into the arena when it is complete.
- * Limits: PROMQL_DEPTH_MAX for recursion and for the height of the tree, parts and regular
- * expressions of one query. Thread-safety: none.
+ * Limits: PROMQL_DEPTH_MAX for recursion, PROMQL_HEIGHT_MAX for the tree (a chain of operators is
+ * read in a loop), parts and regular expressions of one query. Thread-safety: none.
  */
 #pragma once
 

@@ -13,6 +13,7 @@
 #include "model/labels.h"
 #include "model/matcher.h"
 #include "model/quote.h"
+#include "promql/deep_call.h"
 #include "promql/functions.h"
 #include "promql/promql.h"
 #include "promql/token.h"
@@ -429,8 +430,28 @@ void print_node(const struct node *node, struct buf *out)
     }
 }
 
-void promql_print(const struct promql_expression *expression, struct buf *out)
+struct print {
+    const struct node *root;
+    void (*print)(const struct node *root, struct buf *out);
+    struct buf *out;
+};
+
+static void print_run(void *context)
+{
+    const struct print *print = context;
+    print->print(print->root, print->out);
+}
+
+void print_tree(const struct promql_expression *expression,
+                void (*print)(const struct node *root, struct buf *out), struct buf *out)
 {
     ASSERT(expression->root != NULL);
-    print_node(expression->root, out);
+    struct print whole = {expression->root, print, out};
+    if (!deep_call(expression->root, print_run, &whole))
+        out->overflow = true;
+}
+
+void promql_print(const struct promql_expression *expression, struct buf *out)
+{
+    print_tree(expression, print_node, out);
 }

@@ -7,6 +7,9 @@
 #include "base/buf.h"
 #include "promql/ast.h"
 
+/* Runs `print` over the whole tree, however high it is; without memory for that `out` overflows. */
+void print_tree(const struct promql_expression *expression,
+                void (*print)(const struct node *root, struct buf *out), struct buf *out);
 void print_node(const struct node *node, struct buf *out);
 /* What is before the parenthesis of an aggregation: sum by (a) */
 void print_aggregate_head(const struct node *node, struct buf *out);

@@ -36,7 +36,10 @@ enum promql_feature {
 };
 
 #define PROMQL_TEXT_BYTES_MAX (1024 * 1024)
+/* Of parentheses, arguments and signs in each other. */
 #define PROMQL_DEPTH_MAX 512
+/* Of the tree, in which a chain a + b + c goes down a level with every operator. */
+#define PROMQL_HEIGHT_MAX 10000
 
 enum err promql_parse(struct slice text, unsigned features, struct promql_expression **out,
                       struct errbuf *err) MUST_CHECK;
@@ -47,6 +50,8 @@ void promql_each_selector(const struct promql_expression *expression,
                                        size_t count),
                           void *context);
 enum promql_type promql_expression_type(const struct promql_expression *expression);
+/* These three end early when `out` is full, or when there is no stack for a very high tree; it says
+ * `overflow` then. */
 /* The reference's String(): one line. */
 void promql_print(const struct promql_expression *expression, struct buf *out);
 /* The reference's Prettify, as format_query answers: broken into lines where it is long. */

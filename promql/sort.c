@@ -10,6 +10,7 @@
 #include "promql/label_set.h"
 #include "promql/natural_order.h"
 #include "promql/operators.h"
+#include "promql/plan_shift.h"
 #include "promql/row_store.h"
 
 struct sort {
@@ -27,7 +28,8 @@ static bool sort_start(struct operator* op)
     row_store_clear(&sort->store, op->steps.count);
     sort->is_gathered = false;
     sort->at = 0;
-    if (op->steps.count > 1)
+    /* the reference evaluates what is the same at every step as an instant query */
+    if (op->steps.count > 1 && !plan_invariance(op->node).is_invariant)
         annotations_add(&op->ev->annotations, PROMQL_WARNING, op->node->start,
                         "sort is ineffective for range queries since results are always ordered "
                         "by labels");

@@ -13,6 +13,7 @@
 #include "model/matcher.h"
 #include "promql/ast.h"
 #include "promql/functions.h"
+#include "promql/print.h"
 #include "promql/promql.h"
 
 #include <math.h>
@@ -282,6 +283,5 @@ static void tree_node(const struct node *node, struct buf *out)
 
 void promql_tree_json(const struct promql_expression *expression, struct buf *out)
 {
-    ASSERT(expression->root != NULL);
-    tree_node(expression->root, out);
+    print_tree(expression, tree_node, out);
 }

@@ -262,6 +262,17 @@ EXPLAINED_ALWAYS = [
         and " @ " in node.text() and (not EDGES or found.text.startswith(("only ferula has", "times of"))),
     ),
     (
+        "info with @ or offset",
+        "info series are looked for when the selector looks; 3.14.0 does so at the time of the step",
+        lambda node, found: node.op == "info" and (" @ " in node.text() or " offset " in node.text()),
+    ),
+    (
+        "sort in a subquery of one step",
+        "the peer takes it for a range query where the end is no step",
+        lambda node, found: found.kind == "annotations" and below(node, {"subquery"}) > 0
+        and "sort is ineffective" in found.text and found.text.startswith("warnings []"),
+    ),
+    (
         "timestamp with @ and offset",
         "the peer forgets the offset",
         lambda node, found: node.op == "timestamp" and " @ " in node.text() and " offset " in node.text(),

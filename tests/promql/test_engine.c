@@ -478,6 +478,28 @@ START_TEST(the_lookback_delta_can_be_set_for_a_query)
 }
 END_TEST
 
+START_TEST(long_chains_of_operators_are_evaluated)
+{
+    static const char *const chains[] = {"m", " + 1", "m", " - m", "m", " or m", "1", " * 1",
+                                         "m @ 0", " + 0"};
+    static const double expected[] = {5001, -4999, 1, 1, 1};
+    load("m 1 1 1");
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        struct buf text CLEANUP(buf_release);
+        buf_init(&text, PROMQL_TEXT_BYTES_MAX);
+        buf_append_str(&text, chains[2 * i]);
+        for (int k = 0; k < 5000; k++)
+            buf_append_str(&text, chains[2 * i + 1]);
+        struct promql_result *result = NULL;
+        ck_assert_int_eq(evaluate(buf_cstr(&text), 0, 20000, 10000, NULL, &result), ERR_NONE);
+        ck_assert_uint_eq(result->row_count, 1);
+        for (size_t step = 0; step < 3; step++)
+            ck_assert(result->rows[0].values[step] == expected[i]);
+        promql_result_free(result);
+    }
+}
+END_TEST
+
 START_TEST(the_default_step_of_subqueries_can_change)
 {
     load("x 1x60");
@@ -528,6 +550,7 @@ int main(void)
     tcase_add_test(tests, a_result_keeps_its_view_until_it_is_freed);
     tcase_add_test(tests, every_type_has_its_shape);
     tcase_add_test(tests, the_lookback_delta_can_be_set_for_a_query);
+    tcase_add_test(tests, long_chains_of_operators_are_evaluated);
     tcase_add_test(tests, the_default_step_of_subqueries_can_change);
     tcase_add_test(tests, the_engine_leaves_figures_in_its_metrics);
     suite_add_tcase(suite, tests);

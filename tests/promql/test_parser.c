@@ -361,7 +361,7 @@ START_TEST(parser_refuses_deep_nesting_at_once)
         nest(&text, cases[i].left, cases[i].middle, cases[i].right, 100000);
         ck_assert_int_eq(promql_parse(buf_slice(&text), ALL_FEATURES, &expression, &err),
                          ERR_INVALID);
-        ck_assert_msg(strstr(err.text, "512 levels") != NULL ||
+        ck_assert_msg(strstr(err.text, " levels deep") != NULL ||
                           strstr(err.text, "subquery is only allowed") != NULL,
                       "%s%s%s: %s", cases[i].left, cases[i].middle, cases[i].right, err.text);
     }
@@ -369,6 +369,38 @@ START_TEST(parser_refuses_deep_nesting_at_once)
     nest(&text, "(", "1", ")", PROMQL_DEPTH_MAX - 1);
     ck_assert_int_eq(promql_parse(buf_slice(&text), 0, &expression, NULL), ERR_NONE);
     promql_expression_free(expression);
+}
+END_TEST
+
+START_TEST(parser_takes_chains_of_operators)
+{
+    struct buf text CLEANUP(buf_release);
+    struct buf printed CLEANUP(buf_release);
+    buf_init(&text, PROMQL_TEXT_BYTES_MAX);
+    buf_init(&printed, 100 * PROMQL_TEXT_BYTES_MAX);
+    struct promql_expression *expression;
+    struct errbuf err = ERRBUF_INIT;
+    nest(&text, "", "m", " + 1", PROMQL_HEIGHT_MAX - 1);
+    ck_assert_int_eq(promql_parse(buf_slice(&text), 0, &expression, NULL), ERR_NONE);
+    promql_print(expression, &printed);
+    ck_assert(slice_eq(buf_slice(&printed), buf_slice(&text)));
+    promql_expression_free(expression);
+
+    nest(&text, "", "m", " or 1", 5000); /* the type check looks at all */
+    ck_assert_int_eq(promql_parse(buf_slice(&text), 0, &expression, &err), ERR_INVALID);
+    nest(&text, "", "m", " or m", 5000);
+    ck_assert_int_eq(promql_parse(buf_slice(&text), 0, &expression, NULL), ERR_NONE);
+    buf_reset(&printed);
+    promql_tree_json(expression, &printed);
+    ck_assert(!printed.overflow && printed.len > 5000 * 100);
+    buf_reset(&printed);
+    promql_format(expression, &printed);
+    ck_assert(!printed.overflow && printed.len > 5000 * 5000);
+    promql_expression_free(expression);
+
+    nest(&text, "", "m", " + 1", PROMQL_HEIGHT_MAX);
+    ck_assert_int_eq(promql_parse(buf_slice(&text), 0, &expression, &err), ERR_INVALID);
+    ck_assert_str_eq(err.text, "expression is nested more than 10000 levels deep");
 }
 END_TEST
 
@@ -513,6 +545,7 @@ int main(void)
     tcase_add_test(tcase, parser_adds_hints_behind_the_words_of_the_reference);
     tcase_add_test(tcase, parser_keeps_experiments_behind_their_switches);
     tcase_add_test(tcase, parser_refuses_deep_nesting_at_once);
+    tcase_add_test(tcase, parser_takes_chains_of_operators);
     tcase_add_test(tcase, parser_limits_text_and_parts);
     tcase_add_test(tcase, selector_gives_its_matchers);
     tcase_add_test(tcase, functions_are_found_by_name);

@@ -15,6 +15,12 @@
 /* What a value costs at most as bits, about. */
 #define RAW_BITS 56.0
 
+/* Sums of nanoseconds have 9 decimals; a sample of few would find exponents by chance. */
+#define NEAR_EXPONENT_MAX 9
+#define NEAR_SAMPLE_SIZE 16
+#define NEAR_SHARE 64
+#define INTEGER_LIMIT 2251799813685248.0 /* 2^51 */
+
 static bool is_decimal(double value, unsigned exponent)
 {
     uint64_t integer;
@@ -71,4 +77,34 @@ bool decimal_scale_choose(const double *values, size_t count, unsigned *out_expo
         *out_exponent = exponent;
     }
     return found;
+}
+
+/* How far the value is from the nearest decimal, in units of its last place; less than a 64th of
+ * the way to the next decimal, which chance does not do often. */
+static bool is_near(double value, unsigned exponent)
+{
+    uint64_t integer;
+    double nearest;
+    column_kernels()->to_integers(&value, 1, exponent, &integer);
+    column_kernels()->decimals(&integer, 1, exponent, &nearest);
+    double step = pow(10, -(double)exponent);
+    return fabs(value) < step * INTEGER_LIMIT && fabs(value - nearest) < step / NEAR_SHARE;
+}
+
+bool decimal_scale_near(const double *values, size_t count, unsigned *out_exponent)
+{
+    size_t size = MIN(count, (size_t)NEAR_SAMPLE_SIZE);
+    for (unsigned exponent = 0; exponent <= NEAR_EXPONENT_MAX; exponent++) {
+        size_t near = 0;
+        while (near < size) {
+            double value = values[near * count / size];
+            if (isfinite(value) && !is_near(value, exponent))
+                break;
+            near++;
+        }
+        *out_exponent = exponent;
+        if (near == size)
+            return true;
+    }
+    return false;
 }

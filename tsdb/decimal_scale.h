@@ -14,3 +14,6 @@ bool decimal_scale_choose(const double *values, size_t count, unsigned *out_expo
 /* The least exponent, from `exponent` on, under which the value is an integer below 2^51; above
  * DECIMAL_EXPONENT_MAX when there is none. */
 unsigned decimal_scale_least(double value, unsigned exponent);
+/* For values that are decimals but for the rounding of how they were computed (milliseconds times
+ * 0.001, sums of decimals): an exponent under which all of a sample lie close to one. */
+bool decimal_scale_near(const double *values, size_t count, unsigned *out_exponent);

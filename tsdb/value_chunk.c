@@ -16,6 +16,14 @@ static_assert(VALUE_CHUNK_COUNT_MAX <= INTEGER_COLUMN_COUNT_MAX, "a chunk is one
 #define HEAD_MAP 0x1fu
 #define HEAD_RAW 0x1fu
 #define HEAD_EXCEPTIONS 0x20u
+#define HEAD_CORRECTIONS 0x40u
+#define HEAD_ALL 0x7fu
+
+/* Integers of decimals are below this. */
+#define INTEGER_LIMIT (INT64_C(1) << 51)
+
+/* A decimal that is further off, in units of the last place, is none. */
+#define CORRECTION_MAX (UINT64_C(1) << 24)
 
 /* How the values of a chunk become integers. */
 struct value_map {
@@ -24,6 +32,8 @@ struct value_map {
     size_t exception_count;
     struct value_exception *exceptions; /* room for one of each value */
     uint64_t *integers;
+    uint64_t *corrections; /* where `corrected`: added to the bits of the decimals */
+    bool corrected;
 };
 
 static uint64_t rotate(double value)
@@ -57,7 +67,7 @@ static bool is_expressed(const struct value_map *map, double value, uint64_t int
     if (map->raw)
         return isfinite(value);
     int64_t whole = (int64_t)integer;
-    return whole > -(INT64_C(1) << 51) && whole < INT64_C(1) << 51 &&
+    return whole > -INTEGER_LIMIT && whole < INTEGER_LIMIT &&
            codec_double_bits(from_integer(map, integer)) == codec_double_bits(value);
 }
 
@@ -117,9 +127,33 @@ static bool map_decimals(struct value_map *map, const double *values, size_t cou
     return true;
 }
 
+/* Decimals that were computed: each has its distance from the one that division gives. */
+static void map_near(struct value_map *map, const double *values, size_t count, unsigned exponent)
+{
+    const struct column_kernels *kernels = column_kernels();
+    CLEANUP(mem_cleanup) double *nearest = mem_alloc_array(count, sizeof(*nearest));
+    map->exponent = exponent;
+    map->corrected = true;
+    map->exception_count = 0;
+    kernels->to_integers(values, count, exponent, map->integers);
+    kernels->decimals(map->integers, count, exponent, nearest);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t distance = codec_double_bits(values[i]) - codec_double_bits(nearest[i]);
+        int64_t whole = (int64_t)map->integers[i];
+        map->corrections[i] = distance;
+        if (distance + CORRECTION_MAX <= 2 * CORRECTION_MAX && whole > -INTEGER_LIMIT &&
+            whole < INTEGER_LIMIT)
+            continue;
+        add_exception(map, i, values[i]);
+        map->integers[i] = i == 0 ? 0 : map->integers[i - 1];
+        map->corrections[i] = 0;
+    }
+}
+
 static void map_bits(struct value_map *map, const double *values, size_t count, bool finite_only)
 {
     map->raw = true;
+    map->corrected = false;
     map->exception_count = 0;
     bool finite = true;
     for (size_t i = 0; i < count; i++) {
@@ -133,8 +167,11 @@ static void map_bits(struct value_map *map, const double *values, size_t count, 
 static void write_chunk(const struct value_map *map, size_t count, struct buf *out)
 {
     codec_write_u8(out, (uint8_t)((map->raw ? HEAD_RAW : map->exponent) |
-                                  (map->exception_count > 0 ? HEAD_EXCEPTIONS : 0)));
+                                  (map->exception_count > 0 ? HEAD_EXCEPTIONS : 0) |
+                                  (map->corrected ? HEAD_CORRECTIONS : 0)));
     integer_column_encode(map->integers, count, out);
+    if (map->corrected)
+        integer_column_encode(map->corrections, count, out);
     if (map->exception_count > 0)
         value_exceptions_write(out, map->exceptions, map->exception_count);
 }
@@ -150,6 +187,37 @@ static void write_smaller(const struct value_map *map, size_t count, size_t star
     buf_truncate(out, start + MIN(len, other));
 }
 
+/* Writes what is smallest of the ways that may be; the chunk at `start` is one, if there is one. */
+static void write_other_ways(struct value_map *map, const double *values, size_t count,
+                             size_t start, struct buf *out)
+{
+    bool written = out->len > start;
+    unsigned exponent = map->exponent;
+    if (written || decimal_scale_near(values, count, &exponent)) {
+        CLEANUP(mem_cleanup)
+        uint64_t *corrections = mem_alloc_array(count, sizeof(*corrections));
+        map->corrections = corrections;
+        map_near(map, values, count, exponent);
+        if (written)
+            write_smaller(map, count, start, out);
+        else
+            write_chunk(map, count, out);
+        written = true;
+        /* few bytes cannot be bits */
+        if (map->exception_count <= many_exceptions(count) && out->len - start < count * 3)
+            return;
+    }
+    map_bits(map, values, count, true);
+    if (written)
+        write_smaller(map, count, start, out);
+    else
+        write_chunk(map, count, out);
+    if (map->exception_count > many_exceptions(count)) {
+        map_bits(map, values, count, false);
+        write_smaller(map, count, start, out);
+    }
+}
+
 void value_chunk_encode(const double *values, size_t count, struct buf *out)
 {
     ASSERT(count >= 1 && count <= VALUE_CHUNK_COUNT_MAX);
@@ -159,21 +227,22 @@ void value_chunk_encode(const double *values, size_t count, struct buf *out)
     struct value_exception *exceptions = mem_alloc_array(count, sizeof(*exceptions));
     struct value_map map = {.integers = integers, .exceptions = exceptions};
     size_t start = out->len;
-    bool decimals = map_decimals(&map, values, count);
-    if (decimals) {
+    if (map_decimals(&map, values, count)) {
         write_chunk(&map, count, out);
         if (map.exception_count <= many_exceptions(count))
             return;
     }
-    map_bits(&map, values, count, true);
-    if (decimals)
-        write_smaller(&map, count, start, out);
-    else
-        write_chunk(&map, count, out);
-    if (map.exception_count > many_exceptions(count)) {
-        map_bits(&map, values, count, false);
-        write_smaller(&map, count, start, out);
-    }
+    write_other_ways(&map, values, count, start, out);
+}
+
+static bool read_corrections(struct codec_reader *reader, size_t count, double *values)
+{
+    uint64_t corrections[VALUE_CHUNK_COUNT_MAX + COLUMN_SLACK];
+    if (!integer_column_read(reader, count, corrections))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        values[i] = codec_bits_double(codec_double_bits(values[i]) + corrections[i]);
+    return true;
 }
 
 bool value_chunk_read(struct codec_reader *reader, size_t count, double *out)
@@ -182,7 +251,7 @@ bool value_chunk_read(struct codec_reader *reader, size_t count, double *out)
     uint64_t integers[VALUE_CHUNK_COUNT_MAX + COLUMN_SLACK];
     unsigned head = codec_read_u8(reader);
     unsigned map = head & HEAD_MAP;
-    if ((map > DECIMAL_EXPONENT_MAX && map != HEAD_RAW) || head > (HEAD_MAP | HEAD_EXCEPTIONS)) {
+    if ((map > DECIMAL_EXPONENT_MAX && map != HEAD_RAW) || head > HEAD_ALL) {
         reader->failed = true;
         return false;
     }
@@ -192,6 +261,8 @@ bool value_chunk_read(struct codec_reader *reader, size_t count, double *out)
         column_kernels()->rotated(integers, count, out);
     else
         column_kernels()->decimals(integers, count, map, out);
+    if (head & HEAD_CORRECTIONS && !read_corrections(reader, count, out))
+        return false;
     return !(head & HEAD_EXCEPTIONS) || value_exceptions_read(reader, out, count);
 }
 

@@ -88,6 +88,10 @@ static double next_value(unsigned shape, double last, double power)
         return from_bits(codec_double_bits(last) + below(9) - 4);
     case 10:
         return below(100) == 0 ? 0 : last + 15;
+    case 11:
+        return last + (double)below(100000) * 1e-6;
+    case 12:
+        return (double)below(1000000) * 0.001;
     default:
         return -fabs(last) - 0.1;
     }
@@ -107,8 +111,8 @@ static size_t random_count(void)
 
 static void random_chunk(size_t count)
 {
-    unsigned shape = (unsigned)below(12);
-    unsigned other = (unsigned)below(12);
+    unsigned shape = (unsigned)below(14);
+    unsigned other = (unsigned)below(14);
     uint64_t mixing = below(3) == 0 ? 1 + below(60) : 0;
     uint64_t specials = below(3) == 0 ? 1 + below(100) : 0;
     double power = pow(10, (double)below(19));
@@ -215,6 +219,21 @@ START_TEST(a_decimal_takes_the_bits_of_its_digits)
 }
 END_TEST
 
+START_TEST(decimals_that_were_computed_pay_for_their_rounding_only)
+{
+    for (size_t i = 0; i < 480; i++)
+        values[i] = (double)below(1024) * 0.001; /* not always what 0.123 is */
+    ck_assert_uint_le(encoded_size(480), 480 * 12 / 8 + 30);
+    values[0] = 0.123456789;
+    for (size_t i = 1; i < 480; i++)
+        values[i] = values[i - 1] + (double)below(1 << 20) / 1e9;
+    ck_assert_uint_le(encoded_size(480), 480 * 30 / 8);
+    values[7] = sample_stale();
+    values[9] = -0.0;
+    ck_assert_uint_le(encoded_size(480), 480 * 30 / 8 + 20);
+}
+END_TEST
+
 START_TEST(multiples_of_a_page_do_not_pay_for_it)
 {
     for (size_t i = 0; i < 480; i++)
@@ -273,6 +292,7 @@ int main(void)
     tcase_add_test(tcase, a_constant_takes_a_few_bytes);
     tcase_add_test(tcase, a_steady_counter_takes_a_few_bytes);
     tcase_add_test(tcase, a_decimal_takes_the_bits_of_its_digits);
+    tcase_add_test(tcase, decimals_that_were_computed_pay_for_their_rounding_only);
     tcase_add_test(tcase, multiples_of_a_page_do_not_pay_for_it);
     tcase_add_test(tcase, cut_chunks_are_refused);
     tcase_add_test(tcase, damaged_chunks_do_no_harm);

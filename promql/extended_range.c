@@ -2,6 +2,8 @@
 
 #include "base/assert.h"
 #include "base/compiler.h"
+#include "model/histogram_arithmetic.h"
+#include "promql/range_mixed.h"
 
 double samples_interpolate(const struct samples *samples, size_t at, int64_t time_ms,
                            bool is_counter)
@@ -27,18 +29,58 @@ static size_t samples_find(const struct samples *samples, size_t low, size_t hig
     return low;
 }
 
-bool extended_edges_find(struct extended_edges *edges, const struct extended_range *range,
-                         const struct samples *samples, size_t low, size_t high)
+const struct histogram *samples_interpolate_histogram(struct arena *arena,
+                                                      const struct samples *samples, size_t at,
+                                                      int64_t time_ms, bool is_counter,
+                                                      unsigned *notes)
+{
+    const struct histogram *before = samples->histograms[at];
+    const struct histogram *after = samples->histograms[at + 1];
+    int64_t before_ms = samples->timestamps_ms[at], after_ms = samples->timestamps_ms[at + 1];
+    if (time_ms == before_ms || time_ms == after_ms)
+        return time_ms == before_ms ? before : after;
+    double fraction = (double)(time_ms - before_ms) / (double)(after_ms - before_ms);
+    if (is_counter && histogram_is_reset(after, before))
+        return histogram_multiply(arena, after, fraction);
+    struct histogram *difference, *sum;
+    struct histogram_outcome outcome;
+    if (histogram_subtract(arena, after, before, &difference, &outcome) != ERR_NONE) {
+        *notes |= RANGE_NOTE_MIXED_SCHEMAS;
+        return NULL;
+    }
+    if (outcome.bounds_reconciled)
+        *notes |= RANGE_NOTE_RECONCILED_DIFFERENCE;
+    difference = histogram_multiply(arena, difference, fraction);
+    if (histogram_add(arena, difference, before, &sum, &outcome) != ERR_NONE) {
+        *notes |= RANGE_NOTE_MIXED_SCHEMAS;
+        return NULL;
+    }
+    if (outcome.bounds_reconciled)
+        *notes |= RANGE_NOTE_RECONCILED_SUM;
+    return sum;
+}
+
+bool extended_range_find(const struct extended_range *range, const struct samples *samples,
+                         size_t low, size_t high, size_t *out_first, size_t *out_last)
 {
     ASSERT(low < high);
-    const int64_t *timestamps_ms = samples->timestamps_ms;
     size_t last = high - 1;
     size_t first = samples_find(samples, low, last, range->start_ms + 1);
     if (first > low)
         first--;
     if (range->is_smoothed)
         last = samples_find(samples, low, last, range->end_ms);
-    if (timestamps_ms[last] <= range->start_ms)
+    *out_first = first;
+    *out_last = last;
+    return samples->timestamps_ms[last] > range->start_ms;
+}
+
+bool extended_edges_find(struct extended_edges *edges, const struct extended_range *range,
+                         const struct samples *samples, size_t low, size_t high)
+{
+    const int64_t *timestamps_ms = samples->timestamps_ms;
+    size_t first, last;
+    if (!extended_range_find(range, samples, low, high, &first, &last))
         return false;
     edges->left = samples->values[first];
     edges->right = samples->values[last];

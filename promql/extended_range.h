@@ -31,7 +31,18 @@ struct extended_edges {
 double samples_interpolate(const struct samples *samples, size_t at, int64_t time_ms,
                            bool is_counter);
 
-/* Of the samples [low, high), which reach beyond the range; there is at least one. false when none
- * counts. */
+/* The same for histograms, in the arena or one of the two. NULL where they do not go together; what
+ * there is to say goes to `notes`, of enum range_note. */
+const struct histogram *samples_interpolate_histogram(struct arena *arena,
+                                                      const struct samples *samples, size_t at,
+                                                      int64_t time_ms, bool is_counter,
+                                                      unsigned *notes);
+
+/* The first and the last sample that count of [low, high), of which there is at least one and which
+ * reach beyond the range. false when none does. */
+bool extended_range_find(const struct extended_range *range, const struct samples *samples,
+                         size_t low, size_t high, size_t *out_first, size_t *out_last);
+
+/* Of floats: the edges, as far as any sample counts. */
 bool extended_edges_find(struct extended_edges *edges, const struct extended_range *range,
                          const struct samples *samples, size_t low, size_t high);

@@ -37,6 +37,7 @@ struct info_function {
     size_t part_at;
     VEC(struct label_pair) added;
     double *values; /* of a part that is not the last of its row */
+    const struct histogram **histograms;
 };
 
 static bool info_start(struct operator* op)
@@ -51,6 +52,7 @@ static bool info_start(struct operator* op)
     function->at = 0;
     function->part_at = 0;
     function->values = NULL;
+    function->histograms = NULL;
     function->wanted.present = evaluation_bitmap(op->ev, op->steps.count);
     return function->wanted.present != NULL && operator_start_children(op);
 }
@@ -190,6 +192,14 @@ static bool info_copy_columns(struct info_function *function, struct row *out)
         return false;
     memcpy(function->values, out->values, steps * sizeof(*out->values));
     out->values = function->values;
+    if (out->histograms == NULL)
+        return true;
+    if (function->histograms == NULL)
+        function->histograms = evaluation_histograms(ev, steps);
+    if (function->histograms == NULL)
+        return false;
+    memcpy(function->histograms, out->histograms, steps * sizeof(*out->histograms));
+    out->histograms = function->histograms;
     return true;
 }
 

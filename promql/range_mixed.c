@@ -47,6 +47,30 @@ static const struct mixed_function functions[FUNCTION_COUNT_ALL] = {
     [FUNCTION_TS_OF_LAST_OVER_TIME] = {MIXED_TIMES},
 };
 
+static const struct mixed_function extended_rate = {MIXED_WHOLE, range_histogram_extended_rate,
+                                                    false};
+static const struct mixed_function extended_increase = {MIXED_WHOLE,
+                                                        range_histogram_extended_increase, false};
+static const struct mixed_function extended_delta = {MIXED_WHOLE, range_histogram_extended_delta,
+                                                     false};
+
+static const struct mixed_function *function_of(enum function_id id,
+                                                enum selector_extension extension)
+{
+    if (extension == SELECTOR_PLAIN)
+        return &functions[id];
+    switch (id) {
+    case FUNCTION_RATE:
+        return &extended_rate;
+    case FUNCTION_INCREASE:
+        return &extended_increase;
+    case FUNCTION_DELTA:
+        return &extended_delta;
+    default:
+        return &functions[id];
+    }
+}
+
 static bool is_event(const struct range_input *in, size_t i, enum mixed_kind kind)
 {
     const struct histogram *now = in->samples.histograms[i];
@@ -218,7 +242,7 @@ static bool mixed_by_type(struct range_input *in, const struct mixed_function *f
 bool range_mixed(struct range_input *in, enum function_id id, range_kernel kernel)
 {
     ASSERT(in->samples.histograms != NULL);
-    const struct mixed_function *function = &functions[id];
+    const struct mixed_function *function = function_of(id, in->extension);
     switch (function->kind) {
     case MIXED_FLOATS_ONLY:
         return mixed_ignore(in, kernel);

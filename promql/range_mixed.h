@@ -48,6 +48,13 @@ const struct histogram *range_histogram_increase(struct range_input *in, size_t 
                                                  uint32_t count);
 const struct histogram *range_histogram_delta(struct range_input *in, size_t step, uint32_t low,
                                               uint32_t count);
+/* functions_histogram_extended.c: over anchored and smoothed ranges */
+const struct histogram *range_histogram_extended_rate(struct range_input *in, size_t step,
+                                                      uint32_t low, uint32_t count);
+const struct histogram *range_histogram_extended_increase(struct range_input *in, size_t step,
+                                                          uint32_t low, uint32_t count);
+const struct histogram *range_histogram_extended_delta(struct range_input *in, size_t step,
+                                                       uint32_t low, uint32_t count);
 const struct histogram *range_histogram_irate(struct range_input *in, size_t step, uint32_t low,
                                               uint32_t count);
 const struct histogram *range_histogram_idelta(struct range_input *in, size_t step, uint32_t low,

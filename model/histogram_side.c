@@ -397,6 +397,21 @@ bool histogram_side_is_compact(const struct histogram_side *side, uint32_t empty
     return true;
 }
 
+/* Empty buckets between two populated ones: as they are where all are there, else new ones. */
+static void fill_gap(struct histogram_side *out, uint32_t at, const struct histogram_side *side,
+                     uint32_t from, uint32_t gap, bool all_there)
+{
+    if (all_there) {
+        keep_run(out, at, side, from, gap);
+        return;
+    }
+    for (uint32_t i = at; i < at + gap; i++) {
+        out->buckets[i] = 0;
+        if (out->compensation != NULL)
+            out->compensation[i] = 0;
+    }
+}
+
 /* Compacts into `out`, which may be NULL to count. A populated bucket joins the span before it
  * where at most empty_buckets_max empty ones lie between, which are then written as such. */
 static struct histogram_side compact_into(struct histogram_side *out,
@@ -406,6 +421,7 @@ static struct histogram_side compact_into(struct histogram_side *out,
     struct histogram_span_writer spans = {.spans = out == NULL ? NULL : out->spans};
     struct histogram_runs runs;
     uint32_t count = 0;
+    uint32_t next = 0; /* position behind the last populated bucket */
     for (histogram_runs_init(&runs, side); runs.length > 0; histogram_runs_take(&runs, 1)) {
         if (is_empty(side, runs.bucket))
             continue;
@@ -413,17 +429,15 @@ static struct histogram_side compact_into(struct histogram_side *out,
         if (spans.count == 0 || gap > (int64_t)empty_buckets_max || gap < 0) {
             histogram_span_begin(&spans, runs.start, 1);
         } else {
-            for (int64_t i = 0; out != NULL && i < gap; i++) {
-                out->buckets[count + i] = 0;
-                if (out->compensation != NULL)
-                    out->compensation[count + i] = 0;
-            }
+            if (out != NULL)
+                fill_gap(out, count, side, next, (uint32_t)gap, runs.bucket - next == gap);
             histogram_span_extend(&spans, (uint32_t)gap + 1);
             count += (uint32_t)gap;
         }
         if (out != NULL)
             keep_run(out, count, side, runs.bucket, 1);
         count++;
+        next = runs.bucket + 1;
     }
     return (struct histogram_side){.span_count = spans.count, .bucket_count = count};
 }

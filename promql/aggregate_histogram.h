@@ -16,8 +16,8 @@
 /* Says that histograms were left out by the aggregation of the operator, seen at `position`. */
 void aggregate_note_ignored(struct operator* op, uint32_t position);
 
-/* What is left present in the row is for accumulator_add. To be called for rows with histograms, and
- * for all rows of a group that has met some. false when the evaluation has failed. */
+/* What is left present in the row is for accumulator_add. To be called for rows with histograms,
+ * and for all rows of a group that has met some. false when the evaluation has failed. */
 bool accumulator_take_histograms(struct accumulator *accumulator, struct operator* op,
                                  struct row *row) MUST_CHECK;
 /* After accumulator_finish: puts histograms into the row, for which `column` is the room. */

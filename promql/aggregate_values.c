@@ -116,8 +116,9 @@ static bool values_add(struct aggregate_values *values, const struct row *row)
     struct values_column *column = NULL;
     BITMAP_FOR_EACH(row->present, values->op.steps.count, i)
     {
+        bool was_histogram = key.text.len > 0;
         uint64_t bits = values_text(values, row, i, &key.text);
-        if (column == NULL || bits != key.bits || key.text.len > 0) {
+        if (column == NULL || bits != key.bits || was_histogram || key.text.len > 0) {
             key.bits = bits;
             uint64_t hash = hash_slice(key.text, hash_mix(hash_mix(0, key.base), bits));
             const struct values_entry *entry =

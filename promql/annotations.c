@@ -21,6 +21,7 @@
 struct annotation {
     enum promql_annotation_level level;
     uint32_t position;
+    uint32_t rank;
     uint64_t count; /* occurrences, where they are counted */
     bool is_repair;
     struct annotation_repair repair;
@@ -52,8 +53,7 @@ static bool annotation_has_text(const void *value, const void *key)
     return slice_eq(annotation_text(value), *(const struct slice *)key);
 }
 
-/* The annotation of that text, made when it is new. Of two places the later one is shown, as the
- * reference keeps the last that it met. */
+/* The annotation of that text, made when it is new. */
 static struct annotation *annotations_get(struct annotations *annotations,
                                           enum promql_annotation_level level, uint32_t position,
                                           struct slice text)
@@ -61,12 +61,17 @@ static struct annotation *annotations_get(struct annotations *annotations,
     uint64_t hash = hash_slice(text, level);
     struct annotation *found = table_get(&annotations->by_text, hash, annotation_has_text, &text);
     if (found != NULL) {
-        found->position = MAX(found->position, position);
+        if (annotations->rank > found->rank)
+            found->position = position;
+        else if (annotations->rank == found->rank)
+            found->position = MAX(found->position, position);
+        found->rank = MAX(found->rank, annotations->rank);
         return found;
     }
     struct annotation *fresh = mem_zalloc(sizeof(*fresh) + text.len);
     fresh->level = level;
     fresh->position = position;
+    fresh->rank = annotations->rank;
     fresh->text_len = text.len;
     if (text.len > 0)
         memcpy(fresh->text, text.ptr, text.len);

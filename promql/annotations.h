@@ -30,6 +30,7 @@ struct annotation_repair {
 struct annotation;
 
 struct annotations {
+    uint32_t rank; /* of whoever is at work: see annotations_add */
     VEC(struct annotation *) items;
     struct table by_text;
 };
@@ -37,7 +38,9 @@ struct annotations {
 void annotations_init(struct annotations *annotations);
 void annotations_release(struct annotations *annotations);
 
-/* `position` is the byte offset of the expression that it is about. The text has no prefix. */
+/* `position` is the byte offset of the expression that it is about. The text has no prefix. Where
+ * one text comes up at several places, that of the highest rank is shown, then the later one: the
+ * reference evaluates arguments before what they are for and keeps the last that it met. */
 void annotations_add(struct annotations *annotations, enum promql_annotation_level level,
                      uint32_t position, const char *format, ...) PRINTF_LIKE(4, 5);
 

@@ -63,9 +63,8 @@ static enum binary_outcome add_pair(struct operator* op, const struct binary_pai
     bool subtract = op->node->binary.op == OPERATOR_SUB;
     struct histogram *sum = NULL;
     struct histogram_outcome outcome = {0};
-    enum err err = subtract
-                       ? histogram_subtract(&op->made, pair->left, pair->right, &sum, &outcome)
-                       : histogram_add(&op->made, pair->left, pair->right, &sum, &outcome);
+    enum err err = subtract ? histogram_subtract(&op->made, pair->left, pair->right, &sum, &outcome)
+                            : histogram_add(&op->made, pair->left, pair->right, &sum, &outcome);
     if (err != ERR_NONE || outcome.reset_collision) {
         *out_note = err != ERR_NONE ? NOTE_LAYOUT : NOTE_RESETS;
         return OUTCOME_NONE;
@@ -130,8 +129,8 @@ static enum binary_outcome combine(struct operator* op, const struct binary_pair
         return pair->right != NULL ? both_histograms(op, pair, out, out_note)
                                    : histogram_and_float(op, pair, out, out_note);
     if (pair->right != NULL && op->node->binary.op == OPERATOR_MUL) {
-        *out = histogram_compact(
-            &op->made, histogram_multiply(&op->made, pair->right, pair->left_value), 0);
+        *out = histogram_compact(&op->made,
+                                 histogram_multiply(&op->made, pair->right, pair->left_value), 0);
         return OUTCOME_TRUE;
     }
     *out_note = pair->right != NULL ? NOTE_FLOAT_HISTOGRAM : NOTE_FLOAT_FLOAT;

@@ -1,8 +1,8 @@
 /*
  * histogram_quantile, histogram_quantiles and histogram_fraction. Of classic histograms the rows of
- * all buckets are gathered, grouped by their labels without le, and sorted by bound once; then every
- * step puts its buckets together. Of native histograms the answers are computed as they pass, and
- * only these are kept. Where one step has both under one label set, neither has an answer.
+ * all buckets are gathered, grouped by their labels without le, and sorted by bound once; then
+ * every step puts its buckets together. Of native histograms the answers are computed as they pass,
+ * and only these are kept. Where one step has both under one label set, neither has an answer.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -282,9 +282,8 @@ static bool histogram_add(struct histogram_function *function, struct row *row)
            (!bitmap_any(row->present, steps) || histogram_add_classic(function, row));
 }
 
-static void histogram_note(struct histogram_function *function,
-                           enum promql_annotation_level level, const struct labels *labels,
-                           const char *text)
+static void histogram_note(struct histogram_function *function, enum promql_annotation_level level,
+                           const struct labels *labels, const char *text)
 {
     struct buf CLEANUP(buf_release) name;
     buf_init(&name, 4096);

@@ -19,8 +19,8 @@ static void path_enter(struct outline_path *path, const struct node *node)
         path->needs_buckets = true;
         break;
     case NODE_BINARY:
-        path->needs_buckets |= node->binary.op == OPERATOR_TRIM_LOWER ||
-                               node->binary.op == OPERATOR_TRIM_UPPER;
+        path->needs_buckets |=
+            node->binary.op == OPERATOR_TRIM_LOWER || node->binary.op == OPERATOR_TRIM_UPPER;
         break;
     case NODE_CALL:
         switch (node->call.function->id) {

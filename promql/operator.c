@@ -15,6 +15,7 @@ void *operator_new(struct evaluation *ev, size_t size, const struct operator_met
     op->child_count = child_count;
     arena_init(&op->made, SIZE_MAX);
     op->sheet = ev->counts.open;
+    op->rank = ev->operators == NULL ? 1 : ev->operators->rank + 1;
     op->next_of_plan = ev->operators;
     ev->operators = op;
     return op;
@@ -40,9 +41,12 @@ bool operator_start(struct operator* op, const struct promql_steps *steps)
     op->cells = 0;
     op->at_end = false;
     op->steps = *steps;
+    uint32_t rank = ev->annotations.rank;
+    ev->annotations.rank = op->rank;
     struct operator_usage before = explain_begin(ev);
     bool good = op->methods->start(op);
     explain_end(op, before);
+    ev->annotations.rank = rank;
     return good;
 }
 
@@ -73,9 +77,12 @@ bool operator_next(struct operator* op, struct row *out)
     if (op->at_end)
         return false;
     arena_reset(&op->made);
+    uint32_t rank = ev->annotations.rank;
+    ev->annotations.rank = op->rank;
     struct operator_usage before = explain_begin(ev);
     bool any = op->methods->next(op, out);
     explain_end(op, before);
+    ev->annotations.rank = rank;
     if (!any) {
         op->at_end = true;
         operator_drop_children(op);

@@ -64,6 +64,7 @@ struct operator
     /* Where `next` makes the histograms of the row that it hands out; empty whenever it begins. */
     struct arena made;
 
+    uint32_t rank; /* order of making: children come before their parents */
     struct operator* next_of_plan;
 };
 

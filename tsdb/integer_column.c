@@ -231,3 +231,8 @@ bool integer_column_read(struct codec_reader *reader, size_t count, uint64_t *ou
     column_kernels()->restore(&frame, out, count);
     return true;
 }
+
+bool integer_column_is_constant(const struct codec_reader *reader)
+{
+    return codec_left(reader) > 0 && (*reader->at & HEAD_KIND) == KIND_CONSTANT;
+}

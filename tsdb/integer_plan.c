@@ -10,7 +10,6 @@
 #include "tsdb/bit_packing.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define SAMPLE_SIZE 32
 /* A Rice code is read at two thirds of the speed: it must be smaller by this. */
@@ -26,21 +25,33 @@ unsigned integer_plan_position_width(size_t count)
     return count <= 1 ? 0 : 64 - (unsigned)__builtin_clzll(count - 1);
 }
 
-static int compare_signed(const void *a, const void *b)
+/* A few of the values, sorted. */
+struct sample {
+    uint64_t values[SAMPLE_SIZE];
+    size_t count;
+    uint64_t median;
+    size_t bits; /* of all residuals to the median, zigzag */
+};
+
+static unsigned bit_length(uint64_t value)
 {
-    int64_t left = *(const int64_t *)a;
-    int64_t right = *(const int64_t *)b;
-    return (left > right) - (left < right);
+    return value == 0 ? 0 : 64 - (unsigned)__builtin_clzll(value);
 }
 
-static uint64_t sample_median(const uint64_t *values, size_t count)
+static void sample_take(struct sample *sample, const uint64_t *values, size_t count)
 {
-    uint64_t sample[SAMPLE_SIZE];
-    size_t taken = MIN(count, (size_t)SAMPLE_SIZE);
-    for (size_t i = 0; i < taken; i++)
-        sample[i] = values[i * count / taken];
-    qsort(sample, taken, sizeof(*sample), compare_signed);
-    return sample[taken / 2];
+    sample->count = MIN(count, (size_t)SAMPLE_SIZE);
+    for (size_t i = 0; i < sample->count; i++) {
+        int64_t value = (int64_t)values[i * count / sample->count];
+        size_t at = i;
+        for (; at > 0 && (int64_t)sample->values[at - 1] > value; at--)
+            sample->values[at] = sample->values[at - 1];
+        sample->values[at] = (uint64_t)value;
+    }
+    sample->median = sample->values[sample->count / 2];
+    sample->bits = 0;
+    for (size_t i = 0; i < sample->count; i++)
+        sample->bits += bit_length(codec_zigzag((int64_t)(sample->values[i] - sample->median)));
 }
 
 static uint64_t least(const uint64_t *values, size_t count)
@@ -54,8 +65,7 @@ static uint64_t least(const uint64_t *values, size_t count)
 static unsigned varint_bits(uint64_t reference)
 {
     uint64_t zigzag = codec_zigzag((int64_t)reference);
-    unsigned length = zigzag == 0 ? 1 : 64 - (unsigned)__builtin_clzll(zigzag);
-    return (length + 6) / 7 * 8;
+    return (MAX(bit_length(zigzag), 1u) + 6) / 7 * 8;
 }
 
 /* Takes over what is cheaper than the plan so far. */
@@ -65,59 +75,71 @@ static void plan_improve(struct integer_plan *plan, const struct integer_plan *o
         *plan = *other;
 }
 
-/* The cheapest width: patches are those above it. */
-static void plan_packed(struct integer_plan *best, struct integer_plan base, size_t count,
-                        const uint32_t lengths[65])
+/* How many residuals are longer than each width. */
+struct tail {
+    unsigned longest;
+    uint32_t above[66];
+};
+
+static struct tail tail_of(const uint32_t lengths[65])
 {
-    unsigned longest = 64;
-    while (longest > 0 && lengths[longest] == 0)
-        longest--;
-    unsigned position_width = integer_plan_position_width(count);
-    size_t above = 0;
-    for (unsigned width = longest;; width--) {
-        struct integer_plan plan = base;
+    struct tail tail = {.longest = 0};
+    for (unsigned width = 64; width > 0; width--) {
+        tail.above[width - 1] = tail.above[width] + lengths[width];
+        if (tail.above[width] == 0)
+            tail.longest = width;
+    }
+    if (tail.above[0] == 0)
+        tail.longest = 0;
+    return tail;
+}
+
+static void plan_patches(struct integer_plan *plan, const struct tail *tail, size_t count,
+                         uint32_t patches)
+{
+    if (patches == 0)
+        return;
+    plan->patch_count = patches;
+    plan->patch_width = tail->longest - plan->width;
+    plan->cost_bits += (double)(patches * (integer_plan_position_width(count) + plan->patch_width) +
+                                PATCH_HEADER_BITS);
+}
+
+/* The cheapest width: patches are those above it. */
+static void plan_packed(struct integer_plan *best, const struct integer_plan *base, size_t count,
+                        const struct tail *tail)
+{
+    for (unsigned width = tail->longest;; width--) {
+        if (tail->above[width] > count / 2)
+            break;
+        struct integer_plan plan = *base;
         plan.width = width;
-        plan.patch_count = (unsigned)above;
-        plan.patch_width = longest - width;
         plan.cost_bits += (double)(count * width);
-        if (above > 0)
-            plan.cost_bits +=
-                (double)(above * (position_width + plan.patch_width) + PATCH_HEADER_BITS);
+        plan_patches(&plan, tail, count, tail->above[width]);
         plan_improve(best, &plan);
-        above += lengths[width];
-        if (width == 0 || above > count / 2)
+        if (width == 0)
             break;
     }
 }
 
 /* The expected bits of quotients: those of length k + d average 1.5 * 2^(d-1) - 0.5. */
-static void plan_rice(struct integer_plan *best, struct integer_plan base, size_t count,
-                      const uint32_t lengths[65])
+static void plan_rice(struct integer_plan *best, const struct integer_plan *base, size_t count,
+                      const struct tail *tail)
 {
     static const double quotient_bits[RICE_LENGTHS + 1] = {0, 1, 2.5, 5.5, 11.5};
-    unsigned longest = 64;
-    while (longest > 0 && lengths[longest] == 0)
-        longest--;
-    unsigned position_width = integer_plan_position_width(count);
-    for (unsigned width = 0; width < longest; width++) {
-        struct integer_plan plan = base;
+    /* hardly a quotient is not 0 where few are longer; where many are, they are too long */
+    for (unsigned width = 0; width < tail->longest && tail->above[width] > count / 16; width++) {
+        unsigned end = MIN(width + RICE_LENGTHS, 64u);
+        if (tail->above[end] > count / 8)
+            continue;
+        struct integer_plan plan = *base;
         plan.rice = true;
         plan.width = width;
         plan.cost_bits += (double)(count * (width + 1)) + RICE_HEADER_BITS;
-        size_t above = 0;
-        for (unsigned length = width + 1; length <= longest; length++) {
-            if (length - width <= RICE_LENGTHS)
-                plan.cost_bits += lengths[length] * quotient_bits[length - width];
-            else
-                above += lengths[length];
-        }
-        if (above > count / 2)
-            continue;
-        plan.patch_count = (unsigned)above;
-        plan.patch_width = longest - width;
-        if (above > 0)
+        for (unsigned length = width + 1; length <= end; length++)
             plan.cost_bits +=
-                (double)(above * (position_width + plan.patch_width) + PATCH_HEADER_BITS);
+                (tail->above[length - 1] - tail->above[length]) * quotient_bits[length - width];
+        plan_patches(&plan, tail, count, tail->above[end]);
         plan_improve(best, &plan);
     }
 }
@@ -130,8 +152,9 @@ static void plan_reference(struct integer_plan *packed, struct integer_plan *ric
     base.cost_bits = base.order == 0 ? 0 : varint_bits(base.reference);
     if (base.order == 2)
         base.cost_bits += 16; /* about the first difference */
-    plan_packed(packed, base, count, lengths);
-    plan_rice(rice, base, count, lengths);
+    struct tail tail = tail_of(lengths);
+    plan_packed(packed, &base, count, &tail);
+    plan_rice(rice, &base, count, &tail);
 }
 
 struct integer_plan integer_plan_choose(uint64_t *const sets[COLUMN_ORDER_MAX + 1], size_t count)
@@ -139,11 +162,21 @@ struct integer_plan integer_plan_choose(uint64_t *const sets[COLUMN_ORDER_MAX + 
     ASSERT(count >= 2);
     struct integer_plan packed = {.cost_bits = INFINITY};
     struct integer_plan rice = {.cost_bits = INFINITY};
-    for (unsigned order = 0; order <= COLUMN_ORDER_MAX && count > order; order++) {
+    struct sample samples[COLUMN_ORDER_MAX + 1];
+    size_t least_bits = SIZE_MAX;
+    unsigned orders = (unsigned)MIN(count, (size_t)COLUMN_ORDER_MAX + 1);
+    for (unsigned order = 0; order < orders; order++) {
+        sample_take(&samples[order], sets[order], count - order);
+        least_bits = MIN(least_bits, samples[order].bits);
+    }
+    for (unsigned order = 0; order < orders; order++) {
+        /* an order that takes a bit a value more in the sample is not looked at */
+        if (samples[order].bits > least_bits + samples[order].count)
+            continue;
         size_t left = count - order;
         struct integer_plan base = {.order = order, .reference = least(sets[order], left)};
         plan_reference(&packed, &rice, base, sets[order], left);
-        base.reference = sample_median(sets[order], left);
+        base.reference = samples[order].median;
         base.zigzag = true;
         plan_reference(&packed, &rice, base, sets[order], left);
     }

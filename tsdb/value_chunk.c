@@ -245,22 +245,46 @@ static bool read_corrections(struct codec_reader *reader, size_t count, double *
     return true;
 }
 
-bool value_chunk_read(struct codec_reader *reader, size_t count, double *out)
+/* Most chunks: one value for all. */
+static bool read_constant(struct codec_reader *reader, unsigned map, size_t count, double *out)
 {
-    ASSERT(count >= 1 && count <= VALUE_CHUNK_COUNT_MAX);
-    uint64_t integers[VALUE_CHUNK_COUNT_MAX + COLUMN_SLACK];
-    unsigned head = codec_read_u8(reader);
-    unsigned map = head & HEAD_MAP;
-    if ((map > DECIMAL_EXPONENT_MAX && map != HEAD_RAW) || head > HEAD_ALL) {
-        reader->failed = true;
+    uint64_t integers[1 + COLUMN_SLACK];
+    double value;
+    if (!integer_column_read(reader, 1, integers))
         return false;
-    }
+    if (map == HEAD_RAW)
+        column_kernels()->rotated(integers, 1, &value);
+    else
+        column_kernels()->decimals(integers, 1, map, &value);
+    for (size_t i = 0; i < count; i++)
+        out[i] = value;
+    return true;
+}
+
+static bool read_values(struct codec_reader *reader, unsigned map, size_t count, double *out)
+{
+    uint64_t integers[VALUE_CHUNK_COUNT_MAX + COLUMN_SLACK];
     if (!integer_column_read(reader, count, integers))
         return false;
     if (map == HEAD_RAW)
         column_kernels()->rotated(integers, count, out);
     else
         column_kernels()->decimals(integers, count, map, out);
+    return true;
+}
+
+bool value_chunk_read(struct codec_reader *reader, size_t count, double *out)
+{
+    ASSERT(count >= 1 && count <= VALUE_CHUNK_COUNT_MAX);
+    unsigned head = codec_read_u8(reader);
+    unsigned map = head & HEAD_MAP;
+    if ((map > DECIMAL_EXPONENT_MAX && map != HEAD_RAW) || head > HEAD_ALL) {
+        reader->failed = true;
+        return false;
+    }
+    if (!(integer_column_is_constant(reader) ? read_constant(reader, map, count, out)
+                                             : read_values(reader, map, count, out)))
+        return false;
     if (head & HEAD_CORRECTIONS && !read_corrections(reader, count, out))
         return false;
     return !(head & HEAD_EXCEPTIONS) || value_exceptions_read(reader, out, count);

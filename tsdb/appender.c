@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "tsdb/exemplar_labels.h"
 #include "tsdb/histogram_codec.h"
+#include "tsdb/start_times.h"
 #include "tsdb/tsdb_internal.h"
 
 #include <stdatomic.h>
@@ -294,6 +295,62 @@ enum append_result append_histogram(struct appender *appender, series_ref ref,
                                     const struct histogram *histogram)
 {
     return append_histogram_at(appender, ref, appender->transaction.t_ms, histogram);
+}
+
+bool appender_takes_starts(const struct appender *appender)
+{
+    return appender->db->options.store_start_times || appender->db->options.start_zero_samples;
+}
+
+/* The newest sample's time, and the start that a sample at `t_ms` has as far as is known. */
+static int64_t newest_and_start(struct head *head, struct series *series, int64_t t_ms,
+                                int64_t *out_start_ms)
+{
+    struct sample_group *group;
+    struct mutex *lock = group_lock_series(head, series, &group);
+    int64_t last_ms = series_tail(series).last_ms;
+    *out_start_ms = series->extra == NULL ? 0 : start_times_find(series->extra->start_times, t_ms);
+    mutex_unlock(lock);
+    return last_ms;
+}
+
+/* What a counter was when it started. */
+static void append_zero(struct appender *appender, series_ref ref, int64_t start_ms,
+                        const struct histogram *histogram)
+{
+    if (histogram == NULL) {
+        (void)append_at(appender, ref, start_ms, 0);
+        return;
+    }
+    struct histogram zero = {
+        .is_float = histogram->is_float,
+        .reset_hint = HISTOGRAM_RESET_YES,
+        .schema = histogram->schema,
+        .zero_threshold = histogram->zero_threshold,
+        .custom_bounds = histogram->custom_bounds,
+        .custom_bound_count = histogram->custom_bound_count,
+    };
+    (void)append_histogram_at(appender, ref, start_ms, &zero);
+}
+
+void append_start(struct appender *appender, series_ref ref, int64_t t_ms, int64_t start_ms,
+                  const struct histogram *histogram)
+{
+    struct tsdb *db = appender->db;
+    struct transaction *transaction = &appender->transaction;
+    struct series *series = head_series_touch(&db->head, ref);
+    if (series == NULL)
+        return;
+    if (UNLIKELY(!transaction->bounds_known))
+        bounds_take(appender, t_ms);
+    int64_t known_ms;
+    int64_t last_ms = newest_and_start(&db->head, series, t_ms, &known_ms);
+    if (db->options.start_zero_samples && start_ms != 0 && start_ms < t_ms && start_ms > last_ms &&
+        start_ms >= transaction->bounds.valid_min_ms)
+        append_zero(appender, ref, start_ms, histogram);
+    if (db->options.store_start_times && start_ms != known_ms)
+        vec_push(&transaction->starts,
+                 (struct staged_start){series, t_ms, start_ms, t_ms < last_ms});
 }
 
 bool appender_takes_exemplars(const struct appender *appender)

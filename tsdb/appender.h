@@ -67,6 +67,15 @@ enum append_result append_histogram(struct appender *appender, series_ref ref,
 enum append_result append_histogram_at(struct appender *appender, series_ref ref, int64_t t_ms,
                                        const struct histogram *histogram);
 
+/* Are start timestamps of samples of any use? */
+bool appender_takes_starts(const struct appender *appender);
+/* The sample of the series at `t_ms`, which is appended next, counts since `start_ms` (0 = not known).
+ * Best effort: where samples of 0 at the start are wanted, one is staged if it is the series'
+ * newest, a histogram of the kind of `histogram` unless that is NULL; where starts are stored, it is
+ * noted. */
+void append_start(struct appender *appender, series_ref ref, int64_t t_ms, int64_t start_ms,
+                  const struct histogram *histogram);
+
 enum exemplar_result {
     EXEMPLAR_OK,
     EXEMPLAR_SAME, /* the series' newest, or exemplars are not stored: nothing to do */

@@ -8,6 +8,7 @@
 #include "model/sample.h"
 #include "tsdb/histogram_codec.h"
 #include "tsdb/out_of_order.h"
+#include "tsdb/start_times.h"
 #include "tsdb/tokens.h"
 #include "tsdb/tsdb_internal.h"
 
@@ -292,6 +293,19 @@ static void commit_count(struct tsdb *db, const struct commit_tally *tally, bool
     }
 }
 
+/* Notes a start under the lock that readers take. */
+static void commit_apply_start(struct tsdb *db, const struct staged_start *staged)
+{
+    struct series *series = staged->series;
+    struct sample_group *group;
+    struct mutex *lock = group_lock_series(&db->head, series, &group);
+    struct series_extra *extra = series_extra(series);
+    if (extra->start_times == NULL)
+        extra->start_times = mem_zalloc(sizeof(*extra->start_times));
+    start_times_set(extra->start_times, staged->t_ms, staged->start_ms, staged->late);
+    mutex_unlock(lock);
+}
+
 static void commit_apply_exemplars(struct tsdb *db, struct transaction *transaction)
 {
     int64_t window_ms = db->out_of_order_window_ms;
@@ -319,6 +333,8 @@ static void commit_apply(struct tsdb *db, struct transaction *transaction)
     if (transaction->samples.len > 0)
         commit_apply_samples(db, transaction, commit, low_watermark, &tally);
     commit_count(db, &tally, transaction->replaying);
+    for (size_t i = 0; i < transaction->starts.len; i++)
+        commit_apply_start(db, &transaction->starts.items[i]);
     if (transaction->exemplars.len > 0)
         commit_apply_exemplars(db, transaction);
     isolation_publish(&head->isolation, commit);
@@ -362,7 +378,7 @@ static enum err commit_log(struct tsdb *db, struct transaction *transaction, uin
     wal_writer_samples(&db->writer, transaction);
     if (transaction->exemplars.len > 0)
         wal_writer_exemplars(&db->writer, transaction);
-    struct slice payload = wal_writer_finish(&db->writer);
+    struct slice payload = wal_writer_finish(&db->writer, transaction);
     *out_any = payload.len > 0;
     if (payload.len == 0)
         return ERR_NONE;
@@ -403,7 +419,7 @@ enum err tsdb_commit(struct tsdb *db, struct transaction *transaction, bool logg
     if (transaction->row.staged_count == 0 && transaction->row.joiners.len == 0)
         transaction->row.group = NULL;
     if (transaction->row.group == NULL && transaction->samples.len == 0 &&
-        transaction->exemplars.len == 0)
+        transaction->exemplars.len == 0 && transaction->starts.len == 0)
         return ERR_NONE;
     uint64_t total = 0;
     mutex_lock(&db->commit_lock);

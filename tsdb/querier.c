@@ -11,6 +11,7 @@
 #include "tsdb/histogram_hints.h"
 #include "tsdb/out_of_order.h"
 #include "tsdb/select.h"
+#include "tsdb/start_times.h"
 #include "tsdb/tsdb_internal.h"
 
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct series_snapshot {
     struct chunk_span open;
     bool has_open;
     bool has_out_of_order;
+    bool has_start_times;
     struct time_column *column; /* counted */
     struct chunk *closed;
     uint32_t hidden;
@@ -130,6 +132,7 @@ static void snapshot_take(struct head *head, struct series *series, uint64_t wat
         snapshot_loose(out, series);
     out->closed = series->closed;
     out->has_out_of_order = series->extra != NULL && series->extra->out_of_order != NULL;
+    out->has_start_times = series->extra != NULL && series->extra->start_times != NULL;
     mutex_unlock(lock);
 }
 
@@ -242,12 +245,14 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     struct series_snapshot snapshot;
     snapshot_take(head, series, watermark, min_ms, max_ms, &snapshot);
     enum err result = read_chunks(&snapshot, watermark, min_ms, max_ms, out);
-    if (result == ERR_NONE && snapshot.has_out_of_order) {
+    if (result == ERR_NONE && (snapshot.has_out_of_order || snapshot.has_start_times)) {
         struct sample_group *group;
         struct mutex *lock = group_lock_series(head, series, &group);
         if (series->extra->out_of_order != NULL)
             result =
                 out_of_order_merge(series->extra->out_of_order, watermark, min_ms, max_ms, out);
+        if (series->extra->start_times != NULL)
+            start_times_read(series->extra->start_times, out);
         mutex_unlock(lock);
     }
     snapshot_release(&snapshot);

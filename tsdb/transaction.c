@@ -17,6 +17,7 @@ void transaction_release(struct transaction *transaction)
     vec_release(&transaction->tokens);
     buf_release(&transaction->histogram_bytes);
     vec_release(&transaction->exemplars);
+    vec_release(&transaction->starts);
     buf_release(&transaction->exemplar_bytes);
 }
 
@@ -27,6 +28,7 @@ void transaction_reset(struct transaction *transaction)
     vec_reset(&transaction->tokens);
     buf_reset(&transaction->histogram_bytes);
     vec_reset(&transaction->exemplars);
+    vec_reset(&transaction->starts);
     buf_reset(&transaction->exemplar_bytes);
     transaction->bounds_known = false;
     transaction->row_open = false;

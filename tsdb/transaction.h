@@ -54,6 +54,13 @@ struct staged_exemplar {
     bool has_timestamp;
 };
 
+struct staged_start {
+    struct series *series;
+    int64_t t_ms;
+    int64_t start_ms;
+    bool late; /* of this sample only: there are later ones already */
+};
+
 struct transaction {
     struct reader reader;
     struct transaction_bounds bounds;
@@ -68,6 +75,7 @@ struct transaction {
     VEC(uint8_t) tokens; /* of samples, by the commit */
     VEC(struct staged_exemplar) exemplars;
     struct buf exemplar_bytes;
+    VEC(struct staged_start) starts;
 };
 
 #define TRANSACTION_HISTOGRAM_BYTES_MAX ((size_t)256 << 20)

@@ -40,6 +40,8 @@ struct tsdb_options {
     double retention_percentage;
     int64_t out_of_order_window_ms; /* 0 = none */
     int64_t exemplars_max;          /* 0 or less: exemplars are not stored */
+    bool store_start_times;         /* since when samples count */
+    bool start_zero_samples;        /* a sample of 0 where a counter starts */
     uint64_t wal_segment_bytes;     /* 0 = 128 MiB */
     enum tsdb_fsync_policy fsync_policy;
     int64_t fsync_interval_ms;   /* 0 = 1000 */

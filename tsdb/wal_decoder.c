@@ -427,6 +427,26 @@ static enum err read_exemplars(struct wal_decoder *decoder, struct codec_reader 
     return ERR_NONE;
 }
 
+static enum err read_starts(struct wal_decoder *decoder, struct codec_reader *reader,
+                            struct errbuf *err)
+{
+    uint64_t count = codec_read_uvarint(reader);
+    uint64_t t_ms = 0;
+    uint64_t start_ms = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t id = codec_read_uvarint(reader);
+        t_ms += (uint64_t)codec_read_varint(reader);
+        start_ms += (uint64_t)codec_read_varint(reader);
+        uint8_t flags = codec_read_u8(reader);
+        if (reader->failed || id >= decoder->labels.len)
+            return corrupt(err, "a record of start timestamps is damaged");
+        if (decoder->visitor->start != NULL)
+            decoder->visitor->start(decoder->context, (uint32_t)id, (int64_t)t_ms,
+                                    (int64_t)start_ms, flags & WAL_START_LATE);
+    }
+    return ERR_NONE;
+}
+
 enum err wal_decoder_read(struct wal_decoder *decoder, struct slice payload, struct errbuf *err)
 {
     struct codec_reader reader = codec_reader(payload.ptr, payload.len);
@@ -453,6 +473,9 @@ enum err wal_decoder_read(struct wal_decoder *decoder, struct slice payload, str
             break;
         case WAL_RECORD_EXEMPLARS:
             result = read_exemplars(decoder, &reader, err);
+            break;
+        case WAL_RECORD_STARTS:
+            result = read_starts(decoder, &reader, err);
             break;
         default:
             return corrupt(err, "a record is of an unknown kind");

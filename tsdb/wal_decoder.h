@@ -47,6 +47,9 @@ struct wal_visitor {
                       bool out_of_order);
     /* May be NULL. */
     void (*exemplar)(void *context, uint32_t series, const struct exemplar_entry *entry);
+    /* The sample at `t_ms` counts since `start_ms`, and those after it unless it is late. May be
+     * NULL. */
+    void (*start)(void *context, uint32_t series, int64_t t_ms, int64_t start_ms, bool late);
     /* A group is forgotten with its context. May be NULL. */
     void (*group_end)(void *context, struct wal_group *group);
 };

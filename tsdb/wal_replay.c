@@ -132,6 +132,13 @@ static void replay_exemplar(void *context, uint32_t id, const struct exemplar_en
                   replay->db->out_of_order_window_ms);
 }
 
+static void replay_start(void *context, uint32_t id, int64_t t_ms, int64_t start_ms, bool late)
+{
+    struct replay *replay = context;
+    struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
+    vec_push(&replay->transaction->starts, (struct staged_start){series, t_ms, start_ms, late});
+}
+
 /* The group that stands for one of the log; its segments may be many. */
 static struct replay_group *replay_group(struct replay *replay, struct wal_group *wal_group)
 {
@@ -207,6 +214,7 @@ static const struct wal_visitor replay_visitor = {
     .ahead = replay_ahead,
     .histogram = replay_histogram,
     .exemplar = replay_exemplar,
+    .start = replay_start,
 };
 
 static void replay_groups_end(struct replay *replay)

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "model/symbols.h"
+#include "tsdb/start_times.h"
 #include "tsdb/tokens.h"
 
 #include <string.h>
@@ -24,6 +25,7 @@ void wal_writer_release(struct wal_writer *writer)
     buf_release(&writer->body);
     buf_release(&writer->payload);
     vec_release(&writer->changed);
+    vec_release(&writer->carried);
 }
 
 void wal_writer_segment(struct wal_writer *writer, uint64_t wal_segment)
@@ -41,6 +43,7 @@ void wal_writer_begin(struct wal_writer *writer)
     buf_reset(&writer->body);
     writer->definition_count = 0;
     writer->definition_last = NULL;
+    vec_reset(&writer->carried);
 }
 
 static inline char *put_varint(char *to, uint64_t value)
@@ -73,6 +76,17 @@ static void put_definition(struct wal_writer *writer, const struct labels *label
     writer->definition_count++;
 }
 
+/* A segment stands for itself, so it says since when the samples of a series count. */
+static void carry_start(struct wal_writer *writer, struct series *series)
+{
+    const struct start_times *times = series->extra == NULL ? NULL : series->extra->start_times;
+    if (times == NULL || times->changes.len == 0)
+        return;
+    const struct start_change *change = &times->changes.items[times->changes.len - 1];
+    vec_push(&writer->carried,
+             (struct staged_start){series, change->at_ms, change->start_ms, false});
+}
+
 /* The number of a series in this segment; defines it at first use. */
 static uint32_t series_id(struct wal_writer *writer, struct series *series)
 {
@@ -81,6 +95,7 @@ static uint32_t series_id(struct wal_writer *writer, struct series *series)
         series->wal_segment = writer->segment;
         series->wal_id = writer->series_count++;
         series->state = 0; /* the segment knows no loose value of it */
+        carry_start(writer, series);
     }
     return series->wal_id;
 }
@@ -358,8 +373,37 @@ void wal_writer_exemplars(struct wal_writer *writer, const struct transaction *t
     }
 }
 
-struct slice wal_writer_finish(struct wal_writer *writer)
+static void put_start(struct wal_writer *writer, const struct staged_start *staged,
+                      struct staged_start *last)
 {
+    struct buf *body = &writer->body;
+    codec_write_uvarint(body, series_id(writer, staged->series));
+    codec_write_varint(body, (int64_t)((uint64_t)staged->t_ms - (uint64_t)last->t_ms));
+    codec_write_varint(body, (int64_t)((uint64_t)staged->start_ms - (uint64_t)last->start_ms));
+    codec_write_u8(body, staged->late ? WAL_START_LATE : 0);
+    *last = *staged;
+}
+
+static void put_starts(struct wal_writer *writer, const struct transaction *transaction)
+{
+    /* defines the series first, which may carry more over */
+    for (size_t i = 0; i < transaction->starts.len; i++)
+        series_id(writer, transaction->starts.items[i].series);
+    size_t count = writer->carried.len + transaction->starts.len;
+    if (count == 0)
+        return;
+    codec_write_u8(&writer->body, WAL_RECORD_STARTS);
+    codec_write_uvarint(&writer->body, count);
+    struct staged_start last = {0};
+    for (size_t i = 0; i < writer->carried.len; i++)
+        put_start(writer, &writer->carried.items[i], &last);
+    for (size_t i = 0; i < transaction->starts.len; i++)
+        put_start(writer, &transaction->starts.items[i], &last);
+}
+
+struct slice wal_writer_finish(struct wal_writer *writer, const struct transaction *transaction)
+{
+    put_starts(writer, transaction);
     if (writer->definition_count == 0)
         return buf_slice(&writer->body);
     buf_reset(&writer->payload);

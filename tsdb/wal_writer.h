@@ -8,6 +8,7 @@
  *     5 out of order  columns of series, times and raw bits
  *     6 histograms    series, time and encoded histogram, each
  *     7 exemplars     series, time, value and labels, each
+ *     8 starts        series, time of a sample and since when it counts, each
  *
  * Every segment stands for itself: series are defined again, and groups begin with absolute values,
  * at their first use in it. So the tokens' predecessors are defined by the segment alone, and
@@ -32,6 +33,7 @@ enum wal_record_kind {
     WAL_RECORD_OUT_OF_ORDER = 5,
     WAL_RECORD_HISTOGRAMS = 6,
     WAL_RECORD_EXEMPLARS = 7,
+    WAL_RECORD_STARTS = 8,
 };
 
 /* How a row says which positions changed. */
@@ -47,6 +49,9 @@ enum wal_bitmap_form {
 /* flags of an exemplar */
 #define WAL_EXEMPLAR_TIMED 1u
 
+/* flags of a start timestamp */
+#define WAL_START_LATE 1u
+
 struct wal_writer {
     uint64_t wal_segment;      /* the number of the segment's file */
     uint32_t segment;          /* counts segments of this process from 1 */
@@ -57,6 +62,7 @@ struct wal_writer {
     struct buf body;
     struct buf payload;
     VEC(uint64_t) changed; /* bitmap of a row */
+    VEC(struct staged_start) carried; /* what series count since that are new in the segment */
 };
 
 void wal_writer_init(struct wal_writer *writer);
@@ -70,5 +76,6 @@ void wal_writer_row(struct wal_writer *writer, struct row *row);
 void wal_writer_samples(struct wal_writer *writer, const struct transaction *transaction);
 /* Its exemplars, of which there are some. */
 void wal_writer_exemplars(struct wal_writer *writer, const struct transaction *transaction);
-/* The payload; empty when there is nothing to write. Valid until the next begin. */
-struct slice wal_writer_finish(struct wal_writer *writer);
+/* The payload, with its start timestamps; empty when there is nothing to write. Valid until the
+ * next begin. */
+struct slice wal_writer_finish(struct wal_writer *writer, const struct transaction *transaction);

@@ -65,12 +65,19 @@ static void see_exemplar(void *context, uint32_t id, const struct exemplar_entry
     arena_release(&arena);
 }
 
+static void see_start(void *context, uint32_t id, int64_t t_ms, int64_t start_ms, bool late)
+{
+    if (id >= series_count)
+        abort();
+}
+
 static const struct wal_visitor visitor = {
     .series = see_series,
     .row = see_row,
     .sample = see_sample,
     .histogram = see_histogram,
     .exemplar = see_exemplar,
+    .start = see_start,
 };
 
 static void read_segment(struct wal_decoder *decoder, struct slice segment)

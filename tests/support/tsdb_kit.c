@@ -109,6 +109,8 @@ static void print_samples(const struct sample_columns *columns, struct buf *out)
 {
     for (size_t i = 0; i < columns->count; i++) {
         buf_printf(out, "%s%ld:", out->len > 0 ? " " : "", (long)columns->timestamps_ms[i]);
+        if (columns->start_timestamps_ms != NULL && columns->start_timestamps_ms[i] != 0)
+            buf_printf(out, "since %ld:", (long)columns->start_timestamps_ms[i]);
         const struct histogram *histogram =
             columns->histograms == NULL ? NULL : columns->histograms[i];
         if (histogram != NULL && sample_is_stale(histogram->sum))

@@ -29,7 +29,8 @@ void kit_commit(struct appender *appender);
 enum append_result kit_stage(struct appender *appender, const char *labels, double value);
 
 /* All samples of the series with exactly these labels as "t:v t:v"; stale markers as "t:stale";
- * histograms as "t:h<count>" or "t:hstale". "" when there is none. Valid until the next call. */
+ * with a start timestamp as
+ * "t:since s:v"; histograms as "t:h<count>" or "t:hstale". "" when there is none. Valid until the next call. */
 const char *kit_read(struct tsdb *db, const char *labels);
 const char *kit_read_range(struct tsdb *db, const char *labels, int64_t min_ms, int64_t max_ms);
 const char *kit_read_view(struct series_view *view, const char *labels, int64_t min_ms,

@@ -1,0 +1,93 @@
+/* New changes come at the end, so searching begins there. */
+#include "tsdb/start_times.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+void start_times_free(struct start_times *times)
+{
+    if (times == NULL)
+        return;
+    vec_release(&times->changes);
+    mem_free(times);
+}
+
+/* How many changes are at `t_ms` or before. */
+static size_t changes_until(const struct start_times *times, int64_t t_ms)
+{
+    size_t low = 0;
+    size_t high = times->changes.len;
+    if (high > 0 && times->changes.items[high - 1].at_ms <= t_ms)
+        return high;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (times->changes.items[middle].at_ms <= t_ms)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+int64_t start_times_find(const struct start_times *times, int64_t t_ms)
+{
+    size_t count = times == NULL ? 0 : changes_until(times, t_ms);
+    return count == 0 ? 0 : times->changes.items[count - 1].start_ms;
+}
+
+/* From `t_ms` on it is `start_ms`, as far as the next change. */
+static void change_put(struct start_times *times, int64_t t_ms, int64_t start_ms)
+{
+    size_t count = changes_until(times, t_ms);
+    struct start_change *items = times->changes.items;
+    if (count > 0 && items[count - 1].at_ms == t_ms) {
+        items[count - 1].start_ms = start_ms;
+        return;
+    }
+    vec_push(&times->changes, (struct start_change){0});
+    items = times->changes.items;
+    memmove(items + count + 1, items + count, (times->changes.len - 1 - count) * sizeof(*items));
+    items[count] = (struct start_change){t_ms, start_ms};
+}
+
+void start_times_set(struct start_times *times, int64_t t_ms, int64_t start_ms, bool late)
+{
+    int64_t before_ms = start_times_find(times, t_ms);
+    if (before_ms == start_ms)
+        return;
+    if (late && t_ms < INT64_MAX)
+        change_put(times, t_ms + 1, start_times_find(times, t_ms + 1));
+    change_put(times, t_ms, start_ms);
+}
+
+void start_times_drop_before(struct start_times *times, int64_t min_ms)
+{
+    size_t count = changes_until(times, min_ms);
+    if (count < 2)
+        return;
+    size_t dropped = count - 1; /* the last of them still holds at min_ms */
+    times->changes.len -= dropped;
+    memmove(times->changes.items, times->changes.items + dropped,
+            times->changes.len * sizeof(*times->changes.items));
+}
+
+void start_times_read(const struct start_times *times, struct sample_columns *out)
+{
+    size_t count = out->timestamp_memory.len;
+    if (count == 0)
+        return;
+    const int64_t *samples_ms = out->timestamp_memory.items;
+    size_t next = changes_until(times, samples_ms[0]);
+    int64_t start_ms = next == 0 ? 0 : times->changes.items[next - 1].start_ms;
+    bool any = false;
+    vec_reset(&out->start_timestamp_memory);
+    vec_reserve(&out->start_timestamp_memory, count);
+    for (size_t i = 0; i < count; i++) {
+        while (next < times->changes.len && times->changes.items[next].at_ms <= samples_ms[i])
+            start_ms = times->changes.items[next++].start_ms;
+        any |= start_ms != 0;
+        out->start_timestamp_memory.items[i] = start_ms;
+    }
+    out->start_timestamp_memory.len = count;
+    out->start_timestamps_ms = any ? out->start_timestamp_memory.items : NULL;
+}

@@ -1,0 +1,40 @@
+/*
+ * Since when the samples of one series count. A counter starts again rarely, so what is kept is a
+ * list of changes: from this time of a sample on, that start.
+ *
+ *     change   {at 1000, start 500} {at 9000, start 8800}
+ *     samples  1000  2000  3000  9000  10000
+ *     start     500   500   500  8800   8800
+ *
+ * Few series have any, so they hang behind series_extra. Threads: guarded by the lock of the
+ * series.
+ */
+#pragma once
+
+#include "base/compiler.h"
+#include "base/vec.h"
+#include "model/series_source.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct start_change {
+    int64_t at_ms;
+    int64_t start_ms; /* 0 = not known */
+};
+
+struct start_times {
+    VEC(struct start_change) changes; /* by time; neighbours differ */
+};
+
+void start_times_free(struct start_times *times);
+/* The start of a sample at `t_ms`, 0 = not known; `times` may be NULL. */
+int64_t start_times_find(const struct start_times *times, int64_t t_ms);
+/* The sample at `t_ms` has this start. Those behind it keep theirs when it is `late`; else there
+ * are none yet. */
+void start_times_set(struct start_times *times, int64_t t_ms, int64_t start_ms, bool late);
+/* Forgets what says nothing of samples from `min_ms` on. */
+void start_times_drop_before(struct start_times *times, int64_t min_ms);
+/* Fills the columns' start timestamps, where one of their samples has any. */
+void start_times_read(const struct start_times *times, struct sample_columns *out);

@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "tsdb/exemplar_labels.h"
 #include "tsdb/histogram_codec.h"
-#include "tsdb/start_times.h"
+#include "tsdb/series_starts.h"
 #include "tsdb/tsdb_internal.h"
 
 #include <stdatomic.h>
@@ -309,7 +309,8 @@ static int64_t newest_and_start(struct head *head, struct series *series, int64_
     struct sample_group *group;
     struct mutex *lock = group_lock_series(head, series, &group);
     int64_t last_ms = series_tail(series).last_ms;
-    *out_start_ms = series->extra == NULL ? 0 : start_times_find(series->extra->start_times, t_ms);
+    *out_start_ms =
+        series->extra == NULL ? 0 : series_starts_find(series->extra->series_starts, t_ms);
     mutex_unlock(lock);
     return last_ms;
 }

@@ -8,7 +8,7 @@
 #include "model/sample.h"
 #include "tsdb/histogram_codec.h"
 #include "tsdb/out_of_order.h"
-#include "tsdb/start_times.h"
+#include "tsdb/series_starts.h"
 #include "tsdb/tokens.h"
 #include "tsdb/tsdb_internal.h"
 
@@ -300,9 +300,9 @@ static void commit_apply_start(struct tsdb *db, const struct staged_start *stage
     struct sample_group *group;
     struct mutex *lock = group_lock_series(&db->head, series, &group);
     struct series_extra *extra = series_extra(series);
-    if (extra->start_times == NULL)
-        extra->start_times = mem_zalloc(sizeof(*extra->start_times));
-    start_times_set(extra->start_times, staged->t_ms, staged->start_ms, staged->late);
+    if (extra->series_starts == NULL)
+        extra->series_starts = mem_zalloc(sizeof(*extra->series_starts));
+    series_starts_set(extra->series_starts, staged->t_ms, staged->start_ms, staged->late);
     mutex_unlock(lock);
 }
 

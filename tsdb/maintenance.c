@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "tsdb/group.h"
 #include "tsdb/out_of_order.h"
-#include "tsdb/start_times.h"
+#include "tsdb/series_starts.h"
 #include "tsdb/tsdb_internal.h"
 
 #define MAINTENANCE_INTERVAL_NS INT64_C(60000000000)
@@ -58,8 +58,8 @@ static void series_drop(struct tsdb *db, struct series *series, int64_t cutoff_m
     struct mutex *lock = group == NULL ? head_stripe(head, series) : &group->lock;
     MUTEX_GUARD(lock);
     head_drop_chunks(head, series, cutoff_ms);
-    if (series->extra != NULL && series->extra->start_times != NULL)
-        start_times_drop_before(series->extra->start_times, cutoff_ms);
+    if (series->extra != NULL && series->extra->series_starts != NULL)
+        series_starts_drop_before(series->extra->series_starts, cutoff_ms);
     if (!late)
         return;
     out_of_order_drop_before(series->extra->out_of_order, cutoff_ms);

@@ -2,16 +2,16 @@
  * Views of the head. A handle is the address of a series, whose memory stays while the view is
  * registered as a reader. Reading copies the open chunk's bytes under the lock and decodes outside.
  */
-#include "tsdb/querier.h"
+#include "tsdb/histogram_hints.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/codec.h"
 #include "model/symbols.h"
-#include "tsdb/histogram_hints.h"
 #include "tsdb/out_of_order.h"
+#include "tsdb/querier.h"
 #include "tsdb/select.h"
-#include "tsdb/start_times.h"
+#include "tsdb/series_starts.h"
 #include "tsdb/tsdb_internal.h"
 
 #include <stdlib.h>
@@ -33,7 +33,7 @@ struct series_snapshot {
     struct chunk_span open;
     bool has_open;
     bool has_out_of_order;
-    bool has_start_times;
+    bool has_starts;
     struct time_column *column; /* counted */
     struct chunk *closed;
     uint32_t hidden;
@@ -132,7 +132,7 @@ static void snapshot_take(struct head *head, struct series *series, uint64_t wat
         snapshot_loose(out, series);
     out->closed = series->closed;
     out->has_out_of_order = series->extra != NULL && series->extra->out_of_order != NULL;
-    out->has_start_times = series->extra != NULL && series->extra->start_times != NULL;
+    out->has_starts = series->extra != NULL && series->extra->series_starts != NULL;
     mutex_unlock(lock);
 }
 
@@ -245,14 +245,14 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     struct series_snapshot snapshot;
     snapshot_take(head, series, watermark, min_ms, max_ms, &snapshot);
     enum err result = read_chunks(&snapshot, watermark, min_ms, max_ms, out);
-    if (result == ERR_NONE && (snapshot.has_out_of_order || snapshot.has_start_times)) {
+    if (result == ERR_NONE && (snapshot.has_out_of_order || snapshot.has_starts)) {
         struct sample_group *group;
         struct mutex *lock = group_lock_series(head, series, &group);
         if (series->extra->out_of_order != NULL)
             result =
                 out_of_order_merge(series->extra->out_of_order, watermark, min_ms, max_ms, out);
-        if (series->extra->start_times != NULL)
-            start_times_read(series->extra->start_times, out);
+        if (series->extra->series_starts != NULL)
+            series_starts_read(series->extra->series_starts, out);
         mutex_unlock(lock);
     }
     snapshot_release(&snapshot);

@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "tsdb/out_of_order.h"
-#include "tsdb/start_times.h"
+#include "tsdb/series_starts.h"
 #include "tsdb/tokens.h"
 
 #include <assert.h>
@@ -35,7 +35,7 @@ void series_free(void *freed)
     }
     if (series->extra != NULL) {
         out_of_order_free(series->extra->out_of_order);
-        start_times_free(series->extra->start_times);
+        series_starts_free(series->extra->series_starts);
         mem_free(series->extra->hidden);
         mem_free(series->extra);
     }

@@ -32,12 +32,12 @@
 #include <stdint.h>
 
 struct out_of_order;
-struct start_times;
+struct series_starts;
 
 /* What few series have. */
 struct series_extra {
     struct out_of_order *out_of_order; /* NULL = none */
-    struct start_times *start_times;   /* NULL = no sample has a start */
+    struct series_starts *series_starts;   /* NULL = no sample has a start */
     /* commits before the last that an open view must not see, oldest first */
     struct series_hidden {
         uint64_t commit;

@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "model/symbols.h"
-#include "tsdb/start_times.h"
+#include "tsdb/series_starts.h"
 #include "tsdb/tokens.h"
 
 #include <string.h>
@@ -79,7 +79,7 @@ static void put_definition(struct wal_writer *writer, const struct labels *label
 /* A segment stands for itself, so it says since when the samples of a series count. */
 static void carry_start(struct wal_writer *writer, struct series *series)
 {
-    const struct start_times *times = series->extra == NULL ? NULL : series->extra->start_times;
+    const struct series_starts *times = series->extra == NULL ? NULL : series->extra->series_starts;
     if (times == NULL || times->changes.len == 0)
         return;
     const struct start_change *change = &times->changes.items[times->changes.len - 1];

@@ -178,8 +178,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("start_times");
-    TCase *tcase = tcase_create("start_times");
+    Suite *suite = suite_create("series_starts");
+    TCase *tcase = tcase_create("series_starts");
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, starts_are_read_beside_their_samples);

@@ -1,10 +1,10 @@
 /* New changes come at the end, so searching begins there. */
-#include "tsdb/start_times.h"
+#include "tsdb/series_starts.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
 
-void start_times_free(struct start_times *times)
+void series_starts_free(struct series_starts *times)
 {
     if (times == NULL)
         return;
@@ -13,7 +13,7 @@ void start_times_free(struct start_times *times)
 }
 
 /* How many changes are at `t_ms` or before. */
-static size_t changes_until(const struct start_times *times, int64_t t_ms)
+static size_t changes_until(const struct series_starts *times, int64_t t_ms)
 {
     size_t low = 0;
     size_t high = times->changes.len;
@@ -29,14 +29,14 @@ static size_t changes_until(const struct start_times *times, int64_t t_ms)
     return low;
 }
 
-int64_t start_times_find(const struct start_times *times, int64_t t_ms)
+int64_t series_starts_find(const struct series_starts *times, int64_t t_ms)
 {
     size_t count = times == NULL ? 0 : changes_until(times, t_ms);
     return count == 0 ? 0 : times->changes.items[count - 1].start_ms;
 }
 
 /* From `t_ms` on it is `start_ms`, as far as the next change. */
-static void change_put(struct start_times *times, int64_t t_ms, int64_t start_ms)
+static void change_put(struct series_starts *times, int64_t t_ms, int64_t start_ms)
 {
     size_t count = changes_until(times, t_ms);
     struct start_change *items = times->changes.items;
@@ -50,17 +50,17 @@ static void change_put(struct start_times *times, int64_t t_ms, int64_t start_ms
     items[count] = (struct start_change){t_ms, start_ms};
 }
 
-void start_times_set(struct start_times *times, int64_t t_ms, int64_t start_ms, bool late)
+void series_starts_set(struct series_starts *times, int64_t t_ms, int64_t start_ms, bool late)
 {
-    int64_t before_ms = start_times_find(times, t_ms);
+    int64_t before_ms = series_starts_find(times, t_ms);
     if (before_ms == start_ms)
         return;
     if (late && t_ms < INT64_MAX)
-        change_put(times, t_ms + 1, start_times_find(times, t_ms + 1));
+        change_put(times, t_ms + 1, series_starts_find(times, t_ms + 1));
     change_put(times, t_ms, start_ms);
 }
 
-void start_times_drop_before(struct start_times *times, int64_t min_ms)
+void series_starts_drop_before(struct series_starts *times, int64_t min_ms)
 {
     size_t count = changes_until(times, min_ms);
     if (count < 2)
@@ -71,7 +71,7 @@ void start_times_drop_before(struct start_times *times, int64_t min_ms)
             times->changes.len * sizeof(*times->changes.items));
 }
 
-void start_times_read(const struct start_times *times, struct sample_columns *out)
+void series_starts_read(const struct series_starts *times, struct sample_columns *out)
 {
     size_t count = out->timestamp_memory.len;
     if (count == 0)

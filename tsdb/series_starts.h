@@ -24,17 +24,17 @@ struct start_change {
     int64_t start_ms; /* 0 = not known */
 };
 
-struct start_times {
+struct series_starts {
     VEC(struct start_change) changes; /* by time; neighbours differ */
 };
 
-void start_times_free(struct start_times *times);
+void series_starts_free(struct series_starts *times);
 /* The start of a sample at `t_ms`, 0 = not known; `times` may be NULL. */
-int64_t start_times_find(const struct start_times *times, int64_t t_ms);
+int64_t series_starts_find(const struct series_starts *times, int64_t t_ms);
 /* The sample at `t_ms` has this start. Those behind it keep theirs when it is `late`; else there
  * are none yet. */
-void start_times_set(struct start_times *times, int64_t t_ms, int64_t start_ms, bool late);
+void series_starts_set(struct series_starts *times, int64_t t_ms, int64_t start_ms, bool late);
 /* Forgets what says nothing of samples from `min_ms` on. */
-void start_times_drop_before(struct start_times *times, int64_t min_ms);
+void series_starts_drop_before(struct series_starts *times, int64_t min_ms);
 /* Fills the columns' start timestamps, where one of their samples has any. */
-void start_times_read(const struct start_times *times, struct sample_columns *out);
+void series_starts_read(const struct series_starts *times, struct sample_columns *out);

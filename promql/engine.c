@@ -1,7 +1,7 @@
 /*
  * The engine: who may run when, for how long and with how much. A query waits at the gate until
- * fewer than the maximum run, is evaluated on the thread of its caller, and leaves its figures
- * behind.
+ * fewer than the maximum run, and for its turn (turns.h), is evaluated on the thread of its caller,
+ * and leaves its figures behind.
  */
 #include <stdatomic.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 #include "promql/operator.h"
 #include "promql/plan.h"
 #include "promql/promql.h"
+#include "promql/turns.h"
 
 #define DEFAULT_TIMEOUT_MS (2 * 60 * 1000)
 #define DEFAULT_SAMPLES_MAX 50000000
@@ -34,6 +35,7 @@ struct promql_engine {
     struct promql_engine_options options;
     struct engine_metrics metrics;
     _Atomic int64_t subquery_step_ms;
+    struct turns turns;
     struct mutex lock;
     struct condition leave;
     /* guarded by lock: */
@@ -66,6 +68,7 @@ struct promql_engine *promql_engine_new(const struct promql_engine_options *opti
     if (o->query_bytes_max == 0)
         o->query_bytes_max = DEFAULT_QUERY_BYTES_MAX;
     atomic_init(&engine->subquery_step_ms, o->default_subquery_step_ms);
+    turns_init(&engine->turns, o->turns_max);
     mutex_init(&engine->lock, LOCK_RANK_PROMQL_GATE);
     condition_init(&engine->leave);
     engine_metrics_init(&engine->metrics, o->concurrency_max);
@@ -79,6 +82,7 @@ void promql_engine_free(struct promql_engine *engine)
     ASSERT(engine->running == 0);
     condition_release(&engine->leave);
     mutex_release(&engine->lock);
+    turns_release(&engine->turns);
     mem_free(engine);
 }
 
@@ -135,11 +139,12 @@ static uint32_t reserved_symbol(const char *name)
 
 static void evaluation_init(struct evaluation *ev, struct promql_engine *engine,
                             const struct promql_query *query, struct promql_result *result,
-                            int64_t deadline_ns, struct errbuf *err)
+                            struct turn *turn, struct errbuf *err)
 {
     const struct promql_engine_options *options = &engine->options;
     *ev = (struct evaluation){
         .query = query,
+        .turn = turn,
         .text = query->expression->text,
         .has_step_statistics =
             query->statistics_by_step && (options->features & PROMQL_PER_STEP_STATS) != 0,
@@ -150,7 +155,7 @@ static void evaluation_init(struct evaluation *ev, struct promql_engine *engine,
         .default_subquery_step_ms =
             atomic_load_explicit(&engine->subquery_step_ms, memory_order_relaxed),
         .clock = options->clock,
-        .deadline_ns = deadline_ns,
+        .deadline_ns = turn->deadline_ns,
         .samples_max = options->samples_max,
         .bytes_max = options->query_bytes_max,
         .reserved = {labels_name_symbol(), reserved_symbol("__type__"),
@@ -263,7 +268,7 @@ static void engine_evaluate(void *context)
 }
 
 static enum err engine_run(struct promql_engine *engine, const struct promql_query *query,
-                           const struct promql_steps *steps, int64_t deadline_ns, int64_t queue_ns,
+                           const struct promql_steps *steps, struct turn *turn, int64_t queue_ns,
                            struct promql_result **out, struct errbuf *err)
 {
     struct promql_result *result = mem_zalloc(sizeof(*result));
@@ -272,7 +277,7 @@ static enum err engine_run(struct promql_engine *engine, const struct promql_que
     result->steps = *steps;
     struct errbuf local = ERRBUF_INIT;
     struct evaluation ev;
-    evaluation_init(&ev, engine, query, result, deadline_ns, err == NULL ? &local : err);
+    evaluation_init(&ev, engine, query, result, turn, err == NULL ? &local : err);
     struct engine_evaluation whole = {&ev, result, ERR_LIMIT};
     if (!deep_call(query->expression->root, engine_evaluate, &whole))
         evaluation_fail(&ev, ERR_LIMIT, "no memory for an expression of %u levels",
@@ -309,8 +314,11 @@ enum err promql_evaluate(struct promql_engine *engine, const struct promql_query
     engine_metrics_begin(&engine->metrics);
     code = engine_enter(engine, query, deadline_ns, err);
     if (code == ERR_NONE) {
+        struct turn turn;
+        turn_begin(&turn, &engine->turns, deadline_ns, query->canceled);
         int64_t queue_ns = clock_monotonic_ns(options->clock) - start_ns;
-        code = engine_run(engine, query, &steps, deadline_ns, queue_ns, out, err);
+        code = engine_run(engine, query, &steps, &turn, queue_ns, out, err);
+        turn_end(&turn);
         engine_leave(engine);
     }
     engine_metrics_end(&engine->metrics);

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "model/histogram_arithmetic.h"
 #include "model/symbols.h"
+#include "promql/turns.h"
 
 #define TEXT_CANCELED "query was canceled in expression evaluation"
 #define TEXT_TIMEOUT "query timed out in expression evaluation"
@@ -40,7 +41,10 @@ bool evaluation_check_now(struct evaluation *ev)
     const atomic_bool *canceled = ev->query->canceled;
     if (canceled != NULL && atomic_load_explicit(canceled, memory_order_relaxed))
         return evaluation_fail(ev, ERR_CANCELED, TEXT_CANCELED);
-    if (clock_monotonic_ns(ev->clock) >= ev->deadline_ns)
+    int64_t now_ns = clock_monotonic_ns(ev->clock);
+    if (ev->turn != NULL && turn_pass(ev->turn, now_ns))
+        now_ns = clock_monotonic_ns(ev->clock);
+    if (now_ns >= ev->deadline_ns)
         return evaluation_fail(ev, ERR_TIMEOUT, TEXT_TIMEOUT);
     return true;
 }

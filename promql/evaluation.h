@@ -35,6 +35,7 @@
 
 struct node;
 struct operator;
+struct turn;
 
 /* Names that go when an operation changes what a metric means. */
 struct reserved_labels {
@@ -54,6 +55,7 @@ struct evaluation {
     int64_t default_subquery_step_ms;
     const struct clock *clock;
     int64_t deadline_ns; /* monotonic */
+    struct turn *turn;   /* at the processors; passed on now and then */
     uint64_t samples_max;
     uint64_t bytes_max;
     struct series_view *view;

@@ -80,6 +80,7 @@ struct promql_engine_options {
     int64_t timeout_ms;              /* 0 = 2 m */
     uint64_t samples_max;            /* 0 = 50,000,000 */
     size_t concurrency_max;          /* 0 = 20; further queries wait */
+    size_t turns_max;                /* 0 = the processors; how many of them compute at once */
     int64_t lookback_delta_ms;       /* 0 = 5 m */
     int64_t default_subquery_step_ms; /* 0 = 1 m */
     uint64_t query_bytes_max;        /* memory of one query; 0 = 1 GiB */

@@ -18,5 +18,7 @@ void sample_columns_release(struct sample_columns *columns)
     vec_release(&columns->histogram_memory);
     vec_release(&columns->start_timestamp_memory);
     arena_release(&columns->histogram_arena);
+    if (columns->reader.state != NULL)
+        columns->reader.free_state(columns->reader.state);
     memset(columns, 0, sizeof(*columns));
 }

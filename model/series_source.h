@@ -73,6 +73,13 @@ struct sample_columns {
     VEC(const struct histogram *) histogram_memory;
     VEC(int64_t) start_timestamp_memory;
     struct arena histogram_arena; /* initialised by sample_columns_init */
+    /* What a kind of view keeps from read to read, such as the page that it unpacked last: made by
+     * the first read, freed with the columns. A reader takes only what is its own: `owner` tells. */
+    struct {
+        const void *owner;
+        void *state;
+        void (*free_state)(void *state);
+    } reader;
 };
 
 void sample_columns_init(struct sample_columns *columns);

@@ -1,0 +1,65 @@
+/*
+ * What a block says of itself: meta.json, in the form in which the reference writes it
+ * (https://prometheus.io/docs/prometheus/latest/storage/), with "format" beside its "version".
+ *
+ * Ownership: plain value; the lists of identifiers are freed by block_meta_release.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "base/err.h"
+#include "base/rand.h"
+#include "base/slice.h"
+#include "base/vec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BLOCK_FORMAT "ferula-1"
+#define BLOCK_META_SIZE_MAX ((size_t)16 << 20)
+#define ULID_LEN 26
+
+/* The name of a block: 48 bits of time and 80 of chance, in Crockford's base 32
+ * (https://github.com/ulid/spec), so that names sort by age. */
+struct ulid {
+    char text[ULID_LEN + 1];
+};
+
+void ulid_make(struct ulid *out, int64_t now_ms, struct rand *rand);
+bool ulid_is_valid(struct slice text);
+
+struct block_stats {
+    uint64_t samples; /* float and histogram samples */
+    uint64_t float_samples;
+    uint64_t histogram_samples;
+    uint64_t series;
+    uint64_t chunks;
+    uint64_t tombstones;
+};
+
+struct block_parent {
+    struct ulid ulid;
+    int64_t min_ms;
+    int64_t max_ms;
+};
+
+struct block_meta {
+    struct ulid ulid;
+    int64_t min_ms;
+    int64_t max_ms; /* exclusive */
+    struct block_stats stats;
+    uint32_t level; /* 1 = cut from the head */
+    bool out_of_order; /* made of samples that came late: overlaps others */
+    bool failed;       /* compacting it failed, so it is left as it is */
+    VEC(struct ulid) sources; /* the blocks of level 1 that it was made of */
+    VEC(struct block_parent) parents;
+};
+
+void block_meta_release(struct block_meta *meta);
+void block_meta_copy(struct block_meta *to, const struct block_meta *from);
+
+/* Appends the JSON text. */
+void block_meta_print(const struct block_meta *meta, struct buf *out);
+/* ERR_INVALID or ERR_UNSUPPORTED (another format) with what is wrong. */
+enum err block_meta_parse(struct slice text, struct block_meta *out, struct errbuf *err) MUST_CHECK;

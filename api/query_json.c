@@ -3,7 +3,9 @@
  * three decimals only where there is a fraction; values are strings in the shortest form.
  */
 #include "api/api_internal.h"
+#include "api/histogram_text.h"
 #include "api/point_text.h"
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/float_text.h"
 #include "model/histogram_buckets.h"
@@ -29,22 +31,29 @@ void json_float(struct json_writer *json, double value)
     json_raw(json, slice_from(text, len + 2));
 }
 
-/* [rule,"lower","upper","count"]: rule 0 is (a,b], 1 [a,b), 2 (a,b), 3 [a,b]. */
-static void json_bucket(struct json_writer *json, const struct histogram_bucket *bucket)
+/* What is kept from point to point. */
+struct point_writers {
+    struct point_writer points;
+    struct histogram_writer *histograms; /* made for the first */
+};
+
+static void point_writers_init(struct point_writers *writers)
 {
-    int rule = bucket->lower_inclusive ? (bucket->upper_inclusive ? 3 : 1)
-                                       : (bucket->upper_inclusive ? 0 : 2);
-    json_array_begin(json);
-    json_int(json, rule);
-    json_float(json, bucket->lower);
-    json_float(json, bucket->upper);
-    json_float(json, bucket->count);
-    json_array_end(json);
+    point_writer_init(&writers->points);
+    writers->histograms = NULL;
+}
+
+static void point_writers_release(struct point_writers *writers)
+{
+    mem_free(writers->histograms);
 }
 
 /* Empty buckets are not shown, nor is an empty list of them. */
-static void json_histogram(struct json_writer *json, const struct histogram *histogram)
+static void json_histogram(struct json_writer *json, struct point_writers *writers,
+                           const struct histogram *histogram)
 {
+    if (writers->histograms == NULL)
+        writers->histograms = mem_zalloc(sizeof(*writers->histograms));
     json_object_begin(json);
     json_key(json, "count");
     json_float(json, histogram->count);
@@ -62,34 +71,38 @@ static void json_histogram(struct json_writer *json, const struct histogram *his
             json_array_begin(json);
             opened = true;
         }
-        json_bucket(json, &bucket);
+        char *start = json_raw_reserve(json, HISTOGRAM_BUCKET_TEXT_SIZE);
+        if (start == NULL)
+            return;
+        char *end = histogram_put_bucket(writers->histograms, start, &bucket);
+        json_raw_commit(json, (size_t)(end - start));
     }
     if (opened)
         json_array_end(json);
     json_object_end(json);
 }
 
-static void json_point(struct json_writer *json, struct point_writer *writer, int64_t timestamp_ms,
-                       double value, const struct histogram *histogram)
+static void json_point(struct json_writer *json, struct point_writers *writers,
+                       int64_t timestamp_ms, double value, const struct histogram *histogram)
 {
     if (histogram != NULL)
         json_array_begin(json);
     char *start = json_raw_reserve(json, POINT_TEXT_SIZE);
     if (start == NULL)
         return;
-    char *end = histogram == NULL ? point_put(writer, start, timestamp_ms, value)
-                                  : point_put_time(writer, start, timestamp_ms);
+    char *end = histogram == NULL ? point_put(&writers->points, start, timestamp_ms, value)
+                                  : point_put_time(&writers->points, start, timestamp_ms);
     json_raw_commit(json, (size_t)(end - start));
     if (histogram == NULL)
         return;
-    json_histogram(json, histogram);
+    json_histogram(json, writers, histogram);
     json_array_end(json);
 }
 
 static void json_vector(struct answer *answer, const struct promql_result *result, size_t count)
 {
-    struct point_writer writer;
-    point_writer_init(&writer);
+    struct point_writers CLEANUP(point_writers_release) writers;
+    point_writers_init(&writers);
     json_array_begin(&answer->json);
     for (size_t i = 0; i < count && answer_flush(answer); i++) {
         const struct promql_row *row = &result->rows[i];
@@ -98,20 +111,21 @@ static void json_vector(struct answer *answer, const struct promql_result *resul
         json_key(&answer->json, "metric");
         json_labels(&answer->json, row->labels);
         json_key(&answer->json, histogram == NULL ? "value" : "histogram");
-        json_point(&answer->json, &writer, result->steps.start_ms, row->values[0], histogram);
+        json_point(&answer->json, &writers, result->steps.start_ms, row->values[0], histogram);
         json_object_end(&answer->json);
     }
     json_array_end(&answer->json);
 }
 
 /* A row of floats, 64 steps at a time. */
-static void json_float_row(struct answer *answer, struct point_writer *writer,
+static void json_float_row(struct answer *answer, struct point_writers *writers,
                            const struct promql_steps *steps, const struct promql_row *row)
 {
     struct json_writer *json = &answer->json;
     json_key(json, "values");
     json_array_begin(json);
-    for (size_t word = 0; word < promql_bitmap_words(steps->count) && answer_flush(answer); word++) {
+    for (size_t word = 0; word < promql_bitmap_words(steps->count) && answer_flush(answer);
+         word++) {
         uint64_t present = row->present[word];
         char *start = present == 0 ? NULL : json_raw_reserve(json, 64 * POINT_TEXT_SIZE);
         if (start == NULL)
@@ -121,7 +135,7 @@ static void json_float_row(struct answer *answer, struct point_writer *writer,
             size_t step = word * 64 + (size_t)__builtin_ctzll(present);
             if (at > start)
                 *at++ = ',';
-            at = point_put(writer, at, steps->start_ms + (int64_t)step * steps->step_ms,
+            at = point_put(&writers->points, at, steps->start_ms + (int64_t)step * steps->step_ms,
                            row->values[step]);
         }
         json_raw_commit(json, (size_t)(at - start));
@@ -130,7 +144,7 @@ static void json_float_row(struct answer *answer, struct point_writer *writer,
 }
 
 /* The floats (or the histograms) of a row that has both; nothing where there are none. */
-static void json_mixed_row(struct answer *answer, struct point_writer *writer,
+static void json_mixed_row(struct answer *answer, struct point_writers *writers,
                            const struct promql_steps *steps, const struct promql_row *row,
                            bool histograms)
 {
@@ -144,7 +158,7 @@ static void json_mixed_row(struct answer *answer, struct point_writer *writer,
             json_array_begin(&answer->json);
             opened = true;
         }
-        json_point(&answer->json, writer, steps->start_ms + (int64_t)i * steps->step_ms,
+        json_point(&answer->json, writers, steps->start_ms + (int64_t)i * steps->step_ms,
                    row->values[i], histogram);
     }
     if (opened)
@@ -154,8 +168,8 @@ static void json_mixed_row(struct answer *answer, struct point_writer *writer,
 static void json_matrix_rows(struct answer *answer, const struct promql_result *result,
                              size_t count)
 {
-    struct point_writer writer;
-    point_writer_init(&writer);
+    struct point_writers CLEANUP(point_writers_release) writers;
+    point_writers_init(&writers);
     json_array_begin(&answer->json);
     for (size_t i = 0; i < count && answer_flush(answer); i++) {
         const struct promql_row *row = &result->rows[i];
@@ -163,10 +177,10 @@ static void json_matrix_rows(struct answer *answer, const struct promql_result *
         json_key(&answer->json, "metric");
         json_labels(&answer->json, row->labels);
         if (row->histograms == NULL) {
-            json_float_row(answer, &writer, &result->steps, row);
+            json_float_row(answer, &writers, &result->steps, row);
         } else {
-            json_mixed_row(answer, &writer, &result->steps, row, false);
-            json_mixed_row(answer, &writer, &result->steps, row, true);
+            json_mixed_row(answer, &writers, &result->steps, row, false);
+            json_mixed_row(answer, &writers, &result->steps, row, true);
         }
         json_object_end(&answer->json);
     }
@@ -175,7 +189,7 @@ static void json_matrix_rows(struct answer *answer, const struct promql_result *
 
 #define POINTS_AT_ONCE 64
 
-static void json_float_points(struct answer *answer, struct point_writer *writer,
+static void json_float_points(struct answer *answer, struct point_writers *writers,
                               const struct promql_points *points)
 {
     struct json_writer *json = &answer->json;
@@ -190,14 +204,14 @@ static void json_float_points(struct answer *answer, struct point_writer *writer
         for (size_t i = first; i < end; i++) {
             if (at > start)
                 *at++ = ',';
-            at = point_put(writer, at, points->timestamps_ms[i], points->values[i]);
+            at = point_put(&writers->points, at, points->timestamps_ms[i], points->values[i]);
         }
         json_raw_commit(json, (size_t)(at - start));
     }
     json_array_end(json);
 }
 
-static void json_mixed_points(struct answer *answer, struct point_writer *writer,
+static void json_mixed_points(struct answer *answer, struct point_writers *writers,
                               const struct promql_points *points, bool histograms)
 {
     bool opened = false;
@@ -210,7 +224,7 @@ static void json_mixed_points(struct answer *answer, struct point_writer *writer
             json_array_begin(&answer->json);
             opened = true;
         }
-        json_point(&answer->json, writer, points->timestamps_ms[i], points->values[i], histogram);
+        json_point(&answer->json, writers, points->timestamps_ms[i], points->values[i], histogram);
     }
     if (opened)
         json_array_end(&answer->json);
@@ -219,8 +233,8 @@ static void json_mixed_points(struct answer *answer, struct point_writer *writer
 static void json_matrix_points(struct answer *answer, const struct promql_result *result,
                                size_t count)
 {
-    struct point_writer writer;
-    point_writer_init(&writer);
+    struct point_writers CLEANUP(point_writers_release) writers;
+    point_writers_init(&writers);
     json_array_begin(&answer->json);
     for (size_t i = 0; i < count && answer_flush(answer); i++) {
         const struct promql_points *points = &result->points[i];
@@ -228,10 +242,10 @@ static void json_matrix_points(struct answer *answer, const struct promql_result
         json_key(&answer->json, "metric");
         json_labels(&answer->json, points->labels);
         if (points->histograms == NULL) {
-            json_float_points(answer, &writer, points);
+            json_float_points(answer, &writers, points);
         } else {
-            json_mixed_points(answer, &writer, points, false);
-            json_mixed_points(answer, &writer, points, true);
+            json_mixed_points(answer, &writers, points, false);
+            json_mixed_points(answer, &writers, points, true);
         }
         json_object_end(&answer->json);
     }

@@ -42,6 +42,18 @@ static inline double scan_extreme(const double *values, uint32_t count, bool lar
     return numbers ? lanes[0] : NAN;
 }
 
+/* Of 0 and -0 the first counts. */
+static inline double first_extreme(const double *values, uint32_t count, bool largest)
+{
+    double best = scan_extreme(values, count, largest);
+    if (LIKELY(best != 0))
+        return best;
+    uint32_t first = 0;
+    while (values[first] != 0)
+        first++;
+    return values[first];
+}
+
 static inline bool scan_column(struct range_input *in, bool largest)
 {
     for (size_t i = 0; i < in->steps->count; i++) {
@@ -49,7 +61,7 @@ static inline bool scan_column(struct range_input *in, bool largest)
         uint32_t count = range_window(in, i, &low);
         if (count == 0)
             continue;
-        in->values[i] = scan_extreme(in->samples.values + low, count, largest);
+        in->values[i] = first_extreme(in->samples.values + low, count, largest);
         promql_bitmap_set(in->present, i);
         if (!evaluation_check(in->ev, count))
             return false;

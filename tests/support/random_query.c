@@ -1,0 +1,481 @@
+#include "tests/support/random_query.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/compiler.h"
+#include "model/labels_builder.h"
+#include "model/sample.h"
+#include "promql/promql.h"
+#include "tests/support/fake_source.h"
+#include "tests/support/naive_evaluator.h"
+
+#define SPAN_MS 900000
+#define DEPTH_MAX 4
+#define QUERY_BYTES_MAX 4000
+/* Of deviations and lines; and of sums of what is no multiple of 1/8. */
+#define TOLERANCE_ROUNDED 1e-9
+#define TOLERANCE 1e-12
+
+uint32_t random_below(struct random_bytes *bytes, uint32_t bound)
+{
+    uint32_t value = 0;
+    if (bytes->bytes == NULL) {
+        bytes->state ^= bytes->state << 13;
+        bytes->state ^= bytes->state >> 7;
+        bytes->state ^= bytes->state << 17;
+        value = (uint32_t)(bytes->state >> 11);
+    } else if (bytes->len > 0) {
+        value = *bytes->bytes++;
+        bytes->len--;
+        if (bound > 256 && bytes->len > 0) {
+            value = value << 8 | *bytes->bytes++;
+            bytes->len--;
+        }
+    }
+    return value % bound;
+}
+
+static bool chance(struct random_bytes *bytes, uint32_t percent)
+{
+    return random_below(bytes, 100) < percent;
+}
+
+#define PICK(bytes, ...)                                                                           \
+    (((const char *const[]){__VA_ARGS__})[random_below(                                            \
+        bytes, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))])
+
+/* data */
+
+static void add_samples(struct random_bytes *bytes, struct fake_series *series, bool counter,
+                        double distinct)
+{
+    int64_t interval_ms = random_below(bytes, 2) == 0 ? 15000 : 10000;
+    int64_t at_ms = random_below(bytes, 2) == 0 ? 0 : (int64_t)random_below(bytes, 20) * 1000;
+    double value = random_below(bytes, 64) / 8.0;
+    while (at_ms < SPAN_MS) {
+        uint32_t dice = random_below(bytes, 64);
+        value = counter ? value + dice / 8.0 : value + (double)(dice % 9) - 4;
+        if (counter && dice == 63)
+            value = dice % 3;
+        double shown = value;
+        if (dice == 1 && distinct == 0)
+            shown = NAN;
+        if (dice == 2 && !counter && distinct == 0)
+            shown = random_below(bytes, 2) == 0 ? INFINITY : -INFINITY;
+        fake_series_add(series, at_ms, dice == 3 ? sample_stale() : shown + distinct);
+        at_ms += dice == 4 ? interval_ms * (1 + random_below(bytes, 30)) : interval_ms;
+    }
+}
+
+static void add_metric(struct random_bytes *bytes, struct fake_source *source, const char *name,
+                       bool counter, bool distinct)
+{
+    static const char *const jobs[] = {"x", "y"};
+    static const char *const instances[] = {"a", "b", "c"};
+    struct labels_builder CLEANUP(labels_builder_release) builder;
+    labels_builder_init(&builder);
+    for (size_t i = 0; i < 6; i++) {
+        if (chance(bytes, 20))
+            continue;
+        labels_builder_reset(&builder);
+        labels_builder_set(&builder, SLICE("__name__"), slice_str(name));
+        labels_builder_set(&builder, SLICE("job"), slice_str(jobs[i % 2]));
+        labels_builder_set(&builder, SLICE("i"), slice_str(instances[i / 2]));
+        if (counter && i % 2 == 0)
+            labels_builder_set(&builder, SLICE("code"), SLICE("200"));
+        struct labels *labels = labels_builder_build(&builder);
+        struct fake_series *series = fake_source_series(source, labels);
+        labels_unref(labels);
+        add_samples(bytes, series, counter, distinct ? (double)(i + 1) / 1024 : 0);
+    }
+}
+
+/* queries */
+
+struct maker {
+    struct random_bytes *bytes;
+    struct buf *out;
+};
+
+static void make_vector(struct maker *maker, unsigned depth);
+
+static void put(struct maker *maker, const char *text)
+{
+    buf_append_str(maker->out, text);
+}
+
+static void put_selector(struct maker *maker, const char *name)
+{
+    struct random_bytes *bytes = maker->bytes;
+    if (chance(bytes, 8)) {
+        put(maker, PICK(bytes, "{__name__=~\"c_total|v\"}", "{__name__=\"v\",job!=\"y\"}",
+                        "{__name__=~\"v|w\",i=\"a\"}"));
+        return;
+    }
+    put(maker, name != NULL ? name : PICK(bytes, "c_total", "v", "v", "w"));
+    if (chance(bytes, 25))
+        put(maker, PICK(bytes, "{job=\"x\"}", "{i!=\"a\"}", "{i=~\"a|b\"}", "{job!~\"y|z\"}",
+                        "{code=\"\"}", "{code=~\".+\"}", "{i=~\".*\"}"));
+}
+
+static void put_shift(struct maker *maker)
+{
+    struct random_bytes *bytes = maker->bytes;
+    if (chance(bytes, 15))
+        put(maker, PICK(bytes, " offset 1m", " offset -30s", " offset 37s", " offset 5m"));
+    if (chance(bytes, 10))
+        put(maker, PICK(bytes, " @ 300", " @ 600.5", " @ start()", " @ end()"));
+}
+
+static void make_range(struct maker *maker, unsigned depth, const char *name)
+{
+    struct random_bytes *bytes = maker->bytes;
+    if (depth <= 1 || chance(bytes, 65)) {
+        put_selector(maker, name);
+        put(maker, PICK(bytes, "[1m]", "[2m]", "[5m]", "[45s]", "[10s]", "[37s]"));
+    } else {
+        put(maker, "(");
+        make_vector(maker, depth - 1);
+        put(maker, PICK(bytes, ")[1m:15s]", ")[2m:30s]", ")[3m:]", ")[45s:15s]", ")[90s:17s]"));
+    }
+    put_shift(maker);
+}
+
+static void make_scalar(struct maker *maker, unsigned depth)
+{
+    struct random_bytes *bytes = maker->bytes;
+    if (depth > 1 && chance(bytes, 20)) {
+        put(maker, "scalar(");
+        make_vector(maker, depth - 1);
+        put(maker, ")");
+        return;
+    }
+    put(maker, PICK(bytes, "0", "1", "2", "0.5", "-1", "3", "8", "NaN", "Inf", "time()", "(2 - 3)"));
+}
+
+static void make_range_call(struct maker *maker, unsigned depth)
+{
+    struct random_bytes *bytes = maker->bytes;
+    bool counter = chance(bytes, 40);
+    put(maker, counter ? PICK(bytes, "rate", "increase", "irate", "resets")
+                       : PICK(bytes, "delta", "idelta", "changes", "sum_over_time", "avg_over_time",
+                              "min_over_time", "max_over_time", "count_over_time", "last_over_time",
+                              "first_over_time", "present_over_time", "absent_over_time"));
+    put(maker, "(");
+    make_range(maker, depth, counter ? "c_total" : NULL);
+    put(maker, ")");
+}
+
+static void make_aggregate(struct maker *maker, unsigned depth)
+{
+    struct random_bytes *bytes = maker->bytes;
+    if (chance(bytes, 12)) { /* values that are distinct at any time */
+        put(maker, PICK(bytes, "topk(2, d", "bottomk by (job) (1, d", "topk without (i) (1.5, d"));
+        put(maker, PICK(bytes, ")", " offset 1m)", "{job=\"x\"})"));
+        return;
+    }
+    bool counts = chance(bytes, 10);
+    put(maker, counts ? "count_values" : PICK(bytes, "sum", "avg", "min", "max", "count", "group"));
+    put(maker, PICK(bytes, "", " by (job) ", " by (i) ", " by (job, i) ", " without (i) ",
+                    " without (job, code) ", " by (__name__, job) ", " without () "));
+    put(maker, counts ? "(\"n\", " : "(");
+    make_vector(maker, depth - 1);
+    put(maker, ")");
+}
+
+static void make_binary(struct maker *maker, unsigned depth)
+{
+    struct random_bytes *bytes = maker->bytes;
+    uint32_t kind = random_below(bytes, 3);
+    put(maker, "(");
+    make_vector(maker, depth - 1);
+    put(maker, ") ");
+    put(maker, kind == 0   ? PICK(bytes, "+", "-", "*", "/", "%")
+               : kind == 1 ? PICK(bytes, "==", "!=", "<", ">", "<=", ">=")
+                           : PICK(bytes, "and", "or", "unless"));
+    if (kind == 1 && chance(bytes, 40))
+        put(maker, " bool");
+    put(maker, PICK(bytes, "", "", "", " on (job, i)", " on (i)", " ignoring (code)", " on ()",
+                    " ignoring (code, i)"));
+    if (kind != 2 && buf_cstr(maker->out)[maker->out->len - 1] == ')')
+        put(maker, PICK(bytes, "", "", " group_left ()", " group_right ()", " group_left (code)"));
+    put(maker, " (");
+    make_vector(maker, depth - 1);
+    put(maker, ")");
+}
+
+static void make_with_scalar(struct maker *maker, unsigned depth)
+{
+    struct random_bytes *bytes = maker->bytes;
+    bool scalar_left = chance(bytes, 40);
+    put(maker, "(");
+    if (scalar_left)
+        make_scalar(maker, depth - 1);
+    else
+        make_vector(maker, depth - 1);
+    put(maker, PICK(bytes, ") + (", ") - (", ") * (", ") / (", ") % (", ") > (", ") <= bool (",
+                    ") == (", ") != bool ("));
+    if (scalar_left)
+        make_vector(maker, depth - 1);
+    else
+        make_scalar(maker, depth - 1);
+    put(maker, ")");
+}
+
+static void make_function(struct maker *maker, unsigned depth)
+{
+    struct random_bytes *bytes = maker->bytes;
+    static const char *const calls[][2] = {
+        {"abs(", ")"},
+        {"ceil(", ")"},
+        {"floor(", ")"},
+        {"round(", ", 2)"},
+        {"sgn(", ")"},
+        {"clamp(", ", 1, 9)"},
+        {"clamp(", ", 3, 2)"},
+        {"clamp_min(", ", 2)"},
+        {"clamp_max(", ", 5)"},
+        {"-(", ")"},
+        {"+(", ")"},
+        {"sort(", ")"},
+        {"timestamp(", ")"},
+        {"absent(", ")"},
+        {"vector(scalar(", "))"},
+        {"label_replace(", ", \"i\", \"$1-\", \"i\", \"(a|b)\")"},
+        {"label_replace(", ", \"z\", \"$1\", \"job\", \"(.*)\")"},
+        {"label_replace(", ", \"__name__\", \"n\", \"none\", \"\")"},
+        {"label_replace(", ", \"i\", \"\", \"job\", \"x\")"},
+        {"label_join(", ", \"z\", \"/\", \"job\", \"i\")"},
+    };
+    size_t index = random_below(bytes, ARRAY_SIZE(calls));
+    put(maker, calls[index][0]);
+    make_vector(maker, depth - 1);
+    put(maker, calls[index][1]);
+}
+
+static void make_vector(struct maker *maker, unsigned depth)
+{
+    uint32_t dice = random_below(maker->bytes, 100);
+    if (depth == 0 || dice < 8 || maker->out->len > QUERY_BYTES_MAX / 4) {
+        put_selector(maker, NULL);
+        put_shift(maker);
+    } else if (dice < 35) {
+        make_range_call(maker, depth);
+    } else if (dice < 55) {
+        make_aggregate(maker, depth);
+    } else if (dice < 75) {
+        make_binary(maker, depth);
+    } else if (dice < 88) {
+        make_with_scalar(maker, depth);
+    } else {
+        make_function(maker, depth);
+    }
+}
+
+/* What differs in last digits stands here. true when it does. */
+static bool make_query(struct maker *maker)
+{
+    struct random_bytes *bytes = maker->bytes;
+    unsigned depth = 1 + random_below(bytes, DEPTH_MAX);
+    if (!chance(bytes, 20)) {
+        make_vector(maker, depth);
+        return false;
+    }
+    bool range = chance(bytes, 60);
+    put(maker, range ? PICK(bytes, "stddev_over_time(", "stdvar_over_time(", "deriv(",
+                            "quantile_over_time(0.3, ", "quantile_over_time(2, ")
+                     : PICK(bytes, "stddev by (job) (", "stdvar(", "quantile by (i) (0.7, ",
+                            "quantile(-1, ", "sqrt("));
+    if (range)
+        make_range(maker, depth, NULL);
+    else
+        make_vector(maker, depth);
+    put(maker, ")");
+    return true;
+}
+
+/* the comparison */
+
+struct comparison {
+    struct buf *text;
+    struct naive_evaluator naive;
+    const struct promql_result *result;
+    bool rounds;
+    bool tolerant;
+};
+
+static bool values_equal(const struct comparison *comparison, double a, double b)
+{
+    if (isnan(a) || isnan(b))
+        return isnan(a) && isnan(b);
+    if (a == b)
+        return true;
+    double tolerance = comparison->rounds ? TOLERANCE_ROUNDED : TOLERANCE;
+    return comparison->tolerant && fabs(a - b) <= tolerance * fmax(1, fmax(fabs(a), fabs(b)));
+}
+
+static bool has_one_of(struct slice text, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (slice_find(text, slice_str(words[i])) != SLICE_NONE)
+            return true;
+    }
+    return false;
+}
+
+/* Can last digits differ, since values with long fractions are summed? */
+static bool sums_fractions(struct slice text)
+{
+    static const char *const fractions[] = {"rate", "increase", "delta", "avg", " / "};
+    static const char *const sums[] = {"sum", "avg"};
+    return has_one_of(text, fractions, ARRAY_SIZE(fractions)) &&
+           has_one_of(text, sums, ARRAY_SIZE(sums));
+}
+
+/* Can the last digit decide about more? Then a difference says nothing. */
+static bool has_jumps(struct slice text)
+{
+    static const char *const jumps[] = {"ceil",    "floor",  "round", "sgn", "changes", "resets",
+                                        "count_v", " % ",    " > ",   " < ", ">=",      "<=",
+                                        "==",      "!= ",    "!=bool", "rate", "increase"};
+    return has_one_of(text, jumps, ARRAY_SIZE(jumps));
+}
+
+static bool differs(struct comparison *comparison, const struct labels *labels, int64_t at_ms,
+                    double naive, double engine)
+{
+    buf_append_str(comparison->text, " differs in ");
+    labels_print(labels, comparison->text);
+    buf_printf(comparison->text, " at %lld ms: naive %.17g, engine %.17g", (long long)at_ms, naive,
+               engine);
+    return false;
+}
+
+static const struct promql_row *find_row(const struct promql_result *result,
+                                         const struct labels *labels, size_t step)
+{
+    for (size_t i = 0; i < result->row_count; i++) {
+        if (labels_equal(result->rows[i].labels, labels) &&
+            promql_bitmap_get(result->rows[i].present, step))
+            return &result->rows[i];
+    }
+    return NULL;
+}
+
+static bool compare_step(struct comparison *comparison, size_t step, int64_t at_ms,
+                         const struct naive_vector *naive)
+{
+    const struct promql_result *result = comparison->result;
+    size_t present = 0;
+    for (size_t i = 0; i < result->row_count; i++)
+        present += promql_bitmap_get(result->rows[i].present, step);
+    for (size_t i = 0; i < naive->len; i++) {
+        const struct naive_sample *sample = &naive->items[i];
+        const struct promql_row *row = find_row(result, sample->labels, step);
+        if (row == NULL) {
+            buf_append_str(comparison->text, " (the engine has nothing)");
+            return differs(comparison, sample->labels, at_ms, sample->value, NAN);
+        }
+        if (!values_equal(comparison, sample->value, row->values[step]))
+            return differs(comparison, sample->labels, at_ms, sample->value, row->values[step]);
+    }
+    if (present == naive->len)
+        return true;
+    buf_printf(comparison->text, " has %zu rows at %lld ms, naive %zu", present, (long long)at_ms,
+               naive->len);
+    return false;
+}
+
+/* A range query fails when one step does, and when series become alike at different steps. */
+static bool compare_steps(struct comparison *comparison, const struct promql_expression *expression,
+                          const struct promql_query *query, const struct errbuf *err,
+                          struct random_outcome *out)
+{
+    size_t count = query->step_ms == 0
+                       ? 1
+                       : (size_t)((query->end_ms - query->start_ms) / query->step_ms) + 1;
+    const char *error = NULL;
+    for (size_t step = 0; step < count && error == NULL; step++) {
+        int64_t at_ms = query->start_ms + (int64_t)step * query->step_ms;
+        struct naive_vector vector;
+        arena_reset(&comparison->naive.arena);
+        if (!naive_evaluate(&comparison->naive, expression->root, at_ms, &vector))
+            error = comparison->naive.error;
+        else if (comparison->result != NULL && !compare_step(comparison, step, at_ms, &vector))
+            return false;
+        else
+            out->points += vector.len;
+    }
+    out->failed = comparison->result == NULL;
+    if ((error != NULL) == out->failed || (out->failed && strstr(err->text, "same labelset")))
+        return true;
+    buf_printf(comparison->text, ": naive says %s, the engine %s", error == NULL ? "fine" : error,
+               out->failed ? err->text : "fine");
+    return false;
+}
+
+static struct promql_query make_times(struct random_bytes *bytes)
+{
+    static const int64_t steps_ms[] = {1000, 7000, 15000, 30000, 60000};
+    struct promql_query query = {.start_ms = (int64_t)random_below(bytes, 1000) * 1000};
+    query.end_ms = query.start_ms;
+    if (chance(bytes, 80)) {
+        query.step_ms = steps_ms[random_below(bytes, ARRAY_SIZE(steps_ms))];
+        query.end_ms += (int64_t)random_below(bytes, 12) * query.step_ms;
+    }
+    return query;
+}
+
+static bool check_with(struct random_bytes *bytes, struct fake_source *source,
+                       struct promql_engine *engine, struct random_outcome *out,
+                       struct buf *out_text)
+{
+    struct maker maker = {bytes, out_text};
+    struct promql_query query = make_times(bytes);
+    struct comparison comparison = {.text = out_text, .rounds = make_query(&maker)};
+    struct promql_expression *expression;
+    struct errbuf err = ERRBUF_INIT;
+    if (promql_parse(buf_slice(out_text), 0, &expression, &err) != ERR_NONE) {
+        buf_printf(out_text, ": %s", err.text);
+        return false;
+    }
+    bool is_fractional = sums_fractions(buf_slice(out_text));
+    bool is_unsure = is_fractional && has_jumps(buf_slice(out_text));
+    comparison.tolerant = comparison.rounds || is_fractional;
+    query.expression = expression;
+    query.source = &source->source;
+    struct promql_result *result = NULL;
+    if (promql_evaluate(engine, &query, &result, &err) != ERR_NONE)
+        result = NULL;
+    naive_init(&comparison.naive, source);
+    comparison.naive.query_start_ms = query.start_ms;
+    comparison.naive.query_end_ms = query.end_ms;
+    comparison.result = result;
+    bool same = compare_steps(&comparison, expression, &query, &err, out);
+    naive_release(&comparison.naive);
+    promql_result_free(result);
+    promql_expression_free(expression);
+    return same || is_unsure;
+}
+
+bool random_query_check(struct random_bytes *bytes, struct random_outcome *out,
+                        struct buf *out_text)
+{
+    *out = (struct random_outcome){0};
+    buf_reset(out_text);
+    struct fake_source *source = fake_source_new();
+    struct random_bytes data = {.state = 0x9e3779b97f4a7c15u * (1 + random_below(bytes, 65536))};
+    add_metric(&data, source, "c_total", true, false);
+    add_metric(&data, source, "v", false, false);
+    add_metric(&data, source, "w", false, false);
+    add_metric(&data, source, "d", false, true);
+    struct promql_engine *engine = promql_engine_new(&(struct promql_engine_options){0});
+    bool same = check_with(bytes, source, engine, out, out_text);
+    promql_engine_free(engine);
+    ASSERT(source->open_views == 0);
+    fake_source_free(source);
+    return same;
+}

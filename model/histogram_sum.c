@@ -278,6 +278,72 @@ static void add_to_average(struct histogram_sum *sum, const struct histogram *hi
     add(sum, histogram_divide(sum->arena, histogram, count));
 }
 
+static bool side_has_room(const struct histogram_side_capacity *capacity,
+                          const struct histogram_side *side)
+{
+    return side->span_count <= capacity->span_count && side->bucket_count <= capacity->bucket_count;
+}
+
+static void move_doubles(double *to, const double *from, uint32_t count)
+{
+    if (count > 0 && to != from)
+        memmove(to, from, count * sizeof(*to));
+}
+
+/* Moves a side into the arrays `own`, or into new ones of twice its size; they may overlap. */
+static void settle_side(struct arena *arena, struct histogram_side *side,
+                        struct histogram_side_capacity *capacity, struct histogram_side own,
+                        struct histogram_side_capacity own_capacity)
+{
+    if (!side_has_room(&own_capacity, side)) {
+        own_capacity =
+            (struct histogram_side_capacity){side->span_count * 2, side->bucket_count * 2};
+        own.spans = arena_alloc_array(arena, own_capacity.span_count, sizeof(*own.spans));
+        own.buckets = arena_alloc_array(arena, own_capacity.bucket_count, sizeof(double));
+        own.compensation = arena_alloc_array(arena, own_capacity.bucket_count, sizeof(double));
+    }
+    own.span_count = side->span_count;
+    own.bucket_count = side->bucket_count;
+    if (own.span_count > 0 && own.spans != side->spans)
+        memmove(own.spans, side->spans, own.span_count * sizeof(*own.spans));
+    move_doubles(own.buckets, side->buckets, own.bucket_count);
+    if (side->compensation != NULL)
+        move_doubles(own.compensation, side->compensation, own.bucket_count);
+    else if (own.bucket_count > 0)
+        memset(own.compensation, 0, own.bucket_count * sizeof(double));
+    *side = own;
+    *capacity = own_capacity;
+}
+
+/*
+ * After an addition: what it made is moved into the arrays that the sum had before, and the arena
+ * is as it was; only where they are too small they are replaced, by larger ones than needed. Else
+ * each layout that comes by would leave arrays behind.
+ */
+static void settle(struct histogram_sum *sum, struct histogram_sum_state *home,
+                   const struct histogram_sum_state *own, struct arena_mark mark)
+{
+    struct histogram_sum_state now = *sum->state;
+    uint32_t bound_count = now.total.custom_bound_count;
+    bool bounds_have_room = bound_count <= own->bound_capacity;
+    bool has_room = side_has_room(&own->positive_capacity, &now.positive) &&
+                    side_has_room(&own->negative_capacity, &now.negative) && bounds_have_room;
+    settle_side(sum->arena, &now.positive, &now.positive_capacity, own->positive,
+                own->positive_capacity);
+    settle_side(sum->arena, &now.negative, &now.negative_capacity, own->negative,
+                own->negative_capacity);
+    if (bounds_have_room) {
+        move_doubles(own->bounds, now.bounds, bound_count);
+        now.bounds = own->bounds;
+        now.bound_capacity = own->bound_capacity;
+        now.total.custom_bounds = now.bounds;
+    }
+    *home = now;
+    sum->state = home;
+    if (has_room)
+        arena_rewind(sum->arena, mark);
+}
+
 enum err histogram_sum_add(struct histogram_sum *sum, const struct histogram *histogram)
 {
     if (sum->count == 0) {
@@ -286,10 +352,16 @@ enum err histogram_sum_add(struct histogram_sum *sum, const struct histogram *hi
         bool custom = histogram->schema == HISTOGRAM_SCHEMA_CUSTOM;
         if (custom != (sum->state->total.schema == HISTOGRAM_SCHEMA_CUSTOM))
             return ERR_INVALID;
+        struct histogram_sum_state *home = sum->state;
+        struct histogram_sum_state own = *home;
+        struct arena_mark mark = arena_mark(sum->arena);
         if (sum->average)
             add_to_average(sum, histogram);
         else
             add(sum, histogram);
+        if (sum->arena->used != mark.used || sum->state->positive.buckets != own.positive.buckets ||
+            sum->state->negative.buckets != own.negative.buckets)
+            settle(sum, home, &own, mark);
     }
     sum->count++;
     sum->reset_seen |= histogram->reset_hint == HISTOGRAM_RESET_YES;

@@ -150,6 +150,40 @@ START_TEST(a_sum_that_is_reset_starts_anew_in_the_same_memory)
 }
 END_TEST
 
+START_TEST(layouts_that_come_by_leave_no_memory_behind)
+{
+    const char *texts[] = {
+        "{{schema:2 count:6 buckets:[1 2 3]}}",
+        "{{schema:1 count:4 offset:5 buckets:[4] n_buckets:[1 0 0 2]}}",
+        "{{schema:3 count:4 z_bucket:1 z_bucket_w:0.001 offset:-9 buckets:[1 0 0 0 0 2]}}",
+        "{{count:3 offset:-20 buckets:[3]}}",
+        "{{count:3 offset:20 buckets:[3]}}",
+    };
+    const char *bounds[] = {"{{schema:-53 count:3 custom_values:[1 2 3 4] buckets:[1 0 1 1]}}",
+                            "{{schema:-53 count:3 custom_values:[1 3 4] buckets:[1 1 1]}}",
+                            "{{schema:-53 count:3 custom_values:[1 2 4] buckets:[0 3]}}"};
+    for (int average = 0; average < 2; average++) {
+        struct histogram_sum exponential, custom;
+        histogram_sum_init(&exponential, &arena, average);
+        histogram_sum_init(&custom, &arena, average);
+        struct histogram *items[5], *bounded[3];
+        for (size_t i = 0; i < 5; i++)
+            items[i] = notated(&arena, texts[i]);
+        for (size_t i = 0; i < 3; i++)
+            bounded[i] = notated(&arena, bounds[i]);
+        size_t used = arena.used;
+        for (size_t i = 0; i < 5000; i++) {
+            ck_assert_int_eq(histogram_sum_add(&exponential, items[i % 5]), ERR_NONE);
+            ck_assert_int_eq(histogram_sum_add(&custom, bounded[i % 3]), ERR_NONE);
+        }
+        ck_assert_uint_lt(arena.used - used, 16384);
+        ck_assert_double_eq(histogram_sum_finish(&exponential, &arena)->count,
+                            average ? 4 : 20000);
+        ck_assert_double_eq(histogram_sum_finish(&custom, &arena)->count, average ? 3 : 15000);
+    }
+}
+END_TEST
+
 START_TEST(a_sum_may_go_on_after_it_was_asked_for)
 {
     struct histogram_sum sum;
@@ -177,6 +211,7 @@ int main(void)
     tcase_add_test(tests, one_histogram_is_its_own_sum_and_average);
     tcase_add_test(tests, hints_that_collide_are_reported);
     tcase_add_test(tests, a_sum_that_is_reset_starts_anew_in_the_same_memory);
+    tcase_add_test(tests, layouts_that_come_by_leave_no_memory_behind);
     tcase_add_test(tests, a_sum_may_go_on_after_it_was_asked_for);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -10,5 +10,8 @@
 double logarithm_natural(double value);
 /* Exact for powers of two. */
 double logarithm_binary(double value);
+double logarithm_decimal(double value);
+/* Of 1 + value, exact where the value is small. */
+double logarithm_above_one(double value);
 /* 2^exponent; infinite already above 1023.9999999999999. */
 double power_of_two(double exponent);

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/assert.h"
+#include "promql/exponential.h"
 
 static enum err duration_fail(const struct node *node, struct errbuf *err, const char *text)
 {
@@ -47,7 +48,7 @@ static enum err duration_combine(const struct node *node, double left, double ri
         *out_s = left * right;
         return ERR_NONE;
     case DURATION_POW:
-        *out_s = pow(left, right);
+        *out_s = power(left, right);
         return ERR_NONE;
     case DURATION_MIN_OF:
     case DURATION_MAX_OF:

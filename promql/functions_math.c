@@ -4,7 +4,11 @@
  */
 #include <math.h>
 
+#include "base/logarithm.h"
+#include "promql/exponential.h"
+#include "promql/hyperbolic.h"
 #include "promql/operators.h"
+#include "promql/trigonometry.h"
 
 /* Go's math.Max and math.Min: an infinity that decides wins over NaN. */
 static inline double go_max(double a, double b)
@@ -27,25 +31,6 @@ static inline double go_min(double a, double b)
     if (a == 0 && b == 0)
         return signbit(a) ? a : b;
     return a < b ? a : b;
-}
-
-/* Go builds its logarithms from the natural one; so do we, to print the same digits. The factors
- * are exact quotients, rounded once. */
-#define ONE_BY_LN2 1.44269504088896340735992468100189214
-#define ONE_BY_LN10 0.43429448190325182765112891891660508
-
-static inline double go_log2(double value)
-{
-    int exponent;
-    double fraction = frexp(value, &exponent);
-    if (fraction == 0.5)
-        return exponent - 1;
-    return log(fraction) * ONE_BY_LN2 + exponent;
-}
-
-static inline double go_log10(double value)
-{
-    return log(value) * ONE_BY_LN10;
 }
 
 static inline double sign_of(double value)
@@ -80,25 +65,25 @@ MAP_FUNCTION(map_abs, fabs)
 MAP_FUNCTION(map_ceil, ceil)
 MAP_FUNCTION(map_floor, floor)
 MAP_FUNCTION(map_sqrt, sqrt)
-MAP_FUNCTION(map_exp, exp)
-MAP_FUNCTION(map_ln, log)
-MAP_FUNCTION(map_log2, go_log2)
-MAP_FUNCTION(map_log10, go_log10)
+MAP_FUNCTION(map_exp, exponential)
+MAP_FUNCTION(map_ln, logarithm_natural)
+MAP_FUNCTION(map_log2, logarithm_binary)
+MAP_FUNCTION(map_log10, logarithm_decimal)
 MAP_FUNCTION(map_sgn, sign_of)
 MAP_FUNCTION(map_rad, to_radians)
 MAP_FUNCTION(map_deg, to_degrees)
-MAP_FUNCTION(map_sin, sin)
-MAP_FUNCTION(map_cos, cos)
-MAP_FUNCTION(map_tan, tan)
-MAP_FUNCTION(map_asin, asin)
-MAP_FUNCTION(map_acos, acos)
-MAP_FUNCTION(map_atan, atan)
-MAP_FUNCTION(map_sinh, sinh)
-MAP_FUNCTION(map_cosh, cosh)
-MAP_FUNCTION(map_tanh, tanh)
-MAP_FUNCTION(map_asinh, asinh)
-MAP_FUNCTION(map_acosh, acosh)
-MAP_FUNCTION(map_atanh, atanh)
+MAP_FUNCTION(map_sin, sine)
+MAP_FUNCTION(map_cos, cosine)
+MAP_FUNCTION(map_tan, tangent)
+MAP_FUNCTION(map_asin, arc_sine)
+MAP_FUNCTION(map_acos, arc_cosine)
+MAP_FUNCTION(map_atan, arc_tangent)
+MAP_FUNCTION(map_sinh, hyperbolic_sine)
+MAP_FUNCTION(map_cosh, hyperbolic_cosine)
+MAP_FUNCTION(map_tanh, hyperbolic_tangent)
+MAP_FUNCTION(map_asinh, hyperbolic_arc_sine)
+MAP_FUNCTION(map_acosh, hyperbolic_arc_cosine)
+MAP_FUNCTION(map_atanh, hyperbolic_arc_tangent)
 MAP_FUNCTION(map_negate, negative)
 
 const map_kernel map_kernel_negate = map_negate;

@@ -233,7 +233,10 @@ static void metadata_metric_json(struct json_writer *json, const struct scrape_m
         if (seen)
             continue;
         json_object_begin(json);
-        metadata_json(json, &items[i]);
+        /* not in the order of targets/metadata, as the reference */
+        json_key_cstring(json, "type", metric_type_name(items[i].type));
+        json_key_string(json, "unit", items[i].unit);
+        json_key_string(json, "help", items[i].help);
         json_object_end(json);
         written++;
     }

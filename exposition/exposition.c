@@ -11,10 +11,7 @@ enum err exposition_parse(enum exposition_format format, struct slice body,
     case EXPOSITION_OPENMETRICS:
         return openmetrics_parse(body, sink, err);
     case EXPOSITION_PROTOBUF:
-        break;
+        return protobuf_parse(body, sink, err);
     }
-    return errbuf_set(
-        err, ERR_UNSUPPORTED,
-        "the target answered with the protobuf format, which was not asked for and is "
-        "not read; make it answer with text/plain or application/openmetrics-text");
+    return errbuf_set(err, ERR_UNSUPPORTED, "an unknown format");
 }

@@ -43,6 +43,7 @@ struct exposition_series {
     struct slice text;     /* as written: name{...}; borrowed from the body */
     enum metric_type type; /* of the last TYPE line, METRIC_UNKNOWN before the first */
     bool openmetrics;      /* whose grammar the text follows */
+    int64_t start_ms;      /* since when its sample counts, 0 = not known */
 };
 
 enum exposition_answer {
@@ -65,6 +66,12 @@ struct exposition_sink {
      * by exposition_series_labels. Required. */
     enum exposition_answer (*sample)(void *context, const struct exposition_series *series,
                                      double value, bool has_timestamp, int64_t timestamp_ms);
+    /* A native histogram, of the protobuf format only; as `sample`. NULL = not wanted: histograms
+     * are given as classic ones, by their _count, _sum and _bucket series. */
+    enum exposition_answer (*histogram)(void *context, const struct exposition_series *series,
+                                        const struct histogram *histogram, bool has_timestamp,
+                                        int64_t timestamp_ms);
+    bool classic_histograms_too; /* those that are native and classic are given as both */
     /* An exemplar of the sample that was given last; NULL = they are checked and left out. Labels
      * are unescaped; all is valid during the call. */
     enum exposition_answer (*exemplar)(void *context, const struct exemplar *exemplar);

@@ -1,7 +1,13 @@
 #include "scrape/ingest.h"
 
+#include <math.h>
+
 #include "base/assert.h"
+#include "model/histogram_arithmetic.h"
 #include "model/sample.h"
+
+/* One histogram at lower and lower resolutions. */
+#define HISTOGRAM_BYTES_MAX ((size_t)64 << 20)
 
 void ingest_init(struct ingest *ingest, uint64_t seed)
 {
@@ -9,6 +15,7 @@ void ingest_init(struct ingest *ingest, uint64_t seed)
     series_scan_init(&ingest->scan, seed);
     sample_labels_init(&ingest->labels);
     metadata_scan_init(&ingest->metadata_scan, seed, NULL);
+    arena_init(&ingest->histogram_arena, HISTOGRAM_BYTES_MAX);
 }
 
 void ingest_release(struct ingest *ingest)
@@ -16,6 +23,7 @@ void ingest_release(struct ingest *ingest)
     series_scan_release(&ingest->scan);
     sample_labels_release(&ingest->labels);
     metadata_scan_release(&ingest->metadata_scan);
+    arena_release(&ingest->histogram_arena);
 }
 
 static enum exposition_answer ingest_fail(struct ingest *ingest, enum err error)
@@ -48,11 +56,17 @@ static enum err ingest_resolve(struct ingest *ingest, const struct exposition_se
 static enum append_result ingest_append(struct ingest *ingest, series_ref ref, double value,
                                         bool has_timestamp, int64_t timestamp_ms)
 {
-    if (LIKELY(!has_timestamp))
-        return append(ingest->job->appender, ref, value);
-    if (timestamp_ms > ingest->timestamp_ms_max)
+    if (has_timestamp && timestamp_ms > ingest->timestamp_ms_max)
         return APPEND_OUT_OF_BOUNDS;
-    return append_at(ingest->job->appender, ref, timestamp_ms, value);
+    struct appender *appender = ingest->job->appender;
+    const struct histogram *histogram = ingest->histogram;
+    if (UNLIKELY(ingest->takes_starts))
+        append_start(appender, ref, ingest->sample_ms, ingest->start_ms, histogram);
+    if (UNLIKELY(histogram != NULL))
+        return append_histogram_at(appender, ref, ingest->sample_ms, histogram);
+    if (LIKELY(!has_timestamp))
+        return append(appender, ref, value);
+    return append_at(appender, ref, timestamp_ms, value);
 }
 
 /* Counts a sample that storage did not take. */
@@ -191,6 +205,7 @@ static enum exposition_answer ingest_sample(void *context, const struct expositi
         return EXPOSITION_GO_ON;
     has_timestamp = has_timestamp && ingest->honor_timestamps;
     ingest->sample_ms = has_timestamp ? timestamp_ms : ingest->job->row_ms;
+    ingest->start_ms = series->start_ms;
     series_ref ref = cached_series_ref(entry);
     if (UNLIKELY(ref == 0))
         return ingest_new(ingest, series, entry, value, has_timestamp, timestamp_ms);
@@ -208,6 +223,57 @@ static enum exposition_answer ingest_sample(void *context, const struct expositi
     }
     series_scan_stored(&ingest->scan, entry, !has_timestamp || ingest->track_timestamps);
     return EXPOSITION_GO_ON;
+}
+
+/* At a lower resolution; what was counted in whole numbers still is. */
+static const struct histogram *ingest_reduce(struct ingest *ingest,
+                                             const struct histogram *histogram, int32_t schema)
+{
+    struct histogram *reduced = histogram_at_schema(&ingest->histogram_arena, histogram, schema);
+    reduced->is_float = histogram->is_float;
+    return reduced;
+}
+
+/* As many buckets as the job allows, by lower resolution; NULL where that does not help. */
+static const struct histogram *ingest_limit_buckets(struct ingest *ingest,
+                                                    const struct histogram *histogram)
+{
+    uint64_t limit = ingest->job->scrape->native_histogram_bucket_limit;
+    bool custom = histogram->schema == HISTOGRAM_SCHEMA_CUSTOM;
+    arena_reset(&ingest->histogram_arena);
+    if (!custom && histogram->schema > ingest->schema_max)
+        histogram = ingest_reduce(ingest, histogram, ingest->schema_max);
+    while (limit > 0 &&
+           (uint64_t)histogram->positive_bucket_count + histogram->negative_bucket_count > limit) {
+        if (custom || histogram->schema <= HISTOGRAM_SCHEMA_MIN)
+            return NULL;
+        histogram = ingest_reduce(ingest, histogram, histogram->schema - 1);
+    }
+    return histogram;
+}
+
+static enum exposition_answer ingest_histogram(void *context,
+                                               const struct exposition_series *series,
+                                               const struct histogram *histogram,
+                                               bool has_timestamp, int64_t timestamp_ms)
+{
+    struct ingest *ingest = context;
+    enum err error = histogram_validate(histogram, ingest->err);
+    if (error != ERR_NONE)
+        return ingest_fail(ingest, error);
+    ingest->histogram = ingest_limit_buckets(ingest, histogram);
+    if (ingest->histogram == NULL) {
+        /* the body will be refused, but is counted to its end */
+        ingest->result->bucket_limit_exceeded = true;
+        ingest->result->scraped++;
+        ingest->result->kept++;
+        ingest->sample_ref = 0;
+        return EXPOSITION_GO_ON;
+    }
+    enum exposition_answer answer =
+        ingest_sample(context, series, histogram->sum, has_timestamp, timestamp_ms);
+    ingest->histogram = NULL;
+    return answer;
 }
 
 static enum exposition_answer ingest_type(void *context, struct slice family, enum metric_type type)
@@ -231,6 +297,13 @@ static enum exposition_answer ingest_unit(void *context, struct slice family, st
     return EXPOSITION_GO_ON;
 }
 
+/* The highest resolution whose buckets grow by `factor` at least. */
+static int32_t ingest_schema_max(double factor)
+{
+    double schema = floor(-log2(log2(factor <= 1 ? 1.00271 : factor)));
+    return (int32_t)MAX(MIN(schema, (double)HISTOGRAM_SCHEMA_MAX), (double)HISTOGRAM_SCHEMA_MIN);
+}
+
 static void ingest_begin(struct ingest *ingest, const struct ingest_job *job,
                          struct ingest_result *result, struct errbuf *err)
 {
@@ -244,6 +317,9 @@ static void ingest_begin(struct ingest *ingest, const struct ingest_job *job,
     ingest->timestamp_ms_max = job->now_ms + INGEST_AHEAD_MS_MAX;
     ingest->honor_timestamps = scrape->honor_timestamps;
     ingest->track_timestamps = scrape->track_timestamps_staleness;
+    ingest->histogram = NULL;
+    ingest->schema_max = ingest_schema_max(scrape->native_histogram_min_bucket_factor);
+    ingest->takes_starts = appender_takes_starts(job->appender);
     ingest->error = ERR_NONE;
     ingest->err = err;
     series_scan_begin(&ingest->scan, job->cache);
@@ -255,11 +331,14 @@ static enum err ingest_parse(struct ingest *ingest, enum exposition_format forma
                              struct slice body, struct errbuf *err)
 {
     bool metadata = ingest->job->metadata != NULL;
+    const struct config_scrape *scrape = ingest->job->scrape;
     struct exposition_sink sink = {
         .context = ingest,
         .recognise = ingest_recognise,
         .sample = ingest_sample,
         .exemplar = appender_takes_exemplars(ingest->job->appender) ? ingest_exemplar : NULL,
+        .histogram = scrape->scrape_native_histograms ? ingest_histogram : NULL,
+        .classic_histograms_too = scrape->always_scrape_classic_histograms,
         .type = metadata ? ingest_type : NULL,
         .help = metadata ? ingest_help : NULL,
         .unit = metadata ? ingest_unit : NULL,
@@ -270,6 +349,8 @@ static enum err ingest_parse(struct ingest *ingest, enum exposition_format forma
         return ingest->error; /* its text is in err already */
     if (error == ERR_NONE && ingest->result->sample_limit_exceeded)
         return errbuf_set(err, ERR_LIMIT, "sample limit exceeded");
+    if (error == ERR_NONE && ingest->result->bucket_limit_exceeded)
+        return errbuf_set(err, ERR_LIMIT, "histogram bucket limit exceeded");
     return error;
 }
 

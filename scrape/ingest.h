@@ -40,6 +40,7 @@ struct ingest_result {
     uint64_t exemplars_out_of_order;
     bool label_limit_exceeded;
     bool sample_limit_exceeded;
+    bool bucket_limit_exceeded;
 };
 
 /* One body's circumstances, all borrowed for the call. */
@@ -66,6 +67,11 @@ struct ingest {
     struct ingest_result *result;
     uint64_t sample_limit;
     uint64_t appended;
+    const struct histogram *histogram; /* of the sample at work, NULL = it is a float */
+    struct arena histogram_arena;
+    int32_t schema_max; /* of native histograms */
+    int64_t start_ms;   /* since when the sample at work counts */
+    bool takes_starts;
     series_ref sample_ref; /* the series of the last sample, 0 = it was dropped */
     int64_t sample_ms;
     struct {

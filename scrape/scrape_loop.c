@@ -100,6 +100,8 @@ static void scrape_count_rejected(struct scrape_manager *manager, const struct t
         counter_inc(manager->counters.exceeded_label_limits);
     if (counts->sample_limit_exceeded)
         counter_inc(manager->counters.exceeded_sample_limit);
+    if (counts->bucket_limit_exceeded)
+        counter_inc(manager->counters.exceeded_bucket_limit);
 }
 
 /* The media type of the job's fallback protocol, empty if it has none. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/float_text.h"
+#include "model/histogram_arithmetic.h"
 #include "model/quote.h"
 
 struct collected {
@@ -18,6 +19,8 @@ struct collected {
     size_t sample_count;
     size_t stop_after; /* samples; 0 = never */
     bool labels;       /* take the labels apart */
+    bool histograms;   /* want native ones */
+    bool classic_too;
 };
 
 static inline enum exposition_answer collected_sample(void *context,
@@ -50,9 +53,30 @@ static inline enum exposition_answer collected_sample(void *context,
     buf_append(&collected->text, number, float_text_g(value, number));
     if (has_timestamp)
         buf_printf(&collected->text, " @%" PRId64, timestamp_ms);
+    if (series->start_ms != 0)
+        buf_printf(&collected->text, " since %" PRId64, series->start_ms);
     buf_append_byte(&collected->text, '\n');
     collected->sample_count++;
     return collected->sample_count == collected->stop_after ? EXPOSITION_STOP : EXPOSITION_GO_ON;
+}
+
+static inline enum exposition_answer collected_histogram(void *context,
+                                                         const struct exposition_series *series,
+                                                         const struct histogram *histogram,
+                                                         bool has_timestamp, int64_t timestamp_ms)
+{
+    struct collected *collected = context;
+    buf_append_slice(&collected->text, series->text);
+    histogram_print(histogram, &collected->text);
+    buf_append_str(&collected->text, histogram->is_float ? " float" : "");
+    buf_append_str(&collected->text,
+                   histogram->reset_hint == HISTOGRAM_RESET_GAUGE ? " gauge" : "");
+    if (has_timestamp)
+        buf_printf(&collected->text, " @%" PRId64, timestamp_ms);
+    if (series->start_ms != 0)
+        buf_printf(&collected->text, " since %" PRId64, series->start_ms);
+    buf_append_byte(&collected->text, '\n');
+    return EXPOSITION_GO_ON;
 }
 
 static inline enum exposition_answer collected_exemplar(void *context,
@@ -123,6 +147,8 @@ static inline enum err collected_parse(struct collected *collected, enum exposit
         .context = collected,
         .sample = collected_sample,
         .exemplar = collected_exemplar,
+        .histogram = collected->histograms ? collected_histogram : NULL,
+        .classic_histograms_too = collected->classic_too,
         .type = collected_type,
         .help = collected_help,
         .unit = collected_unit,

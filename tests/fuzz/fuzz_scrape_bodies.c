@@ -55,6 +55,22 @@ enum append_result append(struct appender *appender, series_ref ref, double valu
     return sample_is_stale(value) ? APPEND_OK : append_at(appender, ref, 0, value);
 }
 
+enum append_result append_histogram_at(struct appender *appender, series_ref ref, int64_t t_ms,
+                                       const struct histogram *histogram)
+{
+    return append_at(appender, ref, t_ms, histogram->sum);
+}
+
+bool appender_takes_starts(const struct appender *appender)
+{
+    return false;
+}
+
+void append_start(struct appender *appender, series_ref ref, int64_t t_ms, int64_t start_ms,
+                  const struct histogram *histogram)
+{
+}
+
 bool appender_takes_exemplars(const struct appender *appender)
 {
     return true;

@@ -225,6 +225,20 @@ enum append_result append_histogram_at(struct appender *appender, series_ref ref
     return fake_append(appender, ref, t_ms, histogram->sum, false);
 }
 
+bool appender_takes_starts(const struct appender *appender)
+{
+    return true;
+}
+
+/* A line of its own among the exemplars. */
+void append_start(struct appender *appender, series_ref ref, int64_t t_ms, int64_t start_ms,
+                  const struct histogram *histogram)
+{
+    if (start_ms != 0)
+        buf_printf(&exemplars, "%llu %lld since %lld\n", (unsigned long long)ref, (long long)t_ms,
+                   (long long)start_ms);
+}
+
 bool appender_takes_exemplars(const struct appender *appender)
 {
     return true;

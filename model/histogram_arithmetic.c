@@ -46,12 +46,6 @@ size_t histogram_size_bytes(const struct histogram *histogram)
     return STRUCT_SIZE_BYTES + items * 8;
 }
 
-static void scale(double *values, uint32_t count, double factor)
-{
-    for (uint32_t i = 0; i < count; i++)
-        values[i] *= factor;
-}
-
 struct histogram *histogram_multiply(struct arena *arena, const struct histogram *histogram,
                                      double factor)
 {
@@ -59,17 +53,11 @@ struct histogram *histogram_multiply(struct arena *arena, const struct histogram
     product->zero_count *= factor;
     product->count *= factor;
     product->sum *= factor;
-    scale(product->positive_buckets, product->positive_bucket_count, factor);
-    scale(product->negative_buckets, product->negative_bucket_count, factor);
+    column_multiply(product->positive_buckets, factor, product->positive_bucket_count);
+    column_multiply(product->negative_buckets, factor, product->negative_bucket_count);
     if (factor < 0)
         product->reset_hint = HISTOGRAM_RESET_GAUGE;
     return product;
-}
-
-static void divide(double *values, uint32_t count, double divisor)
-{
-    for (uint32_t i = 0; i < count; i++)
-        values[i] /= divisor;
 }
 
 struct histogram *histogram_divide(struct arena *arena, const struct histogram *histogram,
@@ -84,8 +72,8 @@ struct histogram *histogram_divide(struct arena *arena, const struct histogram *
         histogram_set_negative(quotient, (struct histogram_side){0});
         return quotient;
     }
-    divide(quotient->positive_buckets, quotient->positive_bucket_count, divisor);
-    divide(quotient->negative_buckets, quotient->negative_bucket_count, divisor);
+    column_divide(quotient->positive_buckets, divisor, quotient->positive_bucket_count);
+    column_divide(quotient->negative_buckets, divisor, quotient->negative_bucket_count);
     if (divisor < 0)
         quotient->reset_hint = HISTOGRAM_RESET_GAUGE;
     return quotient;

@@ -3,6 +3,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/codec.h"
 #include "model/histogram_side.h"
 
 /* 2^(i/256 - 1) for i = 0..255 as the reference has them: not always the nearest double, so they
@@ -294,7 +295,9 @@ double histogram_exponential_bound(int32_t schema, int64_t index)
      * two between the largest double and infinity. */
     if (fraction == 1 && exponent == DBL_MAX_EXP)
         return DBL_MAX;
-    return ldexp(fraction, exponent);
+    if (exponent < DBL_MIN_EXP || exponent >= DBL_MAX_EXP)
+        return ldexp(fraction, exponent);
+    return fraction * codec_bits_double((uint64_t)(exponent + DBL_MAX_EXP - 1) << 52);
 }
 
 double histogram_upper_bound(const struct histogram *histogram, int64_t index)

@@ -52,20 +52,12 @@ bool histogram_same_values(const struct histogram *a, const struct histogram *b)
     return sides_match(&a_negative, &b_negative) && sides_match(&a_positive, &b_positive);
 }
 
-static bool any_infinite(const double *values, uint32_t count)
-{
-    bool found = false;
-    for (uint32_t i = 0; i < count; i++)
-        found |= isinf(values[i]) != 0;
-    return found;
-}
-
 bool histogram_has_overflow(const struct histogram *histogram)
 {
     return isinf(histogram->zero_count) || isinf(histogram->count) || isinf(histogram->sum) ||
-           any_infinite(histogram->positive_buckets, histogram->positive_bucket_count) ||
-           any_infinite(histogram->negative_buckets, histogram->negative_bucket_count) ||
-           any_infinite(histogram->custom_bounds, histogram->custom_bound_count);
+           column_any_infinite(histogram->positive_buckets, histogram->positive_bucket_count) ||
+           column_any_infinite(histogram->negative_buckets, histogram->negative_bucket_count) ||
+           column_any_infinite(histogram->custom_bounds, histogram->custom_bound_count);
 }
 
 /* Buckets of a side at a lower resolution and beyond a zero threshold, one after the other. */
@@ -172,6 +164,11 @@ static bool buckets_are_reset(const struct histogram_side *now, int32_t schema,
                               const struct histogram_side *before, int32_t schema_before,
                               double threshold)
 {
+    /* bounds ascend: if the first bucket is beyond the zero bucket, all are */
+    bool all_beyond = schema == HISTOGRAM_SCHEMA_CUSTOM || threshold == 0 || now->span_count == 0 ||
+                      histogram_exponential_bound(schema, now->spans[0].offset) > threshold;
+    if (schema == schema_before && all_beyond && histogram_same_layout(now, before))
+        return column_any_below(now->buckets, before->buckets, now->bucket_count);
     struct coarse_cursor now_cursor;
     struct coarse_cursor before_cursor;
     coarse_cursor_init(&now_cursor, now, schema, schema, threshold);

@@ -47,8 +47,8 @@ struct column {
     double *compensation;
 };
 
-static void column_add(struct column *column, const struct histogram_side *side,
-                       const struct histogram *bounds, bool subtract)
+static void spread(struct column *column, const struct histogram_side *side,
+                   const struct histogram *bounds, bool subtract)
 {
     struct histogram_runs runs;
     uint32_t at = 0;
@@ -79,8 +79,8 @@ struct histogram_side histogram_side_add_custom(struct arena *arena, const struc
     struct column column = {.bounds = common, .bound_count = common_count};
     column.buckets = arena_zalloc_array(arena, count, sizeof(*column.buckets));
     column.compensation = arena_zalloc_array(arena, count, sizeof(*column.compensation));
-    column_add(&column, a, a_bounds, false);
-    column_add(&column, b, b_bounds, subtract);
+    spread(&column, a, a_bounds, false);
+    spread(&column, b, b_bounds, subtract);
     struct histogram_span span = {0, count};
     struct histogram_side all = {&span, column.buckets, column.compensation, 1, count};
     struct histogram_side sum = histogram_side_compact(arena, &all, 0);

@@ -132,31 +132,24 @@ struct histogram_side histogram_side_compensated(struct arena *arena,
     return copy;
 }
 
-/* a + b for `count` buckets from given places. The loops without compensation are vectors. */
+/* a + b for `count` buckets from given places. */
 static void add_run(struct histogram_side *out, uint32_t at, const struct histogram_side *b,
                     uint32_t from, uint32_t count, bool subtract)
 {
-    double *sum = out->buckets + at;
-    const double *values = b->buckets + from;
     if (out->compensation == NULL) {
-        if (subtract) {
-            for (uint32_t i = 0; i < count; i++)
-                sum[i] -= values[i];
-        } else {
-            for (uint32_t i = 0; i < count; i++)
-                sum[i] += values[i];
-        }
+        if (subtract)
+            column_subtract(out->buckets + at, b->buckets + from, count);
+        else
+            column_add(out->buckets + at, b->buckets + from, count);
         return;
     }
-    double *lost = out->compensation + at;
     double sign = subtract ? -1 : 1;
-    for (uint32_t i = 0; i < count; i++)
-        compensated_add(values[i] * sign, &sum[i], &lost[i]);
-    if (b->compensation == NULL)
-        return;
-    for (uint32_t i = 0; i < count; i++) {
+    column_add_compensated(out->buckets + at, out->compensation + at, b->buckets + from, sign,
+                           count);
+    for (uint32_t i = 0; b->compensation != NULL && i < count; i++) {
         if (b->compensation[from + i] != 0)
-            compensated_add(b->compensation[from + i] * sign, &sum[i], &lost[i]);
+            compensated_add(b->compensation[from + i] * sign, &out->buckets[at + i],
+                            &out->compensation[at + i]);
     }
 }
 
@@ -390,6 +383,8 @@ bool histogram_side_is_compact(const struct histogram_side *side, uint32_t empty
     }
     if (length != side->bucket_count)
         return false;
+    if (side->compensation == NULL)
+        return !column_any_zero(side->buckets, side->bucket_count);
     for (uint32_t i = 0; i < side->bucket_count; i++) {
         if (is_empty(side, i))
             return false;

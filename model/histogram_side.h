@@ -13,8 +13,8 @@
 #include "base/arena.h"
 #include "base/compiler.h"
 #include "model/histogram.h"
+#include "model/histogram_column.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -54,20 +54,6 @@ static inline void histogram_set_negative(struct histogram *histogram, struct hi
     histogram->negative_buckets = side.buckets;
     histogram->negative_span_count = side.span_count;
     histogram->negative_bucket_count = side.bucket_count;
-}
-
-/* *sum += value, and what rounding lost goes to *compensation (Neumaier). The order of operations
- * is the reference's. */
-static inline void compensated_add(double value, double *sum, double *compensation)
-{
-    double before = *sum;
-    double total = before + value;
-    bool before_is_larger = fabs(before) >= fabs(value);
-    double large = before_is_larger ? before : value;
-    double small = before_is_larger ? value : before;
-    double lost = (large - total) + small;
-    *compensation = isinf(total) ? 0 : *compensation + lost;
-    *sum = total;
 }
 
 /* Runs of buckets with neighbouring indexes, one a span. */

@@ -220,21 +220,16 @@ static void scale_state(struct histogram_sum_state *state, double factor, double
 /* Sums of as many values below this as fit into memory are finite. */
 #define FAR_FROM_OVERFLOW 1e300
 
-static bool column_is_moderate(const double *values, uint32_t count)
-{
-    bool moderate = true;
-    for (uint32_t i = 0; i < count; i++)
-        moderate &= !(fabs(values[i]) >= FAR_FROM_OVERFLOW);
-    return moderate;
-}
-
 static bool histogram_is_moderate(const struct histogram *histogram)
 {
     const double fields[] = {histogram->count, histogram->sum, histogram->zero_count};
-    return column_is_moderate(fields, 3) &&
-           column_is_moderate(histogram->positive_buckets, histogram->positive_bucket_count) &&
-           column_is_moderate(histogram->negative_buckets, histogram->negative_bucket_count) &&
-           column_is_moderate(histogram->custom_bounds, histogram->custom_bound_count);
+    return !column_any_beyond(fields, FAR_FROM_OVERFLOW, 3) &&
+           !column_any_beyond(histogram->positive_buckets, FAR_FROM_OVERFLOW,
+                              histogram->positive_bucket_count) &&
+           !column_any_beyond(histogram->negative_buckets, FAR_FROM_OVERFLOW,
+                              histogram->negative_bucket_count) &&
+           !column_any_beyond(histogram->custom_bounds, FAR_FROM_OVERFLOW,
+                              histogram->custom_bound_count);
 }
 
 static struct histogram_sum_state *state_copy(struct arena *arena,

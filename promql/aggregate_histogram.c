@@ -63,11 +63,12 @@ static bool sum_step(struct accumulator *accumulator, struct operator* op, const
         histogram_sum_init(sum, &op->ev->scratch, op->node->aggregate.op == AGGREGATE_AVG);
         promql_bitmap_set(histograms->summed, step);
     }
+    bool was_reconciled = sum->bounds_reconciled;
     if (histogram_sum_add(sum, row->histograms[step]) != ERR_NONE) {
         note_mixed_layouts(op, row);
         promql_bitmap_set(histograms->broken, step);
     }
-    if (sum->bounds_reconciled)
+    if (sum->bounds_reconciled && !was_reconciled)
         annotations_add(&op->ev->annotations, PROMQL_INFO, operand_position(op),
                         "mismatched custom buckets were reconciled during aggregation");
     return evaluation_room(op->ev, 0) && evaluation_check(op->ev, 64);

@@ -201,7 +201,7 @@ static bool select_offer_row(struct aggregate_select *select, const struct row *
     if (heaps == NULL)
         return false;
     uint32_t index = (uint32_t)select->rows.len;
-    bool is_kept = false;
+    bool is_kept = false, ignored = false;
     BITMAP_FOR_EACH(row->present, select->op.steps.count, i)
     {
         double parameter = select->parameter.values[i];
@@ -209,13 +209,15 @@ static bool select_offer_row(struct aggregate_select *select, const struct row *
         bool kept = false;
         struct select_entry entry = {row->values[i], index};
         if (k >= 1 && UNLIKELY(row_histogram(row, i) != NULL)) {
-            aggregate_note_ignored(&select->op, select->op.node->start);
+            ignored = true;
             continue;
         }
         if (k >= 1 && !heap_offer(select, &heaps[i], entry, k, &kept))
             return false;
         is_kept |= kept;
     }
+    if (ignored)
+        aggregate_note_ignored(&select->op, select->op.node->start);
     if (is_kept)
         vec_push(&select->rows,
                  (struct select_row){.labels = row->labels, .drop_name = row->drop_name});

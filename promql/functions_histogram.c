@@ -424,12 +424,16 @@ static void histogram_show_native(struct histogram_function *function,
     size_t steps = function->op.steps.count;
     bitmap_copy(function->row.present, native->present, steps);
     bitmap_and(function->row.present, pass->steps, steps);
+    unsigned seen = 0;
     BITMAP_FOR_EACH(function->row.present, steps, i)
     {
         size_t at = pass->scalar * steps + i;
         function->row.values[i] = native->values[at];
-        if (native->notes[at] != HISTOGRAM_NOTE_NONE)
-            histogram_note(function, PROMQL_INFO, native->labels, texts[native->notes[at]]);
+        seen |= 1U << native->notes[at];
+    }
+    for (unsigned note = HISTOGRAM_NOTE_NONE + 1; note < ARRAY_SIZE(texts); note++) {
+        if (seen & (1U << note))
+            histogram_note(function, PROMQL_INFO, native->labels, texts[note]);
     }
 }
 

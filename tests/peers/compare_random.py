@@ -253,6 +253,11 @@ EXPLAINED_ALWAYS = [
         lambda node, found: node.op not in ("topk", "bottomk", "limitk") and below(node, {"topk", "bottomk", "limitk"}) > 0,
     ),
     (
+        "last digits in labels",
+        "count_values writes them into a label",
+        lambda node, found: below(node, {"count_values"}) > 0 and below(node, ORDERLESS | LIBRARY) > 0,
+    ),
+    (
         "zero and minus zero",
         "which comes first among series is the order of storage",
         lambda node, found: node.op in ("min", "max") and found.values == (0.0, 0.0),
@@ -314,6 +319,11 @@ EXPLAINED = [
         "k beyond int64",
         "below one it is no error",
         lambda node, found: "overflows int64" in found.text,
+    ),
+    (
+        "series that become alike at different steps",
+        "they are joined",
+        lambda node, found: "same labelset" in found.text,
     ),
     (
         "count_values over a range",

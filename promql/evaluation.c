@@ -122,6 +122,13 @@ uint64_t row_cells(const struct row *row, size_t steps)
     return cells;
 }
 
+bool evaluation_fits(struct evaluation *ev, uint64_t cells)
+{
+    if (cells > ev->samples_max || ev->samples_current > ev->samples_max - cells)
+        return evaluation_fail(ev, ERR_LIMIT, TEXT_SAMPLES);
+    return true;
+}
+
 bool evaluation_hold(struct evaluation *ev, uint64_t cells)
 {
     ev->samples_current += cells;

@@ -118,6 +118,8 @@ const struct histogram *evaluation_keep_histogram(struct evaluation *ev, struct 
 
 /* Cells that come into being and go, as the reference counts them against max-samples. */
 bool evaluation_hold(struct evaluation *ev, uint64_t cells);
+/* Would there be room for so many? */
+bool evaluation_fits(struct evaluation *ev, uint64_t cells);
 void evaluation_drop(struct evaluation *ev, uint64_t cells);
 
 /* A float is one cell, a histogram as many as its size in the reference says. */

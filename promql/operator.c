@@ -31,13 +31,50 @@ void operators_release(struct evaluation *ev)
     ev->operators = NULL;
 }
 
+static void operator_drop_held(struct operator* op)
+{
+    evaluation_drop(op->ev, op->held);
+    op->held = 0;
+}
+
+/* With all below it. */
+static void operator_drop(struct operator* op)
+{
+    operator_drop_held(op);
+    op->total = 0;
+    for (size_t i = 0; i < op->child_count; i++) {
+        if (op->children[i] != NULL)
+            operator_drop(op->children[i]);
+    }
+}
+
+/* The reference has either what the children gave or what was made of it, never both whole: so only
+ * what is more than theirs comes on top, unless the operator keeps both. */
+static bool operator_hold(struct operator* op)
+{
+    uint64_t below = 0;
+    for (size_t i = 0; i < op->child_count; i++)
+        below += op->children[i] == NULL ? 0 : op->children[i]->total;
+    uint64_t held = op->cells;
+    if (!op->keeps_input)
+        held -= MIN(held, below);
+    uint64_t before = op->held;
+    op->held = held;
+    op->total = held + below;
+    if (held <= before) {
+        evaluation_drop(op->ev, before - held);
+        return true;
+    }
+    return evaluation_hold(op->ev, held - before);
+}
+
 bool operator_start(struct operator* op, const struct promql_steps *steps)
 {
     ASSERT(steps->count > 0);
     struct evaluation *ev = op->ev;
     if (!evaluation_check_now(ev))
         return false;
-    evaluation_drop(ev, op->cells);
+    operator_drop_held(op);
     op->cells = 0;
     op->at_end = false;
     op->steps = *steps;
@@ -63,12 +100,10 @@ bool operator_start_children(struct operator* op)
 static void operator_drop_children(struct operator* op)
 {
     for (size_t i = 0; i < op->child_count; i++) {
-        struct operator* child = op->children[i];
-        if (child == NULL)
-            continue;
-        evaluation_drop(op->ev, child->cells);
-        child->cells = 0;
+        if (op->children[i] != NULL)
+            operator_drop(op->children[i]);
     }
+    (void)operator_hold(op); /* less than before */
 }
 
 bool operator_next(struct operator* op, struct row *out)
@@ -94,7 +129,7 @@ bool operator_next(struct operator* op, struct row *out)
     op->cells += cells;
     op->cell_count += cells;
     op->row_count++;
-    return evaluation_hold(ev, cells) && evaluation_room(ev, op->made.used) &&
+    return operator_hold(op) && evaluation_room(ev, op->made.used) &&
            evaluation_check(ev, op->steps.count);
 }
 

@@ -49,10 +49,13 @@ struct operator
     /* What is known of the rows before they come: */
     bool unique;      /* no label set comes twice, at whatever step */
     bool nameless;    /* no row has a reserved label */
+    bool keeps_input; /* holds all of its children's cells beside its own */
     bool name_unique; /* without reserved labels, sets are still distinct at every step */
 
     /* Of the present start, and of all starts for the explain tree: */
     uint64_t cells;
+    uint64_t held;  /* of its cells, against max-samples */
+    uint64_t total; /* held by it and its children */
     uint64_t row_count;
     uint64_t cell_count;
     uint64_t sample_count; /* of selectors and functions over their ranges */

@@ -22,6 +22,7 @@ struct window_counts {
     uint64_t total;
     uint64_t read;
     uint64_t largest;
+    uint64_t last;
 };
 
 struct range_function {
@@ -45,6 +46,7 @@ struct range_function {
     const struct histogram **histograms; /* as much room; made when there is a first one */
     struct range_input input;
     struct window_counts counts;
+    uint64_t window_cells; /* of them, what is held */
     struct range_scratch scratch;
     struct label_guard guard;
     uint32_t checked_name; /* symbol of the metric name that was looked at last */
@@ -162,6 +164,12 @@ static bool range_function_start_inner(struct range_function *function, int64_t 
            operator_start(function->source.inner, &inner);
 }
 
+static void range_function_drop_window(struct range_function *function)
+{
+    evaluation_drop(function->op.ev, function->window_cells);
+    function->window_cells = 0;
+}
+
 static bool range_function_start(struct operator* op)
 {
     struct range_function *function = (struct range_function *)op;
@@ -177,6 +185,7 @@ static bool range_function_start(struct operator* op)
     }
     label_guard_clear(&function->guard, op->steps.count);
     vec_reset(&function->last_timestamps_ms);
+    range_function_drop_window(function);
     function->has_series = true;
     int64_t first_ms = time_shift_apply(&function->reach_shift, op->steps.start_ms);
     int64_t last_ms = time_shift_apply(&function->reach_shift, steps_end(&op->steps));
@@ -263,7 +272,8 @@ static void range_function_count_windows(struct range_function *function)
     for (size_t i = 0; i < function->op.steps.count; i++) {
         uint32_t low = windows->low[i], high = windows->high[i];
         counts.total += high - low;
-        counts.largest = MAX(counts.largest, (uint64_t)(high - low));
+        counts.last = high - low;
+        counts.largest = MAX(counts.largest, counts.last);
         if (i == 0 || refetch)
             counts.read += high - MIN(high, MAX(low, seen));
         seen = high;
@@ -289,8 +299,9 @@ static void range_function_count_cells(struct range_function *function)
     const uint64_t *cells = function->scratch.cells.items;
     for (size_t i = 0; i < function->op.steps.count; i++) {
         uint32_t low = windows->low[i], high = windows->high[i];
-        counts.total += cells[high] - cells[low];
-        counts.largest = MAX(counts.largest, cells[high] - cells[low]);
+        counts.last = cells[high] - cells[low];
+        counts.total += counts.last;
+        counts.largest = MAX(counts.largest, counts.last);
         if (i == 0 || refetch)
             counts.read += cells[high] - cells[MIN(high, MAX(low, seen))];
         seen = high;
@@ -301,7 +312,7 @@ static void range_function_count_cells(struct range_function *function)
 /* Step by step. The rows of a subquery were counted as read when they were made. */
 static void range_function_count_steps(struct range_function *function)
 {
-    struct operator* op = &function->op;
+    struct operator* op = & function->op;
     const struct windows *windows = &function->input.windows;
     bool mixed = function->input.samples.histograms != NULL;
     const uint64_t *cells = function->scratch.cells.items;
@@ -330,9 +341,11 @@ static bool range_function_count(struct range_function *function)
         function->op.sheet->total += counts->total;
         function->op.sheet->read += function->source.inner == NULL ? counts->read : 0;
     }
-    if (!evaluation_hold(ev, counts->largest))
+    /* the window of the last step stays until the next series */
+    range_function_drop_window(function);
+    if (!evaluation_fits(ev, counts->largest) || !evaluation_hold(ev, counts->last))
         return false;
-    evaluation_drop(ev, counts->largest);
+    function->window_cells = counts->last;
     return true;
 }
 
@@ -523,6 +536,7 @@ static bool range_function_next(struct operator* op, struct row *out)
         *out = function->row;
         return true;
     }
+    range_function_drop_window(function);
     return false;
 }
 
@@ -579,6 +593,7 @@ struct operator* range_function_new(struct evaluation *ev, const struct node *ca
         inner != NULL ? inner->name_unique : selection_has_one_name(ev, source->selector);
     bool drops_now = !function->keeps_name && !ev->delayed_name_removal;
     function->guarded = drops_now && !name_unique;
+    function->op.keeps_input = true;
     function->op.unique = true;
     function->op.nameless = drops_now || (inner != NULL && inner->nameless);
     function->op.name_unique = drops_now || name_unique;

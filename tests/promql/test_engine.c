@@ -116,12 +116,30 @@ START_TEST(a_query_may_hold_as_many_samples_as_the_limit_and_no_more)
 }
 END_TEST
 
+START_TEST(what_is_made_of_samples_takes_their_place)
+{
+    load("x{i=\"1\"} 1x9");
+    load("x{i=\"2\"} 1x9");
+    const char *const queries[] = {"-x", "sum(x)", "x @ 0", "x * 2", "sum by (i) (abs(-x)) > 0"};
+    for (size_t i = 0; i < ARRAY_SIZE(queries); i++) {
+        struct promql_result *result = range(queries[i], 0, 9 * STEP_MS, STEP_MS);
+        ck_assert_uint_ge(result->statistics.samples_peak, 20);
+        ck_assert_uint_le(result->statistics.samples_peak, 20 + 10 + 2);
+        promql_result_free(result);
+    }
+    /* a subquery stays beside what is made of it */
+    struct promql_result *result = range("count_over_time(x[20s:10s])", 0, 9 * STEP_MS, STEP_MS);
+    ck_assert_uint_eq(result->statistics.samples_peak, 20 + 20 + 2);
+    promql_result_free(result);
+}
+END_TEST
+
 START_TEST(samples_of_a_window_count_against_the_limit)
 {
     load("x_total 0+1x99");
     use_engine(&(struct promql_engine_options){.samples_max = 50});
     struct promql_result *result = instant("rate(x_total[490s])", 99 * STEP_MS);
-    ck_assert_uint_eq(result->statistics.samples_peak, 49);
+    ck_assert_uint_eq(result->statistics.samples_peak, 50);
     promql_result_free(result);
     ck_assert_int_eq(evaluate("rate(x_total[1h])", 99 * STEP_MS, 99 * STEP_MS, 0, NULL, &result),
                      ERR_LIMIT);
@@ -338,7 +356,7 @@ START_TEST(a_histogram_counts_as_many_samples_as_it_is_large)
     use_engine(&(struct promql_engine_options){.samples_max = 60});
     expect_failure("h", 4 * STEP_MS, STEP_MS, ERR_LIMIT, TEXT_SAMPLES);
     result = instant("count_over_time(h[30s])", 4 * STEP_MS);
-    ck_assert_uint_eq(result->statistics.samples_peak, 39);
+    ck_assert_uint_eq(result->statistics.samples_peak, 40);
     promql_result_free(result);
     expect_failure("count_over_time(h[1m])", 4 * STEP_MS, STEP_MS, ERR_LIMIT, TEXT_SAMPLES);
 }
@@ -534,6 +552,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_query_may_hold_as_many_samples_as_the_limit_and_no_more);
+    tcase_add_test(tests, what_is_made_of_samples_takes_their_place);
     tcase_add_test(tests, samples_of_a_window_count_against_the_limit);
     tcase_add_test(tests, memory_of_a_query_is_limited);
     tcase_add_test(tests, a_query_ends_soon_after_its_deadline);

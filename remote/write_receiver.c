@@ -145,6 +145,8 @@ struct write {
     struct scratch *scratch;
     struct appender *appender;
     struct remote_write_result *result;
+    bool takes_exemplars;
+    int64_t newest_ms_max;
     struct errbuf *err;
     struct errbuf label_err; /* of the first series that was skipped */
 };
@@ -230,7 +232,8 @@ static enum err check_times(struct write *write, int64_t now_ms)
 {
     const struct write_request *request = &write->scratch->request;
     enum err code = ERR_NONE;
-    if (request->newest_ms > now_ms + REMOTE_WRITE_AHEAD_MS_MAX)
+    write->newest_ms_max = now_ms + REMOTE_WRITE_AHEAD_MS_MAX;
+    if (request->newest_ms > write->newest_ms_max)
         code = errbuf_set(write->err, ERR_INVALID,
                           "out of bounds: timestamp is too far in the future");
     else if (request->oldest_ms < TIMESTAMP_MIN)
@@ -319,6 +322,23 @@ static enum append_result append_item(struct write *write, size_t index, series_
     return result;
 }
 
+/* Best effort, as in the reference: an exemplar that is not taken refuses nothing. */
+static void append_write_exemplar(struct write *write, size_t index, series_ref *ref,
+                                  struct slice message)
+{
+    struct exemplar_label labels[EXEMPLAR_LABEL_RUNES_MAX];
+    struct exemplar exemplar;
+    if (!write->takes_exemplars || !write_exemplar_read(message, labels, &exemplar) ||
+        exemplar.timestamp_ms > write->newest_ms_max)
+        return;
+    enum exemplar_result result = append_exemplar(write->appender, *ref, &exemplar);
+    if (result != EXEMPLAR_UNKNOWN_SERIES)
+        return;
+    *ref = resolve(write, index);
+    if (*ref != 0)
+        (void)append_exemplar(write->appender, *ref, &exemplar);
+}
+
 static enum err append_series(struct write *write, size_t index, series_ref ref)
 {
     struct scratch *scratch = write->scratch;
@@ -328,6 +348,10 @@ static enum err append_series(struct write *write, size_t index, series_ref ref)
     enum write_item_kind kind;
     while ((kind = write_items_next(&items, &sample, &message)) != WRITE_ITEM_NONE) {
         struct histogram histogram;
+        if (kind == WRITE_ITEM_EXEMPLAR) {
+            append_write_exemplar(write, index, &ref, message);
+            continue;
+        }
         if (kind == WRITE_ITEM_HISTOGRAM) {
             enum err code = write_histogram_read(message, &scratch->arena, &histogram,
                                                  &sample.timestamp_ms, write->err);
@@ -374,6 +398,7 @@ static enum err store(struct write *write)
     enum err code = appender_begin(write->receiver->db, NULL, 0, &write->appender, write->err);
     if (code != ERR_NONE)
         return refuse(write, 503, code);
+    write->takes_exemplars = appender_takes_exemplars(write->appender);
     code = append_all(write);
     if (code != ERR_NONE) {
         appender_rollback(write->appender);

@@ -14,6 +14,7 @@ enum {
     TAG_REQUEST_SERIES = 1 << 3 | PROTOBUF_BYTES,
     TAG_SERIES_LABEL = 1 << 3 | PROTOBUF_BYTES,
     TAG_SERIES_SAMPLE = 2 << 3 | PROTOBUF_BYTES,
+    TAG_SERIES_EXEMPLAR = 3 << 3 | PROTOBUF_BYTES,
     TAG_SERIES_HISTOGRAM = 4 << 3 | PROTOBUF_BYTES,
     TAG_SAMPLE_VALUE = 1 << 3 | PROTOBUF_FIXED64,
     TAG_SAMPLE_TIME = 2 << 3 | PROTOBUF_VARINT,
@@ -139,7 +140,8 @@ static inline const uint8_t *read_series_field(struct write_request *request,
                                                struct write_series *series, size_t *label_bytes,
                                                const uint8_t *at, const uint8_t *end)
 {
-    if (*at != TAG_SERIES_SAMPLE && *at != TAG_SERIES_HISTOGRAM && *at != TAG_SERIES_LABEL)
+    if (*at != TAG_SERIES_SAMPLE && *at != TAG_SERIES_HISTOGRAM && *at != TAG_SERIES_LABEL &&
+        *at != TAG_SERIES_EXEMPLAR)
         return skip_field(at, end);
     uint8_t tag = *at;
     struct slice message;
@@ -157,6 +159,9 @@ static inline const uint8_t *read_series_field(struct write_request *request,
             return NULL;
         time = sample.timestamp_ms;
         request->sample_count++;
+    } else if (tag == TAG_SERIES_EXEMPLAR) {
+        series->item_count++;
+        return message_is_whole(message) ? at : NULL;
     } else {
         if (!message_is_whole(message))
             return NULL;
@@ -232,11 +237,11 @@ struct write_items write_series_items(const struct write_series *series)
 }
 
 enum write_item_kind write_items_next(struct write_items *items, struct sample *out_sample,
-                                      struct slice *out_histogram)
+                                      struct slice *out_message)
 {
     while (items->at != NULL && items->at < items->end) {
         uint8_t tag = *items->at;
-        if (tag != TAG_SERIES_SAMPLE && tag != TAG_SERIES_HISTOGRAM) {
+        if (tag != TAG_SERIES_SAMPLE && tag != TAG_SERIES_HISTOGRAM && tag != TAG_SERIES_EXEMPLAR) {
             items->at = skip_field(items->at, items->end);
             continue;
         }
@@ -244,9 +249,9 @@ enum write_item_kind write_items_next(struct write_items *items, struct sample *
         items->at = take_bytes(items->at + 1, items->end, &message);
         if (items->at == NULL)
             break;
-        if (tag == TAG_SERIES_HISTOGRAM) {
-            *out_histogram = message;
-            return WRITE_ITEM_HISTOGRAM;
+        if (tag != TAG_SERIES_SAMPLE) {
+            *out_message = message;
+            return tag == TAG_SERIES_HISTOGRAM ? WRITE_ITEM_HISTOGRAM : WRITE_ITEM_EXEMPLAR;
         }
         if (read_sample(message, out_sample))
             return WRITE_ITEM_SAMPLE;
@@ -267,6 +272,27 @@ static bool read_label(struct slice message, struct write_label *out)
             out->name = field.bytes;
         else if (field.number == 2)
             out->value = field.bytes;
+    }
+    return !reader.failed;
+}
+
+bool write_exemplar_read(struct slice message, struct exemplar_label *labels, struct exemplar *out)
+{
+    struct protobuf_reader reader = protobuf_reader(message);
+    struct protobuf_field field;
+    *out = (struct exemplar){.labels = labels};
+    while (protobuf_next(&reader, &field)) {
+        if (field.number == 1 && field.type == PROTOBUF_BYTES) {
+            struct write_label label;
+            if (out->label_count == EXEMPLAR_LABEL_RUNES_MAX || !read_label(field.bytes, &label))
+                return false;
+            labels[out->label_count++] = (struct exemplar_label){label.name, label.value};
+        } else if (field.number == 2 && field.type == PROTOBUF_FIXED64) {
+            out->value = protobuf_field_double(&field);
+        } else if (field.number == 3 && field.type == PROTOBUF_VARINT) {
+            out->timestamp_ms = (int64_t)field.value;
+            out->has_timestamp = out->timestamp_ms != 0;
+        }
     }
     return !reader.failed;
 }

@@ -3,7 +3,7 @@
  * its series are; labels, samples and histograms are then read where they lie.
  *
  *     WriteRequest  1: TimeSeries*   3: MetricMetadata* (ignored)
- *     TimeSeries    1: Label*  2: Sample*  3: Exemplar* (ignored)  4: Histogram*
+ *     TimeSeries    1: Label*  2: Sample*  3: Exemplar*  4: Histogram*
  *     Label         1: name   2: value          Sample  1: value (double)  2: timestamp (ms)
  *
  * Private to remote/. Ownership: everything points into the message. Thread-safety: none.
@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "base/vec.h"
+#include "model/exemplar.h"
 #include "model/histogram.h"
 #include "model/sample.h"
 
@@ -26,7 +27,7 @@
 struct write_series {
     struct slice message;
     uint32_t labels_len; /* label fields at the front of the message; 0 = none there or scattered */
-    uint32_t item_count; /* samples and histograms */
+    uint32_t item_count; /* samples, histograms and exemplars */
 };
 
 struct write_request {
@@ -61,7 +62,7 @@ struct write_label {
 enum err write_series_labels(const struct write_series *series, struct write_label *out,
                              size_t *out_count, struct errbuf *err) MUST_CHECK;
 
-/* Steps over the samples and histograms of a series. */
+/* Steps over the samples, histograms and exemplars of a series. */
 struct write_items {
     const uint8_t *at;
     const uint8_t *end;
@@ -71,12 +72,17 @@ enum write_item_kind {
     WRITE_ITEM_NONE,
     WRITE_ITEM_SAMPLE,
     WRITE_ITEM_HISTOGRAM,
+    WRITE_ITEM_EXEMPLAR,
 };
 
 struct write_items write_series_items(const struct write_series *series);
-/* The next item; a sample goes to out_sample, the message of a histogram to out_histogram. */
+/* The next item; a sample goes to out_sample, the message of another to out_message. */
 enum write_item_kind write_items_next(struct write_items *items, struct sample *out_sample,
-                                      struct slice *out_histogram);
+                                      struct slice *out_message);
+
+/* An exemplar message; its labels go to `labels`, room for EXEMPLAR_LABEL_RUNES_MAX. false where it
+ * has more, which no storage takes, or makes no sense. */
+bool write_exemplar_read(struct slice message, struct exemplar_label *labels, struct exemplar *out);
 
 /* A histogram message in the memory of an arena, checked. ERR_INVALID, or ERR_LIMIT where it does
  * not fit. */

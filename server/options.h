@@ -61,6 +61,8 @@ struct options {
     unsigned promql_features; /* of --enable-feature */
     bool feature_extra_scrape_metrics;
     bool feature_exemplar_storage;
+    bool feature_start_zeros;
+    bool feature_start_storage;
     enum log_level log_level;
     enum log_format log_format;
     /* All flags for status/flags, sorted by name, values as the reference prints them. */

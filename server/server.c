@@ -133,6 +133,7 @@ static enum err server_load_config(struct server *server, struct config **out, s
         .retention_time_ms = options->has_retention_time ? options->retention_time_ms : 0,
         .retention_size_bytes = options->has_retention_size ? options->retention_size_bytes : 0,
         .extra_scrape_metrics = options->feature_extra_scrape_metrics,
+        .protobuf_first = options->feature_start_zeros || options->feature_start_storage,
     };
     enum err code = config_load_with(options->config_file, &defaults, out, errors, err);
     if (code != ERR_NONE)
@@ -334,6 +335,8 @@ static enum err server_open_storage(struct server *server, const struct config *
         .retention_percentage = retention.percentage,
         .out_of_order_window_ms = config->storage.out_of_order_window_ms,
         .exemplars_max = server_exemplars_max(server, config),
+        .start_zero_samples = options->feature_start_zeros,
+        .store_start_times = options->feature_start_storage,
         .wal_segment_bytes = options->wal_segment_bytes,
         .fsync_policy = options->wal_fsync,
         .memory_limit_bytes = options->memory_limit_bytes,

@@ -9,6 +9,7 @@ import http.server
 import json
 import struct
 import threading
+import time
 
 import lab
 
@@ -42,6 +43,10 @@ scrape_configs:
 
 
 ACCEPTED = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+
+
+# Since when the target's counter counts.
+STARTED_S = int(time.time()) - 20
 
 
 def number(field, value):
@@ -89,7 +94,7 @@ def page():
     histogram = number(1, total) + double(2, 40.5) + classic + native + exemplars
     floats = (double(4, 7.5) + double(2, 3.25) + signed(5, 0) + double(6, 0.001) + double(8, 0.5)
               + message(12, signed(1, 0), number(2, 2)) + double(14, 3.0) + double(14, 4.0))
-    counter = double(1, 5.0) + message(2, label("id", "c"), double(2, 1.5), time_of(3, 1700000002))
+    counter = double(1, 5.0) + time_of(3, STARTED_S) + message(2, label("id", "c"), double(2, 1.5), time_of(3, 1700000002))
     summary = number(1, 4) + double(2, 9.0) + message(3, double(1, 0.5), double(2, 2.0))
     return (family("req_seconds", 4, message(4, label("code", "200"), message(7, histogram)))
             + family("queue", 5, message(4, message(7, floats)))
@@ -189,6 +194,14 @@ def main():
     server.start()
     CHECKS.equal(server.query('req_seconds{job="native"}', now)["data"]["result"], before, "after a restart")
     server.stop()
+    zeros = lab.MonitoringServer(lab.ferula_binary(), CONFIG.replace("@TARGET@", str(target.server_port)),
+                                 ("--enable-feature=created-timestamp-zero-ingestion",))
+    zeros.start()
+    lab.wait_for(lambda: values(zeros, 'count_over_time(c_total{job="native"}[5m]) > 3'))
+    samples = zeros.query('c_total{job="native"}[5m]')["data"]["result"][0]["values"]
+    CHECKS.equal(samples[0], [STARTED_S, "0"], "a counter begins at 0")
+    CHECKS.equal({value for _, value in samples[1:]}, {"5"}, "and goes on")
+    zeros.stop()
     CHECKS.finish()
 
 

@@ -199,7 +199,7 @@ START_TEST(write_reads_labels_that_lie_behind_samples)
 }
 END_TEST
 
-START_TEST(write_ignores_metadata_exemplars_and_unknown_fields)
+START_TEST(write_ignores_metadata_and_unknown_fields)
 {
     struct buf metadata;
     buf_init(&metadata, 1000);
@@ -208,7 +208,6 @@ START_TEST(write_ignores_metadata_exemplars_and_unknown_fields)
     protobuf_write_bytes(&message, 3, buf_slice(&metadata));
     protobuf_write_varint(&message, 77, 5);
     add_label(SLICE("__name__"), SLICE("up"));
-    protobuf_write_bytes(&series, 3, buf_slice(&metadata));
     protobuf_write_double(&series, 99, 1);
     add_sample(NOW_MS, 1);
     end_series();
@@ -216,6 +215,39 @@ START_TEST(write_ignores_metadata_exemplars_and_unknown_fields)
     ck_assert_uint_eq(fake_storage_count("up"), 1);
     buf_release(&metadata);
     assert_stored(); /* an empty request is fine */
+}
+END_TEST
+
+static void add_exemplar(const char *id, double value, int64_t t_ms)
+{
+    struct buf label;
+    buf_init(&label, 100);
+    protobuf_write_bytes(&label, 1, SLICE("id"));
+    protobuf_write_bytes(&label, 2, slice_str(id));
+    struct buf exemplar;
+    buf_init(&exemplar, 200);
+    protobuf_write_bytes(&exemplar, 1, buf_slice(&label));
+    protobuf_write_double(&exemplar, 2, value);
+    protobuf_write_varint(&exemplar, 3, (uint64_t)t_ms);
+    protobuf_write_bytes(&series, 3, buf_slice(&exemplar));
+    buf_release(&exemplar);
+    buf_release(&label);
+}
+
+START_TEST(write_stores_exemplars_beside_and_without_samples)
+{
+    add_label(SLICE("__name__"), SLICE("up"));
+    add_sample(NOW_MS, 1);
+    add_exemplar("x", 2.5, 1000);
+    end_series();
+    add_label(SLICE("__name__"), SLICE("up"));
+    add_exemplar("y", 3, 2000);
+    add_exemplar("late", 3, 500);
+    add_exemplar("far ahead", 3, NOW_MS + REMOTE_WRITE_AHEAD_MS_MAX + 1);
+    end_series();
+    assert_stored();
+    ck_assert_str_eq(fake_storage_exemplars(), "up 1000:2.5 id=\"x\"\nup 2000:3 id=\"y\"\n");
+    ck_assert_uint_eq(result.samples, 1);
 }
 END_TEST
 
@@ -463,7 +495,8 @@ int main(void)
     tcase_add_test(tcase, write_recognises_series_of_earlier_requests);
     tcase_add_test(tcase, write_sorts_labels_and_leaves_out_empty_ones);
     tcase_add_test(tcase, write_reads_labels_that_lie_behind_samples);
-    tcase_add_test(tcase, write_ignores_metadata_exemplars_and_unknown_fields);
+    tcase_add_test(tcase, write_ignores_metadata_and_unknown_fields);
+    tcase_add_test(tcase, write_stores_exemplars_beside_and_without_samples);
     tcase_add_test(tcase, write_skips_and_counts_series_with_bad_labels);
     tcase_add_test(tcase, write_refuses_a_request_of_nothing_but_bad_labels);
     tcase_add_test(tcase, write_refuses_the_whole_request_for_one_bad_sample);

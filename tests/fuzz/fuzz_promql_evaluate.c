@@ -16,7 +16,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define FEATURES                                                                                   \
-    (PROMQL_EXPERIMENTAL_FUNCTIONS | PROMQL_DURATION_EXPRESSIONS | PROMQL_FILL_MODIFIERS)
+    (PROMQL_EXPERIMENTAL_FUNCTIONS | PROMQL_DURATION_EXPRESSIONS | PROMQL_FILL_MODIFIERS |         \
+     PROMQL_EXTENDED_RANGE_SELECTORS)
 #define GAP_MS 30000
 
 static const char *const lines[] = {
@@ -37,6 +38,12 @@ static const char *const lines[] = {
     "buckets:[1]}}x9",
     "n{i=\"3\"} {{schema:-53 count:5 sum:5 custom_values:[1 2] buckets:[2 3]}}x4 stale "
     "{{schema:-53 count:9 sum:9 custom_values:[1 3] buckets:[4 5]}}x9",
+    "u{instance=\"1\",job=\"x\"} 1+1x9 _x3 7x5",
+    "u{instance=\"2\",job=\"x\",v=\"1\"} 1+1x20",
+    "target_info{instance=\"1\",job=\"x\",v=\"1\"} 1x9 stale",
+    "target_info{instance=\"1\",job=\"x\",v=\"2\"} _x7 1x9",
+    "target_info{instance=\"2\",job=\"x\",v=\"1\",w=\"1\"} 1x20",
+    "build_info{instance=\"2\",job=\"x\",v=\"1\",w=\"2\"} 1x5",
     "n{i=\"4\"} 1 2 {{count:4 n_buckets:[4]}} 3 {{count:4 counter_reset_hint:gauge buckets:[4]}}x9",
 };
 
@@ -56,6 +63,8 @@ static void prepare(void)
                 fake_series_add_histogram(series, (int64_t)k * GAP_MS, value->histogram);
             else if (!value->is_omitted)
                 fake_series_add(series, (int64_t)k * GAP_MS, value->value);
+            if (!value->is_omitted && (i + k) % 3 == 0)
+                fake_series_set_start(series, (int64_t)k * GAP_MS - (int64_t)(k * i % 5) * 10000);
         }
         series_line_release(&line);
     }
@@ -64,7 +73,7 @@ static void prepare(void)
             .timeout_ms = 2000,
             .samples_max = 200000,
             .query_bytes_max = 32 << 20,
-            .features = i == 0 ? 0 : PROMQL_DELAYED_NAME_REMOVAL,
+            .features = i == 0 ? 0 : PROMQL_DELAYED_NAME_REMOVAL | PROMQL_START_TIMESTAMPS,
         });
 }
 

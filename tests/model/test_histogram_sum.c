@@ -35,8 +35,8 @@ START_TEST(small_numbers_beside_large_ones_are_not_lost)
     const char *texts[] = {"{{sum:1e100 count:1e100 z_bucket:1e100 buckets:[1e100] n_buckets:[1]}}",
                            "{{sum:1 count:1 z_bucket:1 buckets:[1] n_buckets:[1e100]}}",
                            "{{sum:1 count:1 z_bucket:1 buckets:[1] n_buckets:[1]}}",
-                           "{{sum:-1e100 count:-1e100 z_bucket:-1e100 buckets:[-1e100] "
-                           "n_buckets:[-1e100]}}"};
+                           ("{{sum:-1e100 count:-1e100 z_bucket:-1e100 buckets:[-1e100] "
+                            "n_buckets:[-1e100]}}")};
     assert_notation(finished(texts, 4, false),
                     "{{count:2 sum:2 z_bucket:2 buckets:[2] n_buckets:[2]}}");
     assert_notation(finished(texts, 4, true),
@@ -177,8 +177,7 @@ START_TEST(layouts_that_come_by_leave_no_memory_behind)
             ck_assert_int_eq(histogram_sum_add(&custom, bounded[i % 3]), ERR_NONE);
         }
         ck_assert_uint_lt(arena.used - used, 16384);
-        ck_assert_double_eq(histogram_sum_finish(&exponential, &arena)->count,
-                            average ? 4 : 20000);
+        ck_assert_double_eq(histogram_sum_finish(&exponential, &arena)->count, average ? 4 : 20000);
         ck_assert_double_eq(histogram_sum_finish(&custom, &arena)->count, average ? 3 : 15000);
     }
 }

@@ -225,12 +225,23 @@ static bool eval_is_expected(struct script *script, const struct labels *labels,
     return true;
 }
 
+static bool rows_are_sorted(struct script *script, const struct promql_result *result)
+{
+    for (size_t i = 1; i < result->row_count; i++) {
+        if (labels_compare(result->rows[i - 1].labels, result->rows[i].labels) > 0)
+            return script_miss(script, "series %zu is not at its place", i);
+    }
+    return true;
+}
+
 /* An expected series is found in the result by its labels; `seen` counts them. */
 static bool eval_check_rows(struct script *script, const struct eval *eval,
                             const struct promql_result *result)
 {
     size_t seen = 0;
     char name[512];
+    if (eval->is_range && !rows_are_sorted(script, result))
+        return false;
     for (size_t i = 0; i < result->row_count; i++) {
         const struct promql_row *row = &result->rows[i];
         size_t index;
@@ -299,6 +310,8 @@ static bool eval_check_middle(struct script *script, const struct eval *eval,
 {
     size_t found = 0;
     const size_t middle = 1;
+    if (!rows_are_sorted(script, result))
+        return false;
     for (size_t i = 0; i < result->row_count; i++) {
         const struct promql_row *row = &result->rows[i];
         if (!promql_bitmap_get(row->present, middle))

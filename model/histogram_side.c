@@ -136,6 +136,8 @@ struct histogram_side histogram_side_compensated(struct arena *arena,
 static void add_run(struct histogram_side *out, uint32_t at, const struct histogram_side *b,
                     uint32_t from, uint32_t count, bool subtract)
 {
+    if (count == 0)
+        return; /* there may be no arrays at all */
     if (out->compensation == NULL) {
         if (subtract)
             column_subtract(out->buckets + at, b->buckets + from, count);

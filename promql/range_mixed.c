@@ -232,6 +232,8 @@ static bool mixed_by_type(struct range_input *in, const struct mixed_function *f
         in->histograms[i] = function->kernel(in, i, low, count);
         if (in->histograms[i] != NULL)
             promql_bitmap_set(in->present, i);
+        else
+            bitmap_unset(in->present, i); /* two floats before the last two have set it */
         if (!evaluation_check(in->ev, (uint64_t)count * HISTOGRAM_WORK) ||
             !evaluation_room(in->ev, in->made->used + in->scratch->steps_own.used))
             return false;

@@ -73,7 +73,7 @@ static bool answer_rows(struct evaluation *ev, struct operator* op, struct promq
 
 /* Copies of the histograms among samples, into the result; counts their cells beyond one each. */
 static const struct histogram *const *
-    answer_copy_histograms(struct evaluation *ev, const struct samples *samples, uint64_t *cells)
+answer_copy_histograms(struct evaluation *ev, const struct samples *samples, uint64_t *cells)
 {
     uint64_t bytes = (uint64_t)samples->count * sizeof(*samples->histograms);
     if (!evaluation_room(ev, bytes))
@@ -150,8 +150,8 @@ static bool answer_extend(struct evaluation *ev, const struct range_source *sour
     memcpy(values + 1, samples->values + edges.from, count * sizeof(*values));
     timestamps_ms[count + 1] = range.end_ms;
     values[count + 1] = edges.right;
-    *samples = (struct samples){
-        .timestamps_ms = timestamps_ms, .values = values, .count = count + 2};
+    *samples =
+        (struct samples){.timestamps_ms = timestamps_ms, .values = values, .count = count + 2};
     return true;
 }
 
@@ -204,8 +204,9 @@ static bool answer_subquery_points(struct evaluation *ev, const struct range_sou
     struct row row;
     while (histograms != NULL && operator_next(source->inner, &row)) {
         bool mixed = row_has_histograms(&row, steps.count);
-        struct samples samples = {
-            .timestamps_ms = timestamps_ms, .values = values, .histograms = mixed ? histograms : NULL};
+        struct samples samples = {.timestamps_ms = timestamps_ms,
+                                  .values = values,
+                                  .histograms = mixed ? histograms : NULL};
         BITMAP_FOR_EACH(row.present, steps.count, i)
         {
             timestamps_ms[samples.count] = steps_time(&steps, i);
@@ -229,8 +230,11 @@ static bool answer_points(struct evaluation *ev, const struct node *root,
     struct point_list CLEANUP(point_list_release) list = {0};
     if (!plan_make_source(ev, root, &source))
         return false;
-    if (source.inner != NULL && ev->delayed_name_removal)
+    if (source.inner != NULL && ev->delayed_name_removal) {
+        struct sample_sheet *sheet = source.inner->sheet;
         source.inner = merge_new(source.inner, true);
+        source.inner->sheet = sheet; /* it gives the steps of the subquery, too */
+    }
     if (source.inner != NULL ? !answer_subquery_points(ev, &source, &list)
                              : !answer_selector_points(ev, &source, &list))
         return false;
@@ -242,8 +246,8 @@ static bool answer_points(struct evaluation *ev, const struct node *root,
         memcpy(result->points, list.items.items, bytes);
     result->points_count = list.items.len;
     if (ev->query->explain)
-        result->explanation = source.inner == NULL ? explain_points(ev, root, result)
-                                                   : explain_tree(source.inner);
+        result->explanation =
+            source.inner == NULL ? explain_points(ev, root, result) : explain_tree(source.inner);
     answer_sort(ev, result->points, result->points_count, sizeof(*result->points),
                 compare_points_labels);
     return true;

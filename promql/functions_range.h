@@ -138,6 +138,8 @@ bool range_mad(struct range_input *in);
 bool range_deriv(struct range_input *in);
 bool range_predict_linear(struct range_input *in);
 bool range_smooth(struct range_input *in);
+/* Are the factors good? Asked of every window that has a sample. */
+bool range_smooth_check(const struct range_input *in, size_t step);
 
 /* NULL when the function is not one over a range vector. */
 range_kernel range_kernel_of(enum function_id id);

@@ -88,6 +88,20 @@ static double smooth_window(const double *values, uint32_t count, double smoothi
     return smoothed;
 }
 
+bool range_smooth_check(const struct range_input *in, size_t step)
+{
+    double smoothing = in->arguments[0][step];
+    double trending = in->arguments[1][step];
+    if (smoothing <= 0 || smoothing >= 1)
+        return evaluation_fail(in->ev, ERR_EXECUTION,
+                               "invalid smoothing factor. Expected: 0 < sf < 1, got: %f",
+                               smoothing);
+    if (trending <= 0 || trending >= 1)
+        return evaluation_fail(in->ev, ERR_EXECUTION,
+                               "invalid trend factor. Expected: 0 < tf < 1, got: %f", trending);
+    return true;
+}
+
 bool range_smooth(struct range_input *in)
 {
     for (size_t i = 0; i < in->steps->count; i++) {
@@ -95,18 +109,12 @@ bool range_smooth(struct range_input *in)
         uint32_t count = range_window(in, i, &low);
         if (count == 0)
             continue;
-        double smoothing = in->arguments[0][i];
-        double trending = in->arguments[1][i];
-        if (smoothing <= 0 || smoothing >= 1)
-            return evaluation_fail(in->ev, ERR_EXECUTION,
-                                   "invalid smoothing factor. Expected: 0 < sf < 1, got: %f",
-                                   smoothing);
-        if (trending <= 0 || trending >= 1)
-            return evaluation_fail(in->ev, ERR_EXECUTION,
-                                   "invalid trend factor. Expected: 0 < tf < 1, got: %f", trending);
+        if (!range_smooth_check(in, i))
+            return false;
         if (count < 2)
             continue;
-        in->values[i] = smooth_window(in->samples.values + low, count, smoothing, trending);
+        in->values[i] = smooth_window(in->samples.values + low, count, in->arguments[0][i],
+                                      in->arguments[1][i]);
         promql_bitmap_set(in->present, i);
         if (!evaluation_check(in->ev, count))
             return false;

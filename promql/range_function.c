@@ -17,6 +17,9 @@
 /* Beyond this a subquery has more steps than any memory limit allows. */
 #define INNER_STEPS_MAX ((int64_t)1 << 31)
 
+/* Of a metric name in quotes. */
+#define NAME_TEXT_MAX ((size_t)64 * 1024)
+
 /* Samples in the windows of one series. */
 struct window_counts {
     uint64_t total;
@@ -377,10 +380,13 @@ static void range_function_check_counter(struct range_function *function)
     struct slice name = symbols_text(symbol);
     if (is_counter_name(name))
         return;
+    struct buf CLEANUP(buf_release) quoted;
+    buf_init(&quoted, NAME_TEXT_MAX);
+    quote_go(name, &quoted);
     annotations_add(&ev->annotations, PROMQL_INFO, range_function_position(function),
                     "metric might not be a counter, name does not end in "
-                    "_total/_sum/_count/_bucket: \"%.*s\"",
-                    SLICE_ARG(name));
+                    "_total/_sum/_count/_bucket: %s",
+                    buf_cstr(&quoted));
 }
 
 static void range_function_check_quantile(struct range_function *function)

@@ -199,6 +199,8 @@ static bool mixed_ignore(struct range_input *in, range_kernel kernel)
         uint32_t floats = mixed_floats_in(in, low, count);
         if (floats > 0 && floats < count)
             in->notes |= RANGE_NOTE_IGNORED;
+        if (count > 0 && kernel == range_smooth && !range_smooth_check(in, i))
+            return false;
     }
     return true;
 }

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "remote/remote.h"
 
+#include <stdio.h>
+
 static void write_answer(struct http_response *response, unsigned status, const char *text)
 {
     struct buf body CLEANUP(buf_release);
@@ -10,6 +12,13 @@ static void write_answer(struct http_response *response, unsigned status, const 
     buf_printf(&body, "%s\n", text);
     http_response_header(response, "X-Content-Type-Options", "nosniff");
     http_response_text(response, status, "text/plain; charset=utf-8", buf_slice(&body));
+}
+
+static void write_count_header(struct http_response *response, const char *name, size_t count)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%zu", count);
+    http_response_header(response, name, text);
 }
 
 void write_remote(struct http_request *request, struct http_response *response, void *context)
@@ -23,10 +32,18 @@ void write_remote(struct http_request *request, struct http_response *response, 
     }
     struct remote_write_result result = {.http_status = 500};
     struct errbuf err = ERRBUF_INIT;
-    if (remote_write_receive(api->write_receiver, request->body,
-                             http_request_header(request, "Content-Type"),
-                             http_request_header(request, "Content-Encoding"),
-                             clock_now_ms(api->options.clock), &result, &err) != ERR_NONE) {
+    enum err code = remote_write_receive(api->write_receiver, request->body,
+                                         http_request_header(request, "Content-Type"),
+                                         http_request_header(request, "Content-Encoding"),
+                                         clock_now_ms(api->options.clock), &result, &err);
+    if (result.counts_written) {
+        write_count_header(response, "X-Prometheus-Remote-Write-Samples-Written", result.samples);
+        write_count_header(response, "X-Prometheus-Remote-Write-Histograms-Written",
+                           result.histograms);
+        write_count_header(response, "X-Prometheus-Remote-Write-Exemplars-Written",
+                           result.exemplars);
+    }
+    if (code != ERR_NONE) {
         write_answer(response, result.http_status, err.text);
         return;
     }

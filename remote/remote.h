@@ -1,5 +1,5 @@
 /*
- * Samples in over the wire: the remote write 1.0 receiver
+ * Samples in over the wire: the receiver of remote write 1.0 and 2.0
  * (https://prometheus.io/docs/specs/prw/remote_write_spec/). Sender and remote read follow.
  *
  * A receiver remembers which series the label bytes of earlier requests meant, so that the labels
@@ -25,17 +25,21 @@ struct remote_write_receiver;
 
 struct remote_write_result {
     unsigned http_status; /* 204, 400, 415, 503, 500 */
-    size_t samples;
+    size_t samples;       /* of 1.0, with histograms */
+    size_t histograms;
+    size_t exemplars;
+    bool counts_written;   /* the counts go into headers of the answer: remote write 2.0 */
     size_t invalid_series; /* skipped: no name, bad or duplicate labels */
 };
 
 struct remote_write_receiver *remote_write_receiver_new(struct tsdb *db) MUST_CHECK;
 void remote_write_receiver_free(struct remote_write_receiver *receiver);
 
-/* One request body, snappy-compressed protobuf. All its good series are stored or nothing is: a
- * sample that storage does not take refuses the whole request. Series with unusable labels are
- * skipped and counted, as the reference does; a request that has no other series is refused. The
- * text of `err` is for the body of the answer. */
+/* One request body, snappy-compressed protobuf. Of 2.0, what is good is stored and the rest is
+ * told. Of 1.0: all its good series are stored or nothing is: a sample that storage does not take
+ * refuses the whole request. Series with unusable labels are skipped and counted, as the reference
+ * does; a request that has no other series is refused. The text of `err` is for the body of the
+ * answer. */
 enum err remote_write_receive(struct remote_write_receiver *receiver, struct slice body,
                               struct slice content_type, struct slice content_encoding,
                               int64_t now_ms, struct remote_write_result *out,

@@ -20,6 +20,7 @@
 #include "model/timestamp.h"
 #include "remote/write_refs.h"
 #include "remote/write_request.h"
+#include "remote/write_v2.h"
 #include "tsdb/appender.h"
 
 #define MEDIA_TYPE "application/x-protobuf"
@@ -189,15 +190,14 @@ static enum err check_content_type(struct write *write, struct slice content_typ
                               SLICE_ARG(parameter), SLICE_ARG(whole));
         else if (slice_eq_str(name, "proto") && slice_eq_str(value, MESSAGE_V1))
             return ERR_NONE;
-        else if (slice_eq_str(name, "proto") && slice_eq_str(value, MESSAGE_V2))
-            code = errbuf_set(write->err, ERR_UNSUPPORTED,
-                              MESSAGE_V2 " protobuf message is not accepted by this server; only "
-                                         "accepts " MESSAGE_V1);
-        else if (slice_eq_str(name, "proto"))
+        else if (slice_eq_str(name, "proto") && slice_eq_str(value, MESSAGE_V2)) {
+            write->result->counts_written = true;
+            return ERR_NONE;
+        } else if (slice_eq_str(name, "proto"))
             code =
                 errbuf_set(write->err, ERR_INVALID,
                            "got %.*s content type; unknown type for remote write protobuf message "
-                           "%.*s, supported: " MESSAGE_V1,
+                           "%.*s, supported: " MESSAGE_V1 ", " MESSAGE_V2,
                            SLICE_ARG(whole), SLICE_ARG(value));
     }
     return code == ERR_NONE ? ERR_NONE : refuse(write, 415, code);
@@ -222,7 +222,7 @@ static enum err decode(struct write *write, struct slice body)
     if (code == ERR_LIMIT)
         errbuf_set(write->err, ERR_LIMIT, "decoded size exceeds the %d bytes limit",
                    REMOTE_WRITE_DECODED_BYTES_MAX);
-    if (code == ERR_NONE)
+    if (code == ERR_NONE && !write->result->counts_written)
         code = write_request_read(&scratch->request, buf_slice(&scratch->message), write->err);
     return code == ERR_NONE ? ERR_NONE : refuse(write, 400, code);
 }
@@ -414,6 +414,15 @@ static enum err store(struct write *write)
     return ERR_NONE;
 }
 
+static enum err store_v1(struct write *write, int64_t now_ms)
+{
+    enum err code = check_times(write, now_ms);
+    if (code != ERR_NONE)
+        return code;
+    find_refs(write);
+    return store(write);
+}
+
 enum err remote_write_receive(struct remote_write_receiver *receiver, struct slice body,
                               struct slice content_type, struct slice content_encoding,
                               int64_t now_ms, struct remote_write_result *out, struct errbuf *err)
@@ -427,14 +436,13 @@ enum err remote_write_receive(struct remote_write_receiver *receiver, struct sli
         return code;
     write.scratch = scratch_take(receiver);
     code = decode(&write, body);
-    if (code == ERR_NONE)
-        code = check_times(&write, now_ms);
-    if (code == ERR_NONE) {
-        find_refs(&write);
-        code = store(&write);
+    if (code == ERR_NONE && out->counts_written) {
+        code = write_v2_store(receiver->db, buf_slice(&write.scratch->message), now_ms, out, err);
+    } else if (code == ERR_NONE) {
+        code = store_v1(&write, now_ms);
+        if (code != ERR_NONE)
+            out->samples = 0;
     }
-    if (code != ERR_NONE)
-        out->samples = 0;
     if (out->invalid_series > 0)
         counter_add(receiver->invalid_series, (double)out->invalid_series);
     scratch_give(receiver, write.scratch);

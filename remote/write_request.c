@@ -359,6 +359,13 @@ static enum err check_labels(struct write_label *labels, size_t count, size_t *o
     return ERR_NONE;
 }
 
+enum err write_labels_check(struct write_label *labels, size_t count, size_t *out_count,
+                            struct errbuf *err)
+{
+    qsort(labels, count, sizeof(*labels), compare_names);
+    return check_labels(labels, count, out_count, err);
+}
+
 enum err write_series_labels(const struct write_series *series, struct write_label *out,
                              size_t *out_count, struct errbuf *err)
 {

@@ -62,6 +62,10 @@ struct write_label {
 enum err write_series_labels(const struct write_series *series, struct write_label *out,
                              size_t *out_count, struct errbuf *err) MUST_CHECK;
 
+/* Sorts labels, checks them as above, and leaves out those with empty values. */
+enum err write_labels_check(struct write_label *labels, size_t count, size_t *out_count,
+                            struct errbuf *err) MUST_CHECK;
+
 /* Steps over the samples, histograms and exemplars of a series. */
 struct write_items {
     const uint8_t *at;

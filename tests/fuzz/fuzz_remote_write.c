@@ -49,6 +49,13 @@ static void check_items(const struct write_request *request, const struct write_
                   sample.timestamp_ms <= request->newest_ms);
             continue;
         }
+        if (kind == WRITE_ITEM_EXEMPLAR) {
+            struct exemplar_label labels[EXEMPLAR_LABEL_RUNES_MAX];
+            struct exemplar exemplar;
+            if (write_exemplar_read(message, labels, &exemplar))
+                check(exemplar.label_count <= EXEMPLAR_LABEL_RUNES_MAX);
+            continue;
+        }
         struct arena arena;
         struct histogram histogram;
         struct errbuf err;

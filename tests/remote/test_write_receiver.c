@@ -347,13 +347,11 @@ START_TEST(write_refuses_other_encodings_and_messages)
         {"application/json", "snappy", 415,
          "expected application/x-protobuf as the first (media) part, got application/json "
          "content-type"},
-        {"application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy", 415,
-         "io.prometheus.write.v2.Request protobuf message is not accepted by this server; only "
-         "accepts prometheus.WriteRequest"},
+        {"application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy", 204, ""},
         {"application/x-protobuf;proto=foo", "snappy", 415,
          "got application/x-protobuf;proto=foo content type; unknown type for remote write "
          "protobuf "
-         "message foo, supported: prometheus.WriteRequest"},
+         "message foo, supported: prometheus.WriteRequest, io.prometheus.write.v2.Request"},
         {"application/x-protobuf;foo", "snappy", 415,
          "as per https://www.rfc-editor.org/rfc/rfc9110#parameter expected parameters to be "
          "key-values, got foo in application/x-protobuf;foo content-type"},

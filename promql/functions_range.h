@@ -32,6 +32,7 @@ struct range_scratch {
     VEC(double) to_start;
     VEC(double) to_end;
     VEC(double) sampled;
+    VEC(double) factor;
     VEC(double) first;
     VEC(uint64_t) present;
     bool has_starts; /* they depend on start timestamps, too */
@@ -62,6 +63,7 @@ static inline void range_scratch_release(struct range_scratch *scratch)
     vec_release(&scratch->to_start);
     vec_release(&scratch->to_end);
     vec_release(&scratch->sampled);
+    vec_release(&scratch->factor);
     vec_release(&scratch->first);
     vec_release(&scratch->present);
     vec_release(&scratch->begins);

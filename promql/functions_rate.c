@@ -145,8 +145,29 @@ static void rate_add_beginnings(struct range_input *in)
     range_count_overlaps(in);
 }
 
-/* A counter is not drawn out below zero. Without branches, for all steps. */
-static inline void rate_extrapolate(struct range_input *in, bool is_counter, bool is_rate)
+/* By how much drawing out makes an increase larger; a rate is per second. */
+static inline double rate_factor(double sampled, double before, double after, bool is_rate,
+                                 double range_seconds)
+{
+    double factor = (sampled + before + after) / sampled;
+    factor = sampled == 0 ? 1 : factor;
+    return is_rate ? factor / range_seconds : factor;
+}
+
+/* The factors of all steps, as far as times decide. */
+static void rate_find_factors(struct range_input *in, bool is_rate)
+{
+    struct range_scratch *scratch = in->scratch;
+    double range_seconds = range_seconds_of(in);
+    vec_reserve(&scratch->factor, in->steps->count);
+    for (size_t i = 0; i < in->steps->count; i++)
+        scratch->factor.items[i] =
+            rate_factor(scratch->sampled.items[i], scratch->to_start.items[i],
+                        scratch->to_end.items[i], is_rate, range_seconds);
+}
+
+/* A counter is not drawn out below zero. Without branches. */
+static void rate_extrapolate_near_zero(struct range_input *in, size_t from, size_t to, bool is_rate)
 {
     const double *restrict to_start = in->scratch->to_start.items;
     const double *restrict to_end = in->scratch->to_end.items;
@@ -154,28 +175,44 @@ static inline void rate_extrapolate(struct range_input *in, bool is_counter, boo
     const double *restrict first = in->scratch->first.items;
     double *restrict out = in->values;
     double range_seconds = range_seconds_of(in);
-    for (size_t i = 0; i < in->steps->count; i++) {
+    for (size_t i = from; i < to; i++) {
         double increase = out[i];
         double before = to_start[i];
-        if (is_counter) {
-            double to_zero = sampled[i] * (first[i] / increase);
-            to_zero = increase > 0 ? to_zero : before;
-            to_zero = first[i] >= 0 ? to_zero : before;
-            before = to_zero < before ? to_zero : before;
+        double to_zero = sampled[i] * (first[i] / increase);
+        to_zero = increase > 0 ? to_zero : before;
+        to_zero = first[i] >= 0 ? to_zero : before;
+        before = to_zero < before ? to_zero : before;
+        out[i] = increase * rate_factor(sampled[i], before, to_end[i], is_rate, range_seconds);
+    }
+}
+
+#define EXTRAPOLATE_BLOCK 64
+
+static inline void rate_extrapolate(struct range_input *in, bool is_counter, bool is_rate)
+{
+    const struct range_scratch *scratch = in->scratch;
+    const double *restrict factor = scratch->factor.items;
+    double *restrict out = in->values;
+    for (size_t from = 0; from < in->steps->count; from += EXTRAPOLATE_BLOCK) {
+        size_t to = MIN(from + EXTRAPOLATE_BLOCK, in->steps->count);
+        if (is_counter &&
+            scan_any_near_zero(scratch->first.items + from, out + from, scratch->sampled.items + from,
+                               scratch->to_start.items + from, to - from)) {
+            rate_extrapolate_near_zero(in, from, to, is_rate);
+            continue;
         }
-        double factor = (sampled[i] + before + to_end[i]) / sampled[i];
-        factor = sampled[i] == 0 ? 1 : factor;
-        if (is_rate)
-            factor /= range_seconds;
-        out[i] = increase * factor;
+        for (size_t i = from; i < to; i++)
+            out[i] *= factor[i];
     }
 }
 
 static inline bool rate_column(struct range_input *in, bool is_counter, bool is_rate)
 {
     bool has_starts = in->samples.start_timestamps_ms != NULL;
-    if (!in->same_times || has_starts || in->scratch->has_starts)
+    if (!in->same_times || has_starts || in->scratch->has_starts) {
         rate_find_times(in);
+        rate_find_factors(in, is_rate);
+    }
     rate_find_increases(in);
     if (is_counter) {
         rate_list_resets(in);

@@ -58,3 +58,31 @@ size_t scan_decrease(const double *values, size_t from, size_t count)
     }
     return count;
 }
+
+/* Bounds within which products neither overflow nor lose digits. */
+#define REACH_MIN 1e-250
+#define REACH_MAX 1e250
+#define REACH_MARGIN (1 + 1e-9)
+
+bool scan_any_near_zero(const double *first, const double *rise, const double *length,
+                        const double *before, size_t count)
+{
+    /* each by itself: compilers make one instruction of a comparison, and many of their combination */
+    pair_of_masks rises = {0, 0}, near = {0, 0}, tiny = {0, 0}, huge = {0, 0};
+    size_t i = 0;
+    for (; i + 2 <= count; i += 2) {
+        pair_of_doubles up = load_pair(rise + i);
+        pair_of_doubles reach = load_pair(length + i) * load_pair(first + i);
+        rises |= up > 0;
+        near |= reach <= load_pair(before + i) * up * REACH_MARGIN;
+        tiny |= reach <= REACH_MIN;
+        huge |= reach >= REACH_MAX;
+    }
+    if (any_bit(rises) && any_bit(near | tiny | huge))
+        return true;
+    if (i == count)
+        return false;
+    double reach = length[i] * first[i];
+    return rise[i] > 0 && (reach <= before[i] * rise[i] * REACH_MARGIN || reach <= REACH_MIN ||
+                           reach >= REACH_MAX);
+}

@@ -159,6 +159,36 @@ START_TEST(running_sums_are_given_only_where_they_are_those_of_each_window)
 }
 END_TEST
 
+START_TEST(a_line_that_cuts_zero_near_is_never_overlooked)
+{
+    static const double odd[] = {0, -0.0, NAN, INFINITY, -INFINITY, 5e-324, 1e308, -1};
+    double first[9], rise[9], length[9], before[9];
+    size_t near_count = 0, told_count = 0;
+    for (int round = 0; round < 200000; round++) {
+        size_t count = 1 + next_random(9);
+        bool near = false;
+        for (size_t i = 0; i < count; i++) {
+            first[i] = (double)next_random(1000) * (round % 2 == 0 ? 1 : 1e4);
+            rise[i] = (double)next_random(100);
+            length[i] = (double)next_random(300000) / 1000;
+            before[i] = (double)next_random(15000) / 1000;
+            if (next_random(40) == 0)
+                *(next_random(2) == 0 ? &first[i] : &rise[i]) = odd[next_random(8)];
+            near |= rise[i] > 0 && first[i] >= 0 && length[i] * (first[i] / rise[i]) < before[i];
+        }
+        bool told = scan_any_near_zero(first, rise, length, before, count);
+        ck_assert(told || !near);
+        near_count += near;
+        told_count += told;
+    }
+    ck_assert_uint_gt(near_count, 10000);
+    /* and not told of all */
+    ck_assert_uint_lt(told_count, 180000);
+    double one = 1;
+    ck_assert(!scan_any_near_zero(&one, &(double){1e-3}, &(double){300}, &(double){5}, 1));
+}
+END_TEST
+
 START_TEST(people_count_from_2_to_10)
 {
     static const char *const ordered[] = {
@@ -243,6 +273,7 @@ int main(void)
     tcase_add_test(tests, windows_are_left_open_wherever_samples_lie);
     tcase_add_test(tests, scans_find_what_is_rare);
     tcase_add_test(tests, running_sums_are_given_only_where_they_are_those_of_each_window);
+    tcase_add_test(tests, a_line_that_cuts_zero_near_is_never_overlooked);
     tcase_add_test(tests, people_count_from_2_to_10);
     tcase_add_test(tests, powers_have_the_special_cases_of_c_and_whole_exponents_are_exact);
     tcase_add_test(tests, limit_ratio_takes_the_series_that_the_reference_takes);

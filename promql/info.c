@@ -258,6 +258,7 @@ struct operator* info_new(struct evaluation *ev, const struct node *call,
     if (!info_series_init(&function->series, ev, selector))
         return NULL;
     function->series.shift = *shift;
+    function->series.sheet = function->op.sheet;
     size_t count = function->series.data_matchers.len;
     struct slice *names = evaluation_alloc(ev, count, sizeof(*names));
     if (names == NULL)

@@ -316,8 +316,7 @@ static bool info_series_read(struct info_series *series, const struct series_ent
     if (found == 0)
         return evaluation_check(ev, series->columns.count);
     series->cells += found;
-    ev->statistics.samples_total += found;
-    ev->statistics.samples_read += found;
+    sample_sheet_add_row(series->sheet, steps, &(struct row){.present = present}, found);
     info_series_add(series, row, steps, wanted);
     return evaluation_hold(ev, found) && evaluation_check(ev, series->columns.count + steps->count);
 }

@@ -45,7 +45,8 @@ struct info_wanted {
 
 struct info_series {
     struct evaluation *ev;
-    struct time_shift shift; /* at which time samples are looked for */
+    struct time_shift shift;    /* at which time samples are looked for */
+    struct sample_sheet *sheet; /* where they are counted */
     struct label_names identifying;
     struct matcher *own_name; /* made here; NULL where there is none */
     struct matcher *own_values[INFO_LABELS];

@@ -97,6 +97,17 @@ START_TEST(info_series_count_against_the_limit_of_samples)
 }
 END_TEST
 
+START_TEST(info_series_are_counted_as_samples)
+{
+    struct promql_result *result;
+    load_targets(10);
+    ck_assert_int_eq(evaluate("info(up)", &(struct promql_engine_options){0}, &result), ERR_NONE);
+    ck_assert_uint_eq(result->statistics.samples_total, 20);
+    ck_assert_uint_eq(result->statistics.samples_read, 20);
+    promql_result_free(result);
+}
+END_TEST
+
 START_TEST(memory_of_info_series_is_limited)
 {
     struct promql_result *result;
@@ -141,6 +152,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, any_number_of_targets_can_be_enriched, 0, 4);
     tcase_add_test(tests, info_series_count_against_the_limit_of_samples);
+    tcase_add_test(tests, info_series_are_counted_as_samples);
     tcase_add_test(tests, memory_of_info_series_is_limited);
     tcase_add_test(tests, start_timestamps_count_where_the_feature_is_on);
     suite_add_tcase(suite, tests);

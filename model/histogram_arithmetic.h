@@ -89,7 +89,8 @@ struct histogram_sum {
     size_t count;           /* histograms added */
     /* private */
     bool average;
-    bool incremental; /* the sum would overflow: it is a mean now */
+    bool may_overflow; /* an average that has seen a huge number */
+    bool incremental;  /* the sum would overflow: it is a mean now */
     bool reset_seen;
     bool no_reset_seen;
     struct arena *arena;

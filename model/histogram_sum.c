@@ -217,8 +217,8 @@ static void scale_state(struct histogram_sum_state *state, double factor, double
     scale_side(&state->negative, factor, divisor);
 }
 
-/* Sums of as many values below this as fit into memory are finite. */
-#define FAR_FROM_OVERFLOW 1e300
+/* As many values below this as anybody will ever add have a finite sum. */
+#define FAR_FROM_OVERFLOW 1e280
 
 static bool histogram_is_moderate(const struct histogram *histogram)
 {
@@ -246,14 +246,13 @@ static struct histogram_sum_state *state_copy(struct arena *arena,
  */
 static bool add_without_overflow(struct histogram_sum *sum, const struct histogram *histogram)
 {
-    struct histogram total = present_total(sum);
-    if (histogram_is_moderate(&total) && histogram_is_moderate(histogram)) {
+    if (!sum->may_overflow) {
         add(sum, histogram);
         return true;
     }
     struct histogram_sum_state *before = state_copy(sum->arena, sum->state);
     add(sum, histogram);
-    total = present_total(sum);
+    struct histogram total = present_total(sum);
     if (!histogram_has_overflow(&total))
         return true;
     sum->state = before;
@@ -341,6 +340,7 @@ static void settle(struct histogram_sum *sum, struct histogram_sum_state *home,
 
 enum err histogram_sum_add(struct histogram_sum *sum, const struct histogram *histogram)
 {
+    sum->may_overflow |= sum->average && !histogram_is_moderate(histogram);
     if (sum->count == 0) {
         take_first(sum, histogram);
     } else {

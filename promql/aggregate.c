@@ -50,14 +50,14 @@ static bool aggregate_gather(struct aggregate *aggregate)
 static bool aggregate_show_histograms(struct aggregate *aggregate, struct accumulator *accumulator,
                                       struct row *out)
 {
-    struct operator* op = &aggregate->op;
-    if (aggregate->histogram_steps < op->steps.count) {
-        aggregate->histograms = evaluation_histograms(op->ev, op->steps.count);
+    size_t steps = aggregate->op.steps.count;
+    if (aggregate->histogram_steps < steps) {
+        aggregate->histograms = evaluation_histograms(aggregate->op.ev, steps);
         if (aggregate->histograms == NULL)
             return false;
-        aggregate->histogram_steps = op->steps.count;
+        aggregate->histogram_steps = steps;
     }
-    return accumulator_show_histograms(accumulator, op, aggregate->histograms, out);
+    return accumulator_show_histograms(accumulator, &aggregate->op, aggregate->histograms, out);
 }
 
 static bool aggregate_next(struct operator* op, struct row *out)

@@ -347,8 +347,7 @@ struct operator* binary_match_new(struct evaluation *ev, const struct node *node
     match->one_to_one = node->binary.cardinality == MATCH_ONE_TO_ONE;
     match->is_comparison = operator_is_comparison(node->binary.op);
     match->is_trim = operator_is_trim(node->binary.op);
-    match->changes_metric =
-        !(match->is_comparison || match->is_trim) || node->binary.return_bool;
+    match->changes_metric = !(match->is_comparison || match->is_trim) || node->binary.return_bool;
     match->has_fill = node->binary.has_fill_left || node->binary.has_fill_right;
     match->matching = label_names_make(ev, node->binary.matching, node->binary.matching_count);
     match->include = label_names_make(ev, node->binary.include, node->binary.include_count);

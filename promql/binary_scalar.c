@@ -122,10 +122,9 @@ static bool vector_histograms(struct binary_scalar *binary, struct row *row)
     vector_floats(binary, row);
     struct binary_side vector = {row->values, histograms};
     struct binary_side scalar = {binary->scalar, NULL};
-    return binary_histograms(&binary->op, &binary->notes,
-                             binary->scalar_is_left ? &scalar : &vector,
-                             binary->scalar_is_left ? &vector : &scalar, binary->met,
-                             binary->histograms, row);
+    return binary_histograms(
+        &binary->op, &binary->notes, binary->scalar_is_left ? &scalar : &vector,
+        binary->scalar_is_left ? &vector : &scalar, binary->met, binary->histograms, row);
 }
 
 static bool vector_next(struct operator* op, struct row *out)
@@ -184,8 +183,7 @@ static struct binary_scalar *binary_scalar_make(struct evaluation *ev, const str
     binary->is_comparison = operator_is_comparison(node->binary.op);
     binary->return_bool = node->binary.return_bool;
     binary->is_trim = operator_is_trim(node->binary.op);
-    binary->changes_metric =
-        !(binary->is_comparison || binary->is_trim) || binary->return_bool;
+    binary->changes_metric = !(binary->is_comparison || binary->is_trim) || binary->return_bool;
     label_guard_init(&binary->guard, ev);
     return binary;
 }

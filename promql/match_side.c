@@ -127,12 +127,29 @@ static bool match_side_fail(struct match_side *side, const struct match_conflict
                            buf_cstr(swap ? &first : &second));
 }
 
+/* The first step that both have; `present` NULL = all. SIZE_MAX where there is none. */
+static size_t first_common_step(const uint64_t *conflict, const uint64_t *present, size_t count)
+{
+    for (size_t word = 0; word < promql_bitmap_words(count); word++) {
+        uint64_t both = conflict[word] & (present == NULL ? UINT64_MAX : present[word]);
+        if (both != 0)
+            return word * 64 + (size_t)__builtin_ctzll(both);
+    }
+    return SIZE_MAX;
+}
+
+/* Of several conflicts the one at the earliest step is told, as the reference goes step by step. */
 bool match_side_check(struct match_side *side, const uint64_t *present, const char *side_name)
 {
+    const struct match_conflict *earliest = NULL;
+    size_t earliest_step = SIZE_MAX;
     for (size_t i = 0; i < side->conflicts.len; i++) {
         const struct match_conflict *conflict = &side->conflicts.items[i];
-        if (present == NULL || bitmap_overlap(conflict->present, present, side->step_count))
-            return match_side_fail(side, conflict, side_name);
+        size_t step = first_common_step(conflict->present, present, side->step_count);
+        if (step < earliest_step) {
+            earliest = conflict;
+            earliest_step = step;
+        }
     }
-    return true;
+    return earliest == NULL || match_side_fail(side, earliest, side_name);
 }

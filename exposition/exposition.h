@@ -71,6 +71,7 @@ struct exposition_sink {
     enum exposition_answer (*histogram)(void *context, const struct exposition_series *series,
                                         const struct histogram *histogram, bool has_timestamp,
                                         int64_t timestamp_ms);
+    bool created_lines;          /* _created lines are no samples, but the start_ms of others */
     bool classic_histograms_too; /* those that are native and classic are given as both */
     /* An exemplar of the sample that was given last; NULL = they are checked and left out. Labels
      * are unescaped; all is valid during the call. */

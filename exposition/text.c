@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/utf8.h"
+#include "exposition/created.h"
 #include "exposition/entry.h"
 #include "exposition/scan.h"
 #include "exposition/unescape.h"
@@ -23,6 +24,7 @@ struct text_parser {
     double value;
     bool has_timestamp;
     int64_t timestamp_ms;
+    struct created_lines created; /* where the sink wants them */
 };
 
 static inline bool is_blank(char byte)
@@ -112,10 +114,25 @@ static enum exposition_answer give_sample(struct text_parser *parser)
                                 parser->has_timestamp, parser->timestamp_ms);
 }
 
+/* With its start timestamp where that is wanted; `next` is the line behind it. */
+static enum exposition_answer give_started(struct text_parser *parser, const char *next)
+{
+    if (LIKELY(!parser->sink->created_lines))
+        return give_sample(parser);
+    struct exposition_lexer lexer = parser->lexer;
+    lexer.at = (size_t)(next - lexer.body.ptr);
+    if (created_lines_is(&parser->created, &parser->series))
+        return EXPOSITION_GO_ON;
+    parser->series.start_ms = created_lines_find(&parser->created, &lexer, &parser->series);
+    return give_sample(parser);
+}
+
 static enum exposition_answer give_sample_with_exemplar(struct text_parser *parser,
                                                         const struct entry *entry)
 {
-    enum exposition_answer answer = give_sample(parser);
+    const char *next = parser->lexer.body.ptr + parser->lexer.at;
+    enum exposition_answer answer =
+        parser->series.openmetrics ? give_started(parser, next) : give_sample(parser);
     if (answer == EXPOSITION_GO_ON && entry->has_exemplar && parser->sink->exemplar != NULL)
         answer = entry_give_exemplar(entry, parser->sink);
     return answer;
@@ -135,6 +152,7 @@ static enum exposition_answer give_entry(struct text_parser *parser, const struc
         return give_help(parser, entry);
     case ENTRY_TYPE:
         parser->series.type = entry->type;
+        parser->created.family = entry->family;
         return sink->type == NULL ? EXPOSITION_GO_ON
                                   : sink->type(sink->context, entry->family, entry->type);
     case ENTRY_UNIT:
@@ -266,24 +284,34 @@ static inline const char *take_openmetrics_sample(struct text_parser *parser, co
     return at + 1;
 }
 
-enum err openmetrics_parse(struct slice body, const struct exposition_sink *sink,
-                           struct errbuf *err)
+static enum err openmetrics_run(struct text_parser *parser, struct errbuf *err)
 {
-    struct text_parser parser = text_parser(body, true, sink);
-    const char *at = body.ptr;
+    const char *at = parser->lexer.body.ptr;
     for (;;) {
         const char *next =
-            at == parser.end || *at == '#' ? NULL : take_openmetrics_sample(&parser, at);
+            at == parser->end || *at == '#' ? NULL : take_openmetrics_sample(parser, at);
         if (LIKELY(next != NULL)) {
             at = next;
-            if (give_sample(&parser) == EXPOSITION_STOP)
-                return stopped(&parser, err);
+            if (give_started(parser, at) == EXPOSITION_STOP)
+                return stopped(parser, err);
             continue;
         }
-        enum err code = take_entry(&parser, &at, err);
+        enum err code = take_entry(parser, &at, err);
         if (code != ERR_NONE)
             return code;
         if (at == NULL)
             return ERR_NONE;
     }
+}
+
+enum err openmetrics_parse(struct slice body, const struct exposition_sink *sink,
+                           struct errbuf *err)
+{
+    struct text_parser parser = text_parser(body, true, sink);
+    if (sink->created_lines)
+        created_lines_init(&parser.created);
+    enum err code = openmetrics_run(&parser, err);
+    if (sink->created_lines)
+        created_lines_release(&parser.created);
+    return code;
 }

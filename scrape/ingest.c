@@ -338,6 +338,7 @@ static enum err ingest_parse(struct ingest *ingest, enum exposition_format forma
         .sample = ingest_sample,
         .exemplar = appender_takes_exemplars(ingest->job->appender) ? ingest_exemplar : NULL,
         .histogram = scrape->scrape_native_histograms ? ingest_histogram : NULL,
+        .created_lines = ingest->takes_starts,
         .classic_histograms_too = scrape->always_scrape_classic_histograms,
         .type = metadata ? ingest_type : NULL,
         .help = metadata ? ingest_help : NULL,

@@ -21,6 +21,7 @@ struct collected {
     bool labels;       /* take the labels apart */
     bool histograms;   /* want native ones */
     bool classic_too;
+    bool created_lines;
 };
 
 static inline enum exposition_answer collected_sample(void *context,
@@ -149,6 +150,7 @@ static inline enum err collected_parse(struct collected *collected, enum exposit
         .exemplar = collected_exemplar,
         .histogram = collected->histograms ? collected_histogram : NULL,
         .classic_histograms_too = collected->classic_too,
+        .created_lines = collected->created_lines,
         .type = collected_type,
         .help = collected_help,
         .unit = collected_unit,

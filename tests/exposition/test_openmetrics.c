@@ -43,6 +43,30 @@ START_TEST(openmetrics_gives_exemplars_behind_their_samples)
 }
 END_TEST
 
+START_TEST(openmetrics_created_lines_are_starts_where_that_is_wanted)
+{
+    struct collected collected;
+    collected_init(&collected);
+    collected.labels = false;
+    collected.created_lines = true;
+    ck_assert(collected_parse(
+                  &collected, EXPOSITION_OPENMETRICS,
+                  SLICE("# TYPE a counter\na_total{x=\"1\"} 5 # {} 1\na_created{x=\"1\"} 1.5\n"
+                        "a_total{x=\"2\"} 6\na_total{x=\"3\"} 7\na_created{x=\"3\"} 2.25\n"
+                        "a_total{x=\"4\"} 8\n"
+                        "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 2\n"
+                        "h_count 2\nh_sum 3\nh_created 4\n"
+                        "# TYPE g gauge\ng 1\ng_created 5\n# EOF\n")) == ERR_NONE);
+    ck_assert_str_eq(buf_cstr(&collected.text),
+                     "type a counter\na_total{x=\"1\"} | 5 since 1500\n  exemplar | 1\n"
+                     "a_total{x=\"2\"} | 6\na_total{x=\"3\"} | 7 since 2250\na_total{x=\"4\"} | 8\n"
+                     "type h histogram\nh_bucket{le=\"1\"} | 1 since 4000\n"
+                     "h_bucket{le=\"+Inf\"} | 2 since 4000\nh_count | 2 since 4000\n"
+                     "h_sum | 3 since 4000\ntype g gauge\ng | 1\ng_created | 5\n");
+    collected_release(&collected);
+}
+END_TEST
+
 START_TEST(openmetrics_takes_quoted_names)
 {
     PARSED("# TYPE \"my.m\" counter\n{\"my.m_total\",\"a b\"=\"c\"} 1\n# EOF\n",
@@ -152,6 +176,7 @@ int main(void)
     TCase *tcase = tcase_create("openmetrics");
     tcase_add_test(tcase, openmetrics_gives_samples_and_metadata);
     tcase_add_test(tcase, openmetrics_gives_exemplars_behind_their_samples);
+    tcase_add_test(tcase, openmetrics_created_lines_are_starts_where_that_is_wanted);
     tcase_add_test(tcase, openmetrics_takes_quoted_names);
     tcase_add_test(tcase, openmetrics_refuses_with_the_words_of_the_reference);
     tcase_add_test(tcase, openmetrics_refuses_labels_and_exemplars_with_the_words_of_the_reference);

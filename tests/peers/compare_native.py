@@ -401,4 +401,5 @@ def main():
     CHECKS.finish()
 
 
-main()
+if __name__ == "__main__":
+    main()

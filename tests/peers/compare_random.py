@@ -26,6 +26,7 @@ import sys
 import time
 import urllib.parse
 
+import compare_native
 import random_data as data
 import random_queries
 
@@ -39,7 +40,7 @@ FEATURES = "promql-experimental-functions,promql-duration-expr,promql-extended-r
 
 # No order of operations is defined for these, or it differs between versions.
 ORDERLESS = {"sum", "avg", "stddev", "stdvar", "quantile", "histogram_quantile", "histogram_fraction",
-             "histogram_quantiles"}
+             "histogram_quantiles", "histogram_stddev", "histogram_stdvar"}
 # Sums of 3.x are compensated otherwise than those of 2.42.
 ORDERLESS_OLD = {"avg_over_time", "sum_over_time", "stddev_over_time", "stdvar_over_time", "deriv",
                  "predict_linear", "rate", "increase", "delta", "quantile_over_time"}
@@ -104,9 +105,17 @@ def rows_of(result):
     rows = {}
     for row in result["result"]:
         key = tuple(sorted(row["metric"].items()))
-        points = row.get("values")
-        rows[key] = [row["value"]] if points is None else points
+        points = [row[name] for name in ("value", "histogram") if name in row]
+        points += row.get("values", []) + row.get("histograms", [])
+        rows[key] = sorted(points, key=lambda point: point[0])
     return rows
+
+
+def compare_histograms(a, b):
+    """None, "digits" or "real"; one of the two may be a float."""
+    if a == b:
+        return None
+    return "digits" if compare_native.alike(a, b) else "real"
 
 
 def compare_points(key, mine, theirs):
@@ -115,7 +124,13 @@ def compare_points(key, mine, theirs):
         return Difference("real", f"times of {dict(key)}: {odd[:4]} are not in both", odd[0] if odd else mine[0][0])
     digits = None
     for (at_s, a), (_, b) in zip(mine, theirs):
-        if a != b:
+        if isinstance(a, dict) or isinstance(b, dict):
+            kind = compare_histograms(a, b)
+            found = kind and Difference(kind, f"{dict(key)} at {at_s}: {json.dumps(a)} against {json.dumps(b)}", at_s)
+            if kind == "real":
+                return found
+            digits = digits or found
+        elif a != b:
             if not close(a, b):
                 return Difference("real", f"{dict(key)} at {at_s}: {a} against {b}", at_s, (float(a), float(b)))
             digits = digits or Difference("digits", f"{dict(key)} at {at_s}: {a} against {b}", at_s, (float(a), float(b)))
@@ -147,7 +162,7 @@ def compare_data(mine, theirs):
 def compare_order(mine, theirs):
     """Values have to come in the same order; label sets too, unless their values are equal."""
     a, b = list(rows_of(mine).items()), list(rows_of(theirs).items())
-    if [points[0][1] for _, points in a] != [points[0][1] for _, points in b]:
+    if [str(points[0][1]) for _, points in a] != [str(points[0][1]) for _, points in b]:
         return Difference("real", f"order {[p[0][1] for _, p in a][:9]} against {[p[0][1] for _, p in b][:9]}")
     if [key for key, _ in a] != [key for key, _ in b]:
         return Difference("order", f"order of equal values: {[dict(k) for k, _ in a][:4]} against {[dict(k) for k, _ in b][:4]}")
@@ -189,7 +204,7 @@ def same_values(answers):
         values = {}
         for points in rows_of(answer["data"]).values():
             for at_s, value in points:
-                values.setdefault(at_s, []).append(value)
+                values.setdefault(at_s, []).append(str(value))
         sides.append({at_s: sorted(found) for at_s, found in values.items()})
     return sides[0] == sides[1]
 
@@ -289,6 +304,12 @@ EXPLAINED_ALWAYS = [
         lambda node, found: below(node, {"subquery", "matrix"}) > 0 and " @ " in node.text()
         and (not EDGES or found.text.startswith(("only ferula has", "times of"))
              and below(node, {"predict_linear", "quantile_over_time"}) > 0),
+    ),
+    (
+        "zero buckets beside empty ones",
+        "the peer's chunks add empty buckets, and a zero bucket ends at zero only beside none at all",
+        lambda node, found: below(node, {"histogram_quantile", "histogram_fraction"}) > 0 and node.of & set(data.NATIVE)
+        and found.values is not None and max(map(abs, found.values)) <= 1,
     ),
     (
         "info with @ or offset",
@@ -420,7 +441,7 @@ class Judge:
             if found.kind == "digits" or self.is_within_inputs(node, found):
                 return f"last digits of {node.op}", text
         passed_on = below(node, ORDERLESS | LIBRARY | (set() if EDGES else ORDERLESS_OLD)) > 0
-        if passed_on and (len(when) == 3 or node.op == "subquery") and (found.kind == "digits" or self.is_within_inputs(node, found)):
+        if passed_on and (found.kind == "digits" or self.is_within_inputs(node, found)):
             return "last digits passed on over a range", text
         if found.kind == "digits":
             if node.op in LIBRARY:
@@ -439,7 +460,8 @@ class Judge:
             if answer["status"] != "success":
                 continue
             for points in rows_of(answer["data"]).values():
-                largest = max([largest] + [abs(float(v)) for _, v in points if math.isfinite(float(v))])
+                numbers = [float(v) for _, v in points if not isinstance(v, dict)]
+                largest = max([largest] + [abs(v) for v in numbers if math.isfinite(v)])
         if "stdvar" in node.op:
             largest *= largest
         tolerance = 1000 * TOLERANCE if node.op in ("deriv", "predict_linear") else TOLERANCE

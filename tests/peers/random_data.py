@@ -10,6 +10,7 @@ import sys
 import os
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import compare_native  # noqa: E402
 import lab  # noqa: E402
 
 START_S = 1709246700  # 2024-02-29 22:45:00
@@ -20,6 +21,7 @@ OFF_EDGE_MS = 137
 COUNTERS = ("c_total", "d_total", "errors_total")
 GAUGES = ("g", "h", "small", "big", "rough", "spotty", "flags")
 HISTOGRAMS = ("lat", "odd")
+NATIVE = ("nh", "nh_gauge", "nh_custom", "nh_mixed", "nh_fine_total")
 BOUNDS = ("0.1", "0.5", "1.0", "2.5", "10.0", "+Inf")
 
 
@@ -109,6 +111,27 @@ class Maker:
         self.series.append(({"__name__": name + "_count", **labels}, list(rows[-1])))
         self.series.append(({"__name__": name + "_sum", **labels}, sums))
 
+    def native(self, name, labels):
+        rand = self.rand
+        times = self.times()
+        samples = []
+        current = None
+        for at, time_ms in enumerate(times):
+            schema = -53 if name == "nh_custom" else 1 if at > len(times) // 2 else rand.choice((3,))
+            restart = rand.random() < 0.02 or current is None or current.schema != schema or name == "nh_gauge"
+            if restart:
+                bounds = rand.choice(((1, 2, 5), (1, 5))) if schema == -53 else ()
+                current = compare_native.Histogram(schema, bounds=bounds, hint=3 if name == "nh_gauge" else 0)
+            for _ in range(rand.randrange(5)):
+                index = rand.randrange(len(current.bounds) + 1) if schema == -53 else rand.randrange(-5, 7)
+                side = current.negative if schema != -53 and rand.random() < 0.1 else current.positive
+                side[index] = side.get(index, 0) + rand.randrange(1, 5)
+                current.sum += rand.randrange(-4 if side is current.negative else 0, 16) / 8
+            current.zero += rand.randrange(2) if schema != -53 else 0
+            is_float = name == "nh_mixed" and rand.random() < 0.3
+            samples.append((time_ms, rand.randrange(80) / 8 if is_float else current.copy()))
+        self.series.append((labels, samples))
+
     def make(self):
         pairs = [(job, instance) for job in ("x", "y") for instance in ("a", "b", "c")]
         for name in COUNTERS:
@@ -132,6 +155,9 @@ class Maker:
             labels = {"__name__": "lab_info", "job": job, "instance": instance, "version": version}
             self.add(labels, [(time_ms, 1.0) for time_ms in self.times()])
         if self.edges:
+            for name in NATIVE:
+                for job, instance in pairs[:4]:
+                    self.native(name, {"__name__": name, "job": job, "instance": instance})
             for job, instance in pairs[:4]:
                 self.gauge("g", {"__name__": "dotted.name", "job": job, "instance": instance, "la.bel": instance})
                 labels = {"__name__": "target_info", "job": job, "instance": instance}
@@ -139,18 +165,38 @@ class Maker:
         return self.series
 
 
+def write(server, part):
+    status, _, text = server.get(
+        "/api/v1/write",
+        headers={
+            "Content-Type": "application/x-protobuf",
+            "Content-Encoding": "snappy",
+            "X-Prometheus-Remote-Write-Version": "0.1.0",
+        },
+        method="POST",
+        body=lab.snappy_literal(b"".join(compare_native.series_body(*one) for one in part)),
+    )
+    if status not in (200, 204):
+        raise RuntimeError(f"remote write: {status} {text}")
+
+
+def parts_of(series, window):
+    """Requests for a slice of time. Of one series in a request the floats are taken before the
+    histograms, so what has both comes time by time."""
+    whole, mixed = [], {}
+    for labels, samples in series:
+        inside = [s for s in samples if s[0] in window]
+        if labels["__name__"] == "nh_mixed":
+            for sample in inside:
+                mixed.setdefault(sample[0], []).append((labels, [sample]))
+        elif inside:
+            whole.append((labels, inside))
+    return ([whole] if whole else []) + [mixed[time_ms] for time_ms in sorted(mixed)]
+
+
 def load(servers, series, slice_s=1200):
     """Slice of time by slice of time, since heads refuse what is far older than their newest sample."""
     for start_s in range(START_S - 60, END_S + 60, slice_s):
-        window = range(start_s * 1000, (start_s + slice_s) * 1000)
-        part = []
-        for labels, samples in series:
-            inside = [s for s in samples if s[0] in window]
-            if inside:
-                part.append((labels, inside))
-        if not part:
-            continue
-        for server in servers:
-            status, text = server.remote_write(part)
-            if status not in (200, 204):
-                raise RuntimeError(f"remote write: {status} {text}")
+        for part in parts_of(series, range(start_s * 1000, (start_s + slice_s) * 1000)):
+            for server in servers:
+                write(server, part)

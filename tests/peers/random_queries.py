@@ -92,6 +92,8 @@ class Maker:
         return "".join(" " + part for part in parts)
 
     def metric(self):
+        if self.modern and self.chance(0.1):
+            return self.rand.choice(data.NATIVE), {"job", "instance"}
         kind = self.rand.random()
         if kind < 0.3:
             return self.rand.choice(data.COUNTERS), {"job", "instance"}
@@ -336,7 +338,38 @@ class Maker:
         text = f'label_replace({{0}}, "{target}", "{escape(value)}", "{source}", "{escape(pattern)}")'
         return Node("label_replace", "vector", text, [inner], inner.labels)
 
+    def of_native(self, depth):
+        """What takes native histograms apart."""
+        inner = self.selector(self.rand.choice(data.NATIVE))
+        if self.chance(0.5):
+            name = self.pick("rate", "increase", "delta", "irate", "idelta", "sum_over_time", "avg_over_time", "last_over_time")
+            matrix = self.matrix(1, self.rand.choice(data.NATIVE))
+            inner = Node(name, "vector", name + "({0})", [matrix], matrix.labels)
+        if self.chance(0.3):
+            clause, labels = self.grouping(inner.labels)
+            name = self.pick("sum", "avg")
+            inner = Node(name, "vector", f"{name}{clause}({{0}})", [inner], labels)
+        if self.chance(0.2):
+            scalar = self.scalar(1)
+            op = self.pick("*", "/", "+", "==")
+            inner = Node(op, "vector", f"({{0}}) {op} ({{1}})", [inner, scalar], inner.labels)
+        if self.chance(0.2):
+            op = self.pick("+", "-", "==", "!=")
+            inner = Node(op, "vector", f"({{0}}) {op} ({{1}})", [inner, inner], inner.labels)
+        dice = self.rand.randrange(10)
+        if dice == 0:
+            return inner
+        if dice < 4:
+            return Node("histogram_quantile", "vector", "histogram_quantile({0}, {1})", [self.quantile(depth), inner], inner.labels)
+        if dice == 4:
+            bounds = self.pick("0, 1", "0.2, 0.7", "-1, 100", "1, 0", "-Inf, Inf", "0.5, +Inf")
+            return Node("histogram_fraction", "vector", f"histogram_fraction({bounds}, {{0}})", [inner], inner.labels)
+        name = self.pick("histogram_count", "histogram_sum", "histogram_avg", "histogram_stddev", "histogram_stdvar")
+        return Node(name, "vector", name + "({0})", [inner], inner.labels)
+
     def of_histogram(self, depth):
+        if self.modern and self.chance(0.6):
+            return self.of_native(depth)
         metric = self.rand.choice(data.HISTOGRAMS) + "_bucket"
         dice = self.rand.random()
         if dice < 0.12:

@@ -159,10 +159,16 @@ def compare_data(mine, theirs):
     return digits
 
 
+def sort_key(points):
+    """0 and -0 are equal, NaN is NaN."""
+    value = points[0][1]
+    return str(value) if isinstance(value, dict) or value == "NaN" else float(value)
+
+
 def compare_order(mine, theirs):
     """Values have to come in the same order; label sets too, unless their values are equal."""
     a, b = list(rows_of(mine).items()), list(rows_of(theirs).items())
-    if [str(points[0][1]) for _, points in a] != [str(points[0][1]) for _, points in b]:
+    if [sort_key(points) for _, points in a] != [sort_key(points) for _, points in b]:
         return Difference("real", f"order {[p[0][1] for _, p in a][:9]} against {[p[0][1] for _, p in b][:9]}")
     if [key for key, _ in a] != [key for key, _ in b]:
         return Difference("order", f"order of equal values: {[dict(k) for k, _ in a][:4]} against {[dict(k) for k, _ in b][:4]}")
@@ -310,6 +316,11 @@ EXPLAINED_ALWAYS = [
         "the peer's chunks add empty buckets, and a zero bucket ends at zero only beside none at all",
         lambda node, found: below(node, {"histogram_quantile", "histogram_fraction"}) > 0 and node.of & set(data.NATIVE)
         and found.values is not None and max(map(abs, found.values)) <= 1,
+    ),
+    (
+        "empty buckets times NaN",
+        "the peer's chunks add empty buckets, which come to light as NaN",
+        lambda node, found: node.of & set(data.NATIVE) and re.search(r"'count': '(NaN|[-+]Inf)'|\"count\": \"(NaN|[-+]Inf)\"", found.text),
     ),
     (
         "info with @ or offset",

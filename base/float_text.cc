@@ -79,7 +79,7 @@ size_t put_with_point(const decimal &d, char *out, size_t at, unsigned whole)
     return at + d.count + 1;
 }
 
-size_t put_plain(const decimal &d, char *out)
+size_t put_plain_in_words(const decimal &d, char *out)
 {
     size_t at = 0;
     out[0] = '-';
@@ -97,6 +97,27 @@ size_t put_plain(const decimal &d, char *out)
     if (whole >= d.count)
         return put_zeros(out, at + d.count, whole - d.count);
     at += whole;
+    out[at++] = '.';
+    return put(out, at, digits_of(d) + whole, d.count - whole);
+}
+
+/* The same to the byte: callers may have text or zeros behind it. */
+size_t put_plain(const decimal &d, char *out)
+{
+    size_t at = 0;
+    if (d.negative)
+        out[at++] = '-';
+    if (d.exponent < 0) {
+        at = put(out, at, "0.", 2);
+        at = put_zeros(out, at, static_cast<size_t>(-d.exponent - 1));
+        return put(out, at, digits_of(d), d.count);
+    }
+    size_t whole = static_cast<size_t>(d.exponent) + 1;
+    if (whole >= d.count) {
+        at = put(out, at, digits_of(d), d.count);
+        return put_zeros(out, at, whole - d.count);
+    }
+    at = put(out, at, digits_of(d), whole);
     out[at++] = '.';
     return put(out, at, digits_of(d) + whole, d.count - whole);
 }
@@ -321,7 +342,10 @@ size_t float_text_json(double value, char out[FLOAT_TEXT_SHORT_SIZE])
     double size = std::fabs(value);
     if (size != 0 && (size < 1e-6 || size >= 1e21))
         return float_text_e(value, out);
-    return float_text_f(value, out);
+    size_t len = put_special(value, out);
+    if (len == 0)
+        len = put_integer(value, out, 1e15);
+    return len > 0 ? len : put_plain_in_words(decimal_of(value), out);
 }
 
 size_t float_text_openmetrics(double value, char out[FLOAT_TEXT_SHORT_SIZE])

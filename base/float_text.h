@@ -15,8 +15,8 @@ extern "C" {
 
 /* Longest text of any form below, 'f' of the smallest denormal included. */
 #define FLOAT_TEXT_SIZE 1100
-/* Room for the shortest forms that switch to an exponent: 26 bytes, and what the writer puts behind the
- * text on its way. */
+/* Room for the shortest forms that switch to an exponent: 26 bytes, and what float_text_json puts behind
+ * its text on its way. */
 #define FLOAT_TEXT_SHORT_SIZE 40
 
 /* Shortest digits. Each returns the length and writes no NUL. Infinities are +Inf and -Inf, all NaN
@@ -28,7 +28,8 @@ size_t float_text_g(double value, char out[FLOAT_TEXT_SHORT_SIZE]);
 /* FormatFloat(v, 'e', -1, 64): 1e+00 */
 size_t float_text_e(double value, char out[FLOAT_TEXT_SHORT_SIZE]);
 /* Sample values of the HTTP API: 'f', but 'e' below 1e-6 and from 1e21 with the exponent as
- * encoding/json writes it ("1e-07", "1e+21"). */
+ * encoding/json writes it ("1e-07", "1e+21"). The hot path of answers: bytes behind the text are
+ * overwritten. */
 size_t float_text_json(double value, char out[FLOAT_TEXT_SHORT_SIZE]);
 /* OpenMetrics form of le and quantile labels: 'g', with ".0" where there is neither '.', 'e' nor a
  * letter; +Inf, -Inf, NaN. */

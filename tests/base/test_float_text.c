@@ -73,6 +73,20 @@ START_TEST(float_text_has_the_layout_of_go)
 }
 END_TEST
 
+START_TEST(float_text_leaves_alone_what_is_behind_the_text)
+{
+    size_t (*const forms_of[])(double, char *) = {float_text_f, float_text_g, float_text_e,
+                                                  float_text_openmetrics};
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        for (size_t form = 0; form < ARRAY_SIZE(forms_of); form++) {
+            char text[FLOAT_TEXT_SIZE] = {0};
+            size_t len = forms_of[form](forms[i].value, text);
+            ck_assert_uint_eq(strlen(text), len);
+        }
+    }
+}
+END_TEST
+
 START_TEST(float_text_f_writes_every_digit_of_extreme_values)
 {
     char text[FLOAT_TEXT_SIZE];
@@ -231,6 +245,7 @@ int main(void)
     Suite *suite = suite_create("float_text");
     TCase *tcase = tcase_create("float_text");
     tcase_add_test(tcase, float_text_has_the_layout_of_go);
+    tcase_add_test(tcase, float_text_leaves_alone_what_is_behind_the_text);
     tcase_add_test(tcase, float_text_f_writes_every_digit_of_extreme_values);
     tcase_add_test(tcase, float_text_reads_back_the_bits_of_random_doubles);
     tcase_add_test(tcase, float_text_short_decimals_round_as_strtod_does);

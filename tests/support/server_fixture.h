@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Of the answer of /large and /large_quick; byte i is fixture_large_byte(i). */
-#define FIXTURE_LARGE_SIZE ((size_t)5 << 20)
+#define FIXTURE_LARGE_SIZE ((size_t)10 << 20)
 
 /* What handlers and hooks of the running server saw. */
 struct server_fixture {

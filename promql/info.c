@@ -63,6 +63,18 @@ static bool info_is_ignored(const struct info_function *function, const struct r
     return info_series_has_name(&function->series, labels_metric_name(row->labels));
 }
 
+/* Beside both sides the reference holds what they have at the step that it is at: at the last one,
+ * when the result is complete as well. */
+static bool info_hold_step(struct info_function *function)
+{
+    size_t last = function->op.steps.count - 1;
+    uint64_t cells = info_series_count_at(&function->series, last);
+    for (size_t i = 0; i < function->store.rows.len; i++)
+        cells += promql_bitmap_get(function->store.rows.items[i]->present, last);
+    function->series.cells += cells;
+    return evaluation_hold(function->op.ev, cells);
+}
+
 static bool info_gather(struct info_function *function)
 {
     struct operator* op = & function->op;
@@ -76,7 +88,8 @@ static bool info_gather(struct info_function *function)
     }
     function->is_gathered = true;
     return op->ev->error == ERR_NONE &&
-           info_series_load(&function->series, &op->steps, &function->wanted);
+           info_series_load(&function->series, &op->steps, &function->wanted) &&
+           info_hold_step(function);
 }
 
 /* Splits off the steps of a part at which the info series is there. */
@@ -252,6 +265,7 @@ struct operator* info_new(struct evaluation *ev, const struct node *call,
 {
     struct info_function *function = operator_new(ev, sizeof(*function), &info_methods, call, 1);
     function->op.children[0] = child;
+    function->op.keeps_input = true;
     row_store_init(&function->store, ev, &ev->scratch);
     label_guard_init(&function->guard, ev);
     const struct node *selector = call->child_count > 1 ? call->children[1] : NULL;

@@ -366,6 +366,16 @@ bool info_series_load(struct info_series *series, const struct promql_steps *ste
     return info_series_check_conflict(series);
 }
 
+uint64_t info_series_count_at(const struct info_series *series, size_t step)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < series->rows.len; i++) {
+        for (const struct info_row *row = series->rows.items[i]; row != NULL; row = row->next)
+            count += promql_bitmap_get(row->present, step);
+    }
+    return count;
+}
+
 const struct info_row *info_series_find(struct info_series *series, const struct labels *labels)
 {
     size_t target = label_groups_find(&series->targets, labels);

@@ -72,6 +72,8 @@ void info_series_release(struct info_series *series);
 bool info_series_has_name(const struct info_series *series, struct slice metric_name);
 bool info_series_load(struct info_series *series, const struct promql_steps *steps,
                       struct info_wanted *wanted);
+/* How many of the series have a sample at a step. */
+uint64_t info_series_count_at(const struct info_series *series, size_t step);
 /* The rows of the target that a label set belongs to; NULL when there is none. */
 const struct info_row *info_series_find(struct info_series *series, const struct labels *labels);
 

@@ -13,7 +13,8 @@ struct smoothed_selector {
     struct operator op;
     struct selection selection;
     struct time_shift shift;
-    size_t column_steps; /* what the row below has room for */
+    uint64_t window_cells; /* the last windows of the series so far, which the reference holds */
+    size_t column_steps;   /* what the row below has room for */
     struct row row;
     const struct histogram **histograms; /* as much room; made when there is a first one */
     VEC(uint32_t) float_counts;          /* floats before each sample, where there are histograms */
@@ -22,6 +23,8 @@ struct smoothed_selector {
 static bool smoothed_selector_start(struct operator* op)
 {
     struct smoothed_selector *selector = (struct smoothed_selector *)op;
+    evaluation_drop(op->ev, selector->window_cells);
+    selector->window_cells = 0;
     if (selector->column_steps < op->steps.count) {
         if (!evaluation_row(op->ev, op->steps.count, &selector->row))
             return false;
@@ -169,6 +172,25 @@ static bool smoothed_selector_fill_mixed(struct smoothed_selector *selector,
     return true;
 }
 
+/* The samples around the last step, as far as there are more than the row has values. */
+static bool smoothed_selector_hold(struct smoothed_selector *selector,
+                                   const struct samples *samples)
+{
+    const struct promql_steps *steps = &selector->op.steps;
+    int64_t time_ms = time_shift_apply(&selector->shift, steps_end(steps));
+    int64_t after_ms = time_ms - selector->op.ev->lookback_ms;
+    uint64_t cells = 0, values = bitmap_count(selector->row.present, steps->count);
+    for (size_t i = samples->count; i > 0 && samples->timestamps_ms[i - 1] > after_ms; i--) {
+        const struct histogram *histogram =
+            samples->histograms == NULL ? NULL : samples->histograms[i - 1];
+        cells += histogram == NULL ? 1 : histogram_cells(histogram);
+    }
+    if (cells <= values)
+        return true;
+    selector->window_cells += cells - values;
+    return evaluation_hold(selector->op.ev, cells - values);
+}
+
 static bool smoothed_selector_next(struct operator* op, struct row *out)
 {
     struct smoothed_selector *selector = (struct smoothed_selector *)op;
@@ -183,6 +205,8 @@ static bool smoothed_selector_next(struct operator* op, struct row *out)
             return false;
         if (!bitmap_any(selector->row.present, op->steps.count))
             continue;
+        if (!smoothed_selector_hold(selector, &samples))
+            return false;
         *out = selector->row;
         return true;
     }

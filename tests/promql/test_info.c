@@ -87,11 +87,11 @@ START_TEST(info_series_count_against_the_limit_of_samples)
     struct promql_result *result;
     load_targets(10);
     ck_assert_int_eq(
-        evaluate("info(up)", &(struct promql_engine_options){.samples_max = 40}, &result),
+        evaluate("info(up)", &(struct promql_engine_options){.samples_max = 50}, &result),
         ERR_NONE);
     promql_result_free(result);
     ck_assert_int_eq(
-        evaluate("info(up)", &(struct promql_engine_options){.samples_max = 15}, &result),
+        evaluate("info(up)", &(struct promql_engine_options){.samples_max = 49}, &result),
         ERR_LIMIT);
     ck_assert_uint_eq(fake->open_views, 0);
 }

@@ -110,8 +110,10 @@ static struct counters_family *counters_family_new(const struct counters_descrip
         mem_dup(description->bounds, description->bound_count * sizeof(*family->bounds));
     family->bound_texts =
         mem_zalloc_array(description->bound_count, sizeof(*family->bound_texts));
-    for (size_t i = 0; i < description->bound_count; i++)
-        float_text_g(description->bounds[i], family->bound_texts[i]);
+    for (size_t i = 0; i < description->bound_count; i++) {
+        size_t len = float_text_g(description->bounds[i], family->bound_texts[i]);
+        family->bound_texts[i][len] = '\0';
+    }
     family->description = *description;
     family->description.name = family->name;
     family->description.help = family->help;

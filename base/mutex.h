@@ -33,6 +33,7 @@ enum lock_rank {
     LOCK_RANK_TSDB_GROUP = 64,    /* time column of a sample group */
     LOCK_RANK_TSDB_SERIES = 66,   /* striped: open chunks */
     LOCK_RANK_TSDB_ISOLATION = 68,
+    LOCK_RANK_BLOCK = 69, /* a block's deletions and symbols */
     LOCK_RANK_HTTP_SERVER = 70,
     LOCK_RANK_HTTP_CONNECTION = 72,
     LOCK_RANK_HTTP_CLIENT = 74,

@@ -1,14 +1,14 @@
 /*
- * A block: the samples of some hours or days, as immutable files (docs/formats/block.md), and a list of
- * deletions beside them.
+ * A block: the samples of some hours or days, as immutable files (docs/formats/block.md), and a
+ * list of deletions beside them.
  *
  *     NAME/meta.json   what it is          NAME/index    series, labels, where their chunks are
  *     NAME/chunks      values, in pages    NAME/times    time columns, shared by chunks
  *     NAME/tombstones  deleted spans, absent where there are none
  *
- * A block is a series_source: its views show everything but what is deleted. Files are read by pread,
- * never mapped. Damage makes reads fail with ERR_CORRUPT and a text that names file and offset; what
- * is not damaged can still be read.
+ * A block is a series_source: its views show everything but what is deleted. Files are read by
+ * pread, never mapped. Damage makes reads fail with ERR_CORRUPT and a text that names file and
+ * offset; what is not damaged can still be read.
  *
  * Ownership: reference-counted; a view holds a reference. Thread-safety: all functions from any
  * thread.
@@ -41,7 +41,8 @@ uint64_t block_size_bytes(const struct block *block);
 struct series_source *block_source(struct block *block);
 
 /* Deletes the samples of [min_ms, max_ms] of the series that match: they are not seen any more from
- * now on, and compaction leaves them out. `out_count` (may be NULL) is how many spans were added. */
+ * now on, and compaction leaves them out. `out_count` (may be NULL) is how many spans were added.
+ */
 enum err block_delete(struct block *block, const struct matcher *const *matchers, size_t count,
                       int64_t min_ms, int64_t max_ms, uint64_t *out_count,
                       struct errbuf *err) MUST_CHECK;

@@ -49,9 +49,9 @@ struct block_meta {
     int64_t min_ms;
     int64_t max_ms; /* exclusive */
     struct block_stats stats;
-    uint32_t level; /* 1 = cut from the head */
-    bool out_of_order; /* made of samples that came late: overlaps others */
-    bool failed;       /* compacting it failed, so it is left as it is */
+    uint32_t level;           /* 1 = cut from the head */
+    bool out_of_order;        /* made of samples that came late: overlaps others */
+    bool failed;              /* compacting it failed, so it is left as it is */
     VEC(struct ulid) sources; /* the blocks of level 1 that it was made of */
     VEC(struct block_parent) parents;
 };

@@ -2,16 +2,16 @@
  * Writing a block: series by series, in the order of their labels, each with its samples in the
  * order of time.
  *
- *     block_writer_open ─▶ (block_writer_series ─▶ block_writer_samples ...) ... ─▶ block_writer_finish
- *                                                                              └─▶ block_writer_abort
+ *     block_writer_open ─▶ (block_writer_series ─▶ block_writer_samples ...) ... ─▶
+ * block_writer_finish └─▶ block_writer_abort
  *
  * The block comes into being in NAME.tmp and is renamed when all of it is on disk. Samples of a
- * series are gathered and cut into chunks at multiples of a power-of-two part of two hours, chosen by
- * their distance, so that the series of one target are cut at the same samples and share the
+ * series are gathered and cut into chunks at multiples of a power-of-two part of two hours, chosen
+ * by their distance, so that the series of one target are cut at the same samples and share the
  * columns of their times.
  *
- * Ownership: heap object, freed by finish and abort. Thread-safety: one owner. Memory: the samples of
- * one series, the labels of all as in index_writer.h, and up to 16 MiB of time columns.
+ * Ownership: heap object, freed by finish and abort. Thread-safety: one owner. Memory: the samples
+ * of one series, the labels of all as in index_writer.h, and up to 16 MiB of time columns.
  */
 #pragma once
 
@@ -48,8 +48,8 @@ void block_writer_samples(struct block_writer *writer, const struct sample_colum
 /* Has a write failed? Then finish says so; a caller may stop early. */
 bool block_writer_failed(const struct block_writer *writer);
 
-/* Syncs and renames. Without any sample nothing stays and `out_meta->stats.samples` is 0. `out_meta`
- * is to be released by the caller. */
+/* Syncs and renames. Without any sample nothing stays and `out_meta->stats.samples` is 0.
+ * `out_meta` is to be released by the caller. */
 enum err block_writer_finish(struct block_writer *writer, struct block_meta *out_meta,
                              struct errbuf *err) MUST_CHECK;
 void block_writer_abort(struct block_writer *writer);

@@ -29,7 +29,7 @@ void index_cursor_release(struct index_cursor *cursor)
 static enum err cursor_damaged(const struct index_cursor *cursor, const struct index_page *page,
                                const char *what, struct errbuf *err)
 {
-    return errbuf_set(err, ERR_CORRUPT, "%s: the page at offset %llu: %s", cursor->index->path,
+    return errbuf_set(err, ERR_CORRUPT, "%s: the page at offset %llu: %s", cursor->index->file.path,
                       (unsigned long long)page->offset, what);
 }
 
@@ -37,8 +37,8 @@ static enum err cursor_load(struct index_cursor *cursor, const struct index_page
                             struct buf *raw, struct errbuf *err)
 {
     const struct index_reader *index = cursor->index;
-    return packed_read_file(index->fs, index->fd, index->path, page->offset, page->stored_len,
-                            &cursor->stored, raw, err);
+    return packed_read_file(index->file.fs, index->file.fd, index->file.path, page->offset,
+                            page->stored_len, &cursor->stored, raw, err);
 }
 
 /* The last page that begins at or before `first`. */
@@ -56,6 +56,11 @@ static size_t page_before(const struct index_page *pages, size_t count, uint32_t
 }
 
 /* --- symbols --- */
+
+size_t index_symbol_page(const struct index_reader *index, uint32_t symbol)
+{
+    return page_before(index->symbol_pages, index->symbol_page_count, symbol);
+}
 
 static enum err load_symbols(struct index_cursor *cursor, size_t page, struct errbuf *err)
 {
@@ -90,7 +95,7 @@ enum err index_cursor_symbol(struct index_cursor *cursor, uint32_t symbol, struc
 {
     const struct index_reader *index = cursor->index;
     ASSERT(symbol < index->symbol_count);
-    size_t page = page_before(index->symbol_pages, index->symbol_page_count, symbol);
+    size_t page = index_symbol_page(index, symbol);
     /* the text at hand is that of symbol_next - 1 */
     if (page != cursor->symbol_page || cursor->symbol_next > symbol + 1 ||
         cursor->symbol_next == index->symbol_pages[page].first) {

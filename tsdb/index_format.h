@@ -2,10 +2,8 @@
  * The index file of a block: which series it has, with their labels and chunks, and which series
  * have a label. Drawn in docs/formats/index.md.
  *
- *     "FERULAIX"  u32 version  u32 0
- *     symbol pages, value pages, series pages: packed runs (packed.h), cut at INDEX_PAGE_SIZE
- *     directory: a packed run
- *     u64 offset of the directory  u32 its length  u32 CRC32C of these twelve  "FERULAIX"
+ *     a paged file (paged_file.h) of symbol pages, value pages and series pages: packed runs
+ *     (packed.h), cut at INDEX_PAGE_SIZE
  *
  * A symbol is the rank of a text among all names and values; a series is the rank of its label set.
  * The directory says where every page is and what it begins with, so that anything is found by a
@@ -16,10 +14,6 @@
 #include <stdint.h>
 
 #define INDEX_MAGIC "FERULAIX"
-#define INDEX_MAGIC_SIZE 8
-#define INDEX_VERSION 1
-#define INDEX_HEADER_SIZE 16
-#define INDEX_TRAILER_SIZE 24
 #define INDEX_PAGE_SIZE 16384
 
 /* No such symbol or name. */

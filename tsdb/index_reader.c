@@ -1,21 +1,9 @@
 #include "tsdb/index_reader.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/codec.h"
-#include "base/crc32c.h"
 #include "tsdb/packed.h"
-
-#define DIRECTORY_SIZE_MAX PACKED_RAW_SIZE_MAX
-
-static enum err index_damaged(const struct index_reader *index, struct errbuf *err, uint64_t offset,
-                              const char *what)
-{
-    return errbuf_set(err, ERR_CORRUPT, "%s: at offset %llu: %s", index->path,
-                      (unsigned long long)offset, what);
-}
 
 /* --- the directory --- */
 
@@ -147,13 +135,13 @@ static void read_series_pages(struct directory *directory)
         directory->reader.failed = true;
 }
 
-static enum err read_directory(struct index_reader *index, uint64_t offset, struct slice raw,
-                               struct errbuf *err)
+static enum err read_directory(struct index_reader *index, struct slice raw, struct errbuf *err)
 {
+    uint64_t end = index->file.directory_offset;
     struct directory directory = {.index = index,
                                   .reader = codec_reader(raw.ptr, raw.len),
-                                  .offset = INDEX_HEADER_SIZE,
-                                  .end = offset};
+                                  .offset = PAGED_HEADER_SIZE,
+                                  .end = end};
     index->symbol_count = directory_u32(&directory);
     index->series_count = directory_u32(&directory);
     index->chunk_count = codec_read_uvarint(&directory.reader);
@@ -162,72 +150,21 @@ static enum err read_directory(struct index_reader *index, uint64_t offset, stru
         read_names(&directory);
     if (!directory.reader.failed)
         read_series_pages(&directory);
-    if (directory.reader.failed || codec_left(&directory.reader) > 0 || directory.offset != offset)
-        return index_damaged(index, err, offset, "the directory makes no sense");
+    if (directory.reader.failed || codec_left(&directory.reader) > 0 || directory.offset != end)
+        return paged_file_damaged(&index->file, end, "the directory makes no sense", err);
     return ERR_NONE;
-}
-
-static enum err read_exactly(const struct index_reader *index, void *to, size_t len,
-                             uint64_t offset, struct errbuf *err)
-{
-    for (size_t have = 0; have < len;) {
-        ssize_t got =
-            index->fs->pread(index->fs, index->fd, (char *)to + have, len - have, offset + have);
-        if (got < 0)
-            return errbuf_set_errno(err, (int)-got, "reading %s", index->path);
-        if (got == 0)
-            return index_damaged(index, err, offset + have, "the file ends here");
-        have += (size_t)got;
-    }
-    return ERR_NONE;
-}
-
-static enum err load(struct index_reader *index, struct errbuf *err)
-{
-    int64_t size = index->fs->size(index->fs, index->fd);
-    if (size < 0)
-        return errbuf_set_errno(err, (int)-size, "reading %s", index->path);
-    index->size = (uint64_t)size;
-    if (index->size < INDEX_HEADER_SIZE + INDEX_TRAILER_SIZE + PACKED_HEADER_SIZE)
-        return index_damaged(index, err, 0, "the file is too short for an index");
-    char header[INDEX_HEADER_SIZE], trailer[INDEX_TRAILER_SIZE];
-    uint64_t trailer_at = index->size - INDEX_TRAILER_SIZE;
-    enum err code = read_exactly(index, header, sizeof(header), 0, err);
-    if (code == ERR_NONE)
-        code = read_exactly(index, trailer, sizeof(trailer), trailer_at, err);
-    if (code != ERR_NONE)
-        return code;
-    struct codec_reader reader =
-        codec_reader(header + INDEX_MAGIC_SIZE, sizeof(header) - INDEX_MAGIC_SIZE);
-    if (memcmp(header, INDEX_MAGIC, INDEX_MAGIC_SIZE) != 0 ||
-        codec_read_u32(&reader) != INDEX_VERSION)
-        return index_damaged(index, err, 0, "this is no index of version 1");
-    reader = codec_reader(trailer, sizeof(trailer));
-    uint64_t offset = codec_read_u64(&reader);
-    uint32_t len = codec_read_u32(&reader);
-    uint32_t checksum = codec_read_u32(&reader);
-    if (checksum != crc32c(0, trailer, 12) || memcmp(reader.at, INDEX_MAGIC, INDEX_MAGIC_SIZE) != 0)
-        return index_damaged(index, err, trailer_at, "the end of the file is damaged");
-    if (offset < INDEX_HEADER_SIZE || offset > trailer_at || len != trailer_at - offset)
-        return index_damaged(index, err, trailer_at, "the directory is not where it should be");
-    struct buf CLEANUP(buf_release) stored;
-    struct buf CLEANUP(buf_release) raw;
-    buf_init(&stored, DIRECTORY_SIZE_MAX);
-    buf_init(&raw, DIRECTORY_SIZE_MAX);
-    code = packed_read_file(index->fs, index->fd, index->path, offset, len, &stored, &raw, err);
-    return code == ERR_NONE ? read_directory(index, offset, buf_slice(&raw), err) : code;
 }
 
 enum err index_open(const struct fs *fs, const char *path, struct index_reader **out,
                     struct errbuf *err)
 {
     struct index_reader *index = mem_zalloc(sizeof(*index));
-    index->fs = fs;
-    index->path = mem_dup(path, strlen(path) + 1);
     arena_init(&index->arena, SIZE_MAX);
-    index->fd = fs->open(fs, path, FS_READ);
-    enum err code =
-        index->fd < 0 ? errbuf_set_errno(err, -index->fd, "opening %s", path) : load(index, err);
+    struct buf CLEANUP(buf_release) raw;
+    buf_init(&raw, PACKED_RAW_SIZE_MAX);
+    enum err code = paged_file_open(&index->file, fs, path, INDEX_MAGIC, &raw, err);
+    if (code == ERR_NONE)
+        code = read_directory(index, buf_slice(&raw), err);
     if (code != ERR_NONE) {
         index_close(index);
         return code;
@@ -240,9 +177,7 @@ void index_close(struct index_reader *index)
 {
     if (index == NULL)
         return;
-    if (index->fd >= 0)
-        (void)index->fs->close(index->fs, index->fd);
+    paged_file_close(&index->file);
     arena_release(&index->arena);
-    mem_free(index->path);
     mem_free(index);
 }

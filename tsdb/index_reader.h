@@ -19,6 +19,7 @@
 #include "tsdb/index_format.h"
 #include "tsdb/index_postings.h"
 #include "tsdb/index_rows.h"
+#include "tsdb/paged_file.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,10 +42,7 @@ struct index_name {
 };
 
 struct index_reader {
-    const struct fs *fs;
-    char *path;
-    int fd;
-    uint64_t size;
+    struct paged_file file;
     uint32_t symbol_count;
     uint32_t series_count;
     uint64_t chunk_count;
@@ -87,6 +85,8 @@ struct index_cursor {
 void index_cursor_init(struct index_cursor *cursor, const struct index_reader *index);
 void index_cursor_release(struct index_cursor *cursor);
 
+/* The page that has a symbol. */
+size_t index_symbol_page(const struct index_reader *index, uint32_t symbol);
 /* The text of a symbol; valid until the next call. Ascending symbols are cheapest. */
 enum err index_cursor_symbol(struct index_cursor *cursor, uint32_t symbol, struct slice *out,
                              struct errbuf *err) MUST_CHECK;

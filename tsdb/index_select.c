@@ -22,7 +22,7 @@ static enum err value_filter_each(void *context, const struct index_value *value
                                filter->cursor->index->series_count, filter->out);
     if (code != ERR_NONE)
         return errbuf_set(err, code, "%s: a list of series makes no sense",
-                          filter->cursor->index->path);
+                          filter->cursor->index->file.path);
     return ERR_NONE;
 }
 

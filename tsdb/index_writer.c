@@ -5,12 +5,12 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
-#include "base/crc32c.h"
 #include "model/symbols.h"
 #include "tsdb/index_format.h"
 #include "tsdb/index_postings.h"
 #include "tsdb/index_rows.h"
 #include "tsdb/packed.h"
+#include "tsdb/paged_file.h"
 
 #define ROW_BYTES_MAX BUF_SIZE_ANY
 /* Pairs that are sorted at a time. */
@@ -442,26 +442,13 @@ static void write_directory(struct index_writer *writer, struct writer_name **na
     packed_write(buf_slice(raw), out);
 }
 
-static void write_trailer(struct buf *out, size_t start, size_t directory)
-{
-    struct buf CLEANUP(buf_release) trailer;
-    buf_init(&trailer, INDEX_TRAILER_SIZE);
-    codec_write_u64(&trailer, directory - start);
-    codec_write_u32(&trailer, (uint32_t)(out->len - directory));
-    codec_write_u32(&trailer, crc32c(0, trailer.data, trailer.len));
-    buf_append_str(&trailer, INDEX_MAGIC);
-    buf_append_slice(out, buf_slice(&trailer));
-}
-
 enum err index_writer_finish(struct index_writer *writer, struct buf *out, struct errbuf *err)
 {
     close_row(writer);
     if (writer->rows.overflow)
         return errbuf_set(err, ERR_LIMIT, "a block cannot hold the labels of so many series");
     size_t start = out->len;
-    buf_append_str(out, INDEX_MAGIC);
-    codec_write_u32(out, INDEX_VERSION);
-    codec_write_u32(out, 0);
+    paged_header_write(out, INDEX_MAGIC);
     rank_symbols(writer);
     write_symbol_pages(writer, out);
     struct writer_name **names = sort_names(writer);
@@ -470,7 +457,7 @@ enum err index_writer_finish(struct index_writer *writer, struct buf *out, struc
     size_t directory = out->len;
     write_directory(writer, names, out);
     mem_free(names);
-    write_trailer(out, start, directory);
+    paged_trailer_write(out, directory - start, (uint32_t)(out->len - directory), INDEX_MAGIC);
     if (out->overflow || writer->raw.overflow)
         return errbuf_set(err, ERR_LIMIT, "the index of a block would be too large");
     return ERR_NONE;

@@ -183,7 +183,7 @@ static bool read_directory(struct page *page, struct slice raw)
     if (page->count > PAGE_CHUNKS_MAX || !read_columns(&reader, page->count, &columns))
         return false;
     for (uint32_t i = 0; i < page->count; i++) {
-        if (columns.lens[i] > codec_left(&reader) || columns.kinds[i] > PAGE_CHUNK_HISTOGRAMS ||
+        if (columns.lens[i] > codec_left(&reader) || columns.kinds[i] > PAGE_CHUNK_KIND_MAX ||
             columns.counts[i] > UINT32_MAX || columns.time_columns[i] > UINT32_MAX ||
             columns.rows[i] > UINT32_MAX)
             return false;

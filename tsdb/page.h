@@ -31,7 +31,11 @@
 enum page_chunk_kind {
     PAGE_CHUNK_VALUES,     /* value_chunk.h */
     PAGE_CHUNK_HISTOGRAMS, /* histogram_chunk.h */
+    /* the same behind the start times of the samples (time_column.h) */
+    PAGE_CHUNK_VALUES_SINCE,
+    PAGE_CHUNK_HISTOGRAMS_SINCE,
 };
+#define PAGE_CHUNK_KIND_MAX PAGE_CHUNK_HISTOGRAMS_SINCE
 
 struct page_chunk {
     enum page_chunk_kind kind;

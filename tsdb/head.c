@@ -103,6 +103,28 @@ struct series *head_series_for(struct head *head, const struct labels *labels)
     return series;
 }
 
+void head_reserve(struct head *head, size_t series_count)
+{
+    for (size_t i = 0; i < HEAD_SHARDS; i++)
+        table_reserve(&head->shards[i].series, series_count / HEAD_SHARDS);
+}
+
+struct series *head_load_series(struct head *head, const struct labels *labels)
+{
+    struct table *table = &head_shard(head, labels->hash)->series;
+    if (table_get(table, labels->hash, series_has_labels, labels) != NULL) {
+        labels_unref(labels);
+        return NULL;
+    }
+    struct series *series = series_new(labels, refs_take(&head->refs));
+    refs_set(&head->refs, series->ref, series);
+    table_add(table, labels->hash, series);
+    head->series_count++;
+    head->series_created++;
+    head->label_bytes += labels_bytes(labels);
+    return series;
+}
+
 struct series *head_series_touch(struct head *head, series_ref ref)
 {
     struct series *series = refs_get(&head->refs, ref);
@@ -141,10 +163,15 @@ void head_push_chunk(struct head *head, struct series *series, struct chunk *chu
 {
     if (chunk == NULL)
         return;
+    head_count_chunk(head, chunk);
+    series_push_closed(series, chunk);
+}
+
+void head_count_chunk(struct head *head, const struct chunk *chunk)
+{
     head->chunk_count++;
     head->chunks_created++;
     head->chunk_bytes += chunk_size(chunk);
-    series_push_closed(series, chunk);
 }
 
 static void chunk_free_list(void *freed)

@@ -67,6 +67,12 @@ struct series *head_series_for(struct head *head, const struct labels *labels);
  */
 struct series *head_series_touch(struct head *head, series_ref ref);
 
+/* For loading very many while nobody else uses the head: room for them, and a series without
+ * postings, which takes over the reference to the labels; NULL (and the reference is gone) when
+ * there is one already. */
+void head_reserve(struct head *head, size_t series_count);
+struct series *head_load_series(struct head *head, const struct labels *labels) MUST_CHECK;
+
 static inline struct series *head_series(const struct head *head, series_ref ref)
 {
     return refs_get(&head->refs, ref);
@@ -86,6 +92,8 @@ int64_t head_valid_min_ms(const struct head *head);
 
 /* Adds a chunk to the closed ones of a series; NULL is nothing. The series' lock is held. */
 void head_push_chunk(struct head *head, struct series *series, struct chunk *chunk);
+/* Counts a closed chunk that was put into the list of a series otherwise. */
+void head_count_chunk(struct head *head, const struct chunk *chunk);
 /* Drops closed chunks whose samples are all older than the cutoff. The commit lock and the series'
  * lock are held. */
 void head_drop_chunks(struct head *head, struct series *series, int64_t cutoff_ms);

@@ -312,6 +312,9 @@ void tsdb_metrics_init(struct tsdb_metrics *metrics, struct tsdb *db)
         counters_counter("prometheus_tsdb_size_retentions_total",
                          "The number of times that blocks were deleted because the maximum number "
                          "of bytes was exceeded.");
+    metrics->snapshot_replay_errors =
+        counters_counter("prometheus_tsdb_snapshot_replay_error_total",
+                         "Total number snapshot replays that failed.");
     metrics->replay_duration = counters_gauge("prometheus_tsdb_data_replay_duration_seconds",
                                               "Time taken to replay the data on disk.");
     static const double compaction_bounds[] = {1,   2,   4,   8,    16,   32,   64,

@@ -30,6 +30,7 @@ struct tsdb_metrics {
     struct counter *time_retentions;
     struct counter *size_retentions;
     struct counter *replay_duration;
+    struct counter *snapshot_replay_errors;
 };
 
 struct tsdb;

@@ -107,32 +107,42 @@ static void list_append(struct posting_list *list, series_ref ref)
     list->bytes[list->len++] = (uint8_t)difference;
 }
 
+struct posting_place postings_place_locked(struct postings *postings, struct label_pair pair)
+{
+    struct posting_name *name = name_find(postings, pair.name);
+    if (name == NULL) {
+        name = mem_zalloc(sizeof(*name));
+        symbols_ref(pair.name);
+        name->symbol = pair.name;
+        table_init(&name->values);
+        table_add(&postings->names, symbol_hash(pair.name), name);
+    }
+    struct posting_list *list = list_find(name, pair.value);
+    if (list == NULL) {
+        list = mem_zalloc(sizeof(*list));
+        symbols_ref(pair.value);
+        list->symbol = pair.value;
+        table_add(&name->values, symbol_hash(pair.value), list);
+        postings->pair_count++;
+        postings->bytes += sizeof(*list) + 2 * sizeof(struct table_slot);
+    }
+    return (struct posting_place){name, list};
+}
+
+void postings_add_at_locked(struct postings *postings, const struct posting_place *place,
+                            series_ref ref)
+{
+    size_t capacity = place->list->capacity;
+    list_append(place->list, ref);
+    postings->bytes += place->list->capacity - capacity;
+    place->name->series_count++;
+}
+
 void postings_add_locked(struct postings *postings, series_ref ref, const struct labels *labels)
 {
     for (uint32_t i = 0; i < labels->count; i++) {
-        uint32_t name_symbol = labels->pairs[i].name;
-        uint32_t value_symbol = labels->pairs[i].value;
-        struct posting_name *name = name_find(postings, name_symbol);
-        if (name == NULL) {
-            name = mem_zalloc(sizeof(*name));
-            symbols_ref(name_symbol);
-            name->symbol = name_symbol;
-            table_init(&name->values);
-            table_add(&postings->names, symbol_hash(name_symbol), name);
-        }
-        struct posting_list *list = list_find(name, value_symbol);
-        if (list == NULL) {
-            list = mem_zalloc(sizeof(*list));
-            symbols_ref(value_symbol);
-            list->symbol = value_symbol;
-            table_add(&name->values, symbol_hash(value_symbol), list);
-            postings->pair_count++;
-            postings->bytes += sizeof(*list) + 2 * sizeof(struct table_slot);
-        }
-        size_t capacity = list->capacity;
-        list_append(list, ref);
-        postings->bytes += list->capacity - capacity;
-        name->series_count++;
+        struct posting_place place = postings_place_locked(postings, labels->pairs[i]);
+        postings_add_at_locked(postings, &place, ref);
     }
 }
 

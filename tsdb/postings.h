@@ -45,6 +45,16 @@ void postings_release(struct postings *postings);
 /* The write lock is held: taking a ref and adding it are one step. */
 void postings_add_locked(struct postings *postings, series_ref ref, const struct labels *labels);
 
+/* Where the refs of a pair go, for adding very many series: made where the pair is new, and then a
+ * ref must follow. Valid until series are removed. */
+struct posting_place {
+    struct posting_name *name;
+    struct posting_list *list;
+};
+struct posting_place postings_place_locked(struct postings *postings, struct label_pair pair);
+void postings_add_at_locked(struct postings *postings, const struct posting_place *place,
+                            series_ref ref);
+
 /* Takes series out; sorted by ref. */
 struct posting_removal {
     series_ref ref;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "tsdb/group.h"
+#include "tsdb/head_snapshot.h"
 #include "tsdb/tsdb_internal.h"
 
 #include <stdio.h>
@@ -96,12 +97,17 @@ static enum err tsdb_open_log(struct tsdb *db, struct errbuf *err)
     int len = snprintf(path, sizeof(path), "%s/wal", db->directory.path);
     if (len < 0 || (size_t)len >= sizeof(path))
         return errbuf_set(err, ERR_LIMIT, "the path of the data directory is too long");
-    db->wal = wal_new(db->fs, path, db->options.wal_segment_bytes,
-                      (uint64_t)clock_now_ms(db->clock) ^ db->options.seed);
-    enum err result = wal_load(db->wal, err);
+    struct wal *wal = wal_new(db->fs, path, db->options.wal_segment_bytes,
+                              (uint64_t)clock_now_ms(db->clock) ^ db->options.seed);
+    enum err result = wal_load(wal, err);
+    struct wal_position from = {0};
+    if (result == ERR_NONE)
+        from = head_snapshot_load(db, wal);
+    /* only now may others ask for figures of the head */
+    db->wal = wal;
     if (result != ERR_NONE)
         return result;
-    result = tsdb_replay(db, err);
+    result = tsdb_replay(db, from, err);
     if (result != ERR_NONE)
         return result;
     return wal_cut(db->wal, err);
@@ -131,11 +137,38 @@ enum err tsdb_open(const struct tsdb_options *options, struct tsdb **out, struct
     return ERR_NONE;
 }
 
+static void groups_end(struct tsdb *db)
+{
+    MUTEX_GUARD(&db->commit_lock);
+    while (db->groups != NULL)
+        tsdb_group_end_locked(db, db->groups);
+}
+
+/* Without it the next start replays the log, so a failure is no more than a delay. */
+static void store_snapshot(struct tsdb *db)
+{
+    struct errbuf err = ERRBUF_INIT;
+    bool synced;
+    enum err result = ERR_NONE;
+    if (wal_has_failed(db->wal))
+        result = errbuf_set(&err, ERR_UNAVAILABLE, "the log cannot be written");
+    if (result == ERR_NONE)
+        result = wal_sync_pending(db->wal, &synced, &err);
+    if (result == ERR_NONE)
+        result = head_snapshot_store(db, &err);
+    if (result != ERR_NONE)
+        log_warn("The next start will take longer: no snapshot of the head was written",
+                 log_err(&err));
+}
+
 void tsdb_close(struct tsdb *db)
 {
     if (db == NULL)
         return;
     tsdb_maintenance_stop(db);
+    groups_end(db);
+    if (!db->options.no_snapshot)
+        store_snapshot(db);
     tsdb_free(db);
 }
 

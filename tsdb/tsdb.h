@@ -47,6 +47,7 @@ struct tsdb_options {
     int64_t fsync_interval_ms;   /* 0 = 1000 */
     uint64_t memory_limit_bytes; /* 0 = none */
     bool no_lockfile;
+    bool no_snapshot; /* a stop leaves the head to the log, as a kill does */
     uint64_t seed; /* 0 = from the system */
 };
 

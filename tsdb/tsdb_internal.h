@@ -73,9 +73,9 @@ struct transaction *tsdb_appender_transaction(struct appender *appender);
 enum err tsdb_source_open(struct series_source *source, int64_t min_ms, int64_t max_ms,
                           struct series_view **out, struct errbuf *err) MUST_CHECK;
 
-/* Reads all segments into memory. Damage is set aside; an error means that the directory is
- * unusable. */
-enum err tsdb_replay(struct tsdb *db, struct errbuf *err) MUST_CHECK;
+/* Reads the segments into memory, from the position on. Damage is set aside; an error means that
+ * the directory is unusable. */
+enum err tsdb_replay(struct tsdb *db, struct wal_position from, struct errbuf *err) MUST_CHECK;
 
 void tsdb_maintenance_start(struct tsdb *db);
 void tsdb_maintenance_stop(struct tsdb *db);

@@ -30,6 +30,8 @@ struct replay {
     VEC(series_ref) refs; /* by number in the segment */
     VEC(struct replay_group *) groups;
     uint64_t run;
+    size_t muted_until; /* the snapshot has what is before this offset of the segment */
+    bool muted;
     int64_t max_ms; /* of the segment */
     /* samples that needed no commit */
     uint64_t direct_count;
@@ -76,8 +78,10 @@ static void replay_sample(void *context, uint32_t id, int64_t t_ms, uint64_t bit
                           bool out_of_order)
 {
     struct replay *replay = context;
-    struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
     replay->max_ms = MAX(replay->max_ms, t_ms);
+    if (UNLIKELY(replay->muted))
+        return;
+    struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
     if (!out_of_order && replay_directly(replay, series, t_ms, bits))
         return;
     vec_push(&replay->transaction->samples,
@@ -112,6 +116,9 @@ static void replay_histogram(void *context, uint32_t id, int64_t t_ms, struct sl
     struct replay *replay = context;
     struct transaction *transaction = replay->transaction;
     size_t start = transaction->histogram_bytes.len;
+    replay->max_ms = MAX(replay->max_ms, t_ms);
+    if (replay->muted)
+        return;
     if (!buf_append_slice(&transaction->histogram_bytes, encoded))
         return;
     vec_push(
@@ -121,12 +128,13 @@ static void replay_histogram(void *context, uint32_t id, int64_t t_ms, struct sl
                                .bits = start,
                                .histogram_len = (uint32_t)encoded.len,
                                .kind = STAGED_HISTOGRAM});
-    replay->max_ms = MAX(replay->max_ms, t_ms);
 }
 
 static void replay_exemplar(void *context, uint32_t id, const struct exemplar_entry *entry)
 {
     struct replay *replay = context;
+    if (replay->muted)
+        return;
     struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
     exemplars_add(&replay->db->exemplars, series->labels, entry,
                   replay->db->out_of_order_window_ms);
@@ -135,6 +143,8 @@ static void replay_exemplar(void *context, uint32_t id, const struct exemplar_en
 static void replay_start(void *context, uint32_t id, int64_t t_ms, int64_t start_ms, bool late)
 {
     struct replay *replay = context;
+    if (replay->muted)
+        return;
     struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
     vec_push(&replay->transaction->starts, (struct staged_start){series, t_ms, start_ms, late});
 }
@@ -188,6 +198,9 @@ static void replay_row(void *context, struct wal_group *wal_group, int64_t t_ms)
 {
     struct replay *replay = context;
     struct transaction *transaction = replay->transaction;
+    replay->max_ms = MAX(replay->max_ms, t_ms);
+    if (replay->muted)
+        return;
     if (transaction->row.group != NULL)
         replay_commit(replay);
     struct replay_group *group = replay_group(replay, wal_group);
@@ -204,7 +217,6 @@ static void replay_row(void *context, struct wal_group *wal_group, int64_t t_ms)
                 replay_stage(replay, ref, t_ms, bits);
         }
     }
-    replay->max_ms = MAX(replay->max_ms, t_ms);
 }
 
 static const struct wal_visitor replay_visitor = {
@@ -247,6 +259,7 @@ static enum err replay_frames(struct replay *replay, struct wal_decoder *decoder
     buf_init(&unpacked, WAL_PAYLOAD_SIZE_MAX);
     while (*out_good < segment.len && result == ERR_NONE) {
         struct wal_frame frame;
+        replay->muted = *out_good < replay->muted_until;
         result = wal_frame_read(slice_from_index(segment, *out_good), &unpacked, &frame, err);
         if (result == ERR_NONE && frame.type != WAL_FRAME_COMMIT)
             result = errbuf_set(err, ERR_UNSUPPORTED, "a frame has the unknown type %d",
@@ -359,7 +372,16 @@ static void replay_finish(struct replay *replay)
     tsdb_appender_close(replay->appender);
 }
 
-enum err tsdb_replay(struct tsdb *db, struct errbuf *err)
+/* The snapshot has this segment: all of it, or what is before an offset. */
+static bool replay_skips(struct replay *replay, const struct wal_segment *segment,
+                         struct wal_position from)
+{
+    replay->muted_until = segment->number == from.segment ? (size_t)from.offset : 0;
+    return segment->number < from.segment ||
+           (segment->number == from.segment && segment->size == from.offset);
+}
+
+enum err tsdb_replay(struct tsdb *db, struct wal_position from, struct errbuf *err)
 {
     struct wal *wal = db->wal;
     if (wal->segments.len == 0)
@@ -380,6 +402,8 @@ enum err tsdb_replay(struct tsdb *db, struct errbuf *err)
     for (size_t i = 0; i < wal->segments.len && result == ERR_NONE; i++) {
         uint64_t number = wal->segments.items[i].number;
         tsdb_replay_progress.segment_current = (uint32_t)number;
+        if (replay_skips(&replay, &wal->segments.items[i], from))
+            continue;
         result = replay_segment(&replay, &decoder, number, err);
         log_info("WAL segment loaded", log_uint("segment", number), log_uint("maxSegment", last));
     }

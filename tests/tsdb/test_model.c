@@ -417,6 +417,7 @@ static void step(struct model *model)
             view_close(model, &model->views[i]);
         groups_free(model);
         tsdb_close(model->db);
+        model->options.no_snapshot = below(model, 2); /* the next stop: clean, or as by a kill */
         model->db = kit_open(&model->options);
         check_all(model, "after a restart");
         break;

@@ -28,6 +28,7 @@ static void setup(void)
     options = (struct tsdb_options){.path = directory,
                                     .fs = &faults.fs,
                                     .fsync_interval_ms = 3600000,
+                                    .no_snapshot = true,
                                     .wal_segment_bytes = 300};
 }
 

@@ -29,7 +29,7 @@ static void setup(void)
     log_text[0] = '\0';
     log_set_sink(log_to_text, NULL);
     directory = mem_strdup(kit_directory());
-    options = (struct tsdb_options){.path = directory, .fsync_policy = TSDB_FSYNC_OFF};
+    options = (struct tsdb_options){.path = directory, .fsync_policy = TSDB_FSYNC_OFF, .no_snapshot = true};
     db = kit_open(&options);
 }
 

@@ -1,5 +1,6 @@
 /* Functions of PromQL for naive_evaluator.h. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -414,6 +415,88 @@ static bool call_timestamp(struct naive_evaluator *naive, const struct node *cal
     return naive_is_unique(naive, out);
 }
 
+struct bucket {
+    double bound;
+    double count;
+};
+
+/* By bound, counts of equal bounds added up, and no count below the one before it. Returns how many. */
+static size_t order_buckets(struct bucket *buckets, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        for (size_t k = i; k > 0 && buckets[k].bound < buckets[k - 1].bound; k--) {
+            struct bucket bucket = buckets[k];
+            buckets[k] = buckets[k - 1];
+            buckets[k - 1] = bucket;
+        }
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept > 0 && buckets[kept - 1].bound == buckets[i].bound)
+            buckets[kept - 1].count += buckets[i].count;
+        else
+            buckets[kept++] = buckets[i];
+    }
+    for (size_t i = 1; i < kept; i++) {
+        double before = buckets[i - 1].count;
+        bool near = fabs(buckets[i].count - before) < 1e-12 * (fabs(before) + fabs(buckets[i].count));
+        if (buckets[i].count < before || near)
+            buckets[i].count = before;
+    }
+    return kept;
+}
+
+static double bucket_quantile(double q, struct bucket *buckets, size_t count)
+{
+    if (isnan(q))
+        return NAN;
+    if (q < 0 || q > 1)
+        return q < 0 ? -INFINITY : INFINITY;
+    count = order_buckets(buckets, count);
+    if (count < 2 || !isinf(buckets[count - 1].bound) || buckets[count - 1].count == 0 ||
+        isnan(buckets[count - 1].count))
+        return NAN;
+    double rank = q * buckets[count - 1].count;
+    size_t at = 0;
+    while (at < count - 1 && !(buckets[at].count >= rank))
+        at++;
+    if (at == count - 1)
+        return buckets[count - 2].bound;
+    if (at == 0 && buckets[0].bound <= 0)
+        return buckets[0].bound;
+    double below = at > 0 ? buckets[at - 1].count : 0, start = at > 0 ? buckets[at - 1].bound : 0;
+    return start +
+           (buckets[at].bound - start) * ((rank - below) / (buckets[at].count - below));
+}
+
+static bool call_histogram_quantile(struct naive_evaluator *naive, const struct node *call,
+                                    int64_t at_ms, struct naive_vector *out)
+{
+    const struct slice le = SLICE("le");
+    struct naive_vector quantile, inner;
+    if (!naive_evaluate(naive, call->children[0], at_ms, &quantile) ||
+        !naive_evaluate(naive, call->children[1], at_ms, &inner))
+        return false;
+    *out = naive_vector_new(naive, inner.len);
+    struct bucket *buckets = arena_alloc_array(&naive->arena, inner.len + 1, sizeof(*buckets));
+    for (size_t i = 0; i < inner.len; i++) {
+        size_t count = 0;
+        bool is_first = true;
+        const struct labels *group = naive_labels_keep(naive, inner.items[i].labels, &le, 1, false);
+        for (size_t k = 0; k < inner.len; k++) {
+            const struct labels *labels = inner.items[k].labels;
+            struct slice text = labels_get(labels, le);
+            if (text.len == 0 || !labels_equal(naive_labels_keep(naive, labels, &le, 1, false), group))
+                continue;
+            is_first = is_first && k >= i;
+            buckets[count++] = (struct bucket){strtod(text.ptr, NULL), inner.items[k].value};
+        }
+        if (is_first && count > 0 && labels_get(inner.items[i].labels, le).len > 0)
+            add(out, group, bucket_quantile(quantile.items[0].value, buckets, count));
+    }
+    return naive_is_unique(naive, out);
+}
+
 bool naive_call(struct naive_evaluator *naive, const struct node *call, int64_t at_ms,
                 struct naive_vector *out)
 {
@@ -433,6 +516,8 @@ bool naive_call(struct naive_evaluator *naive, const struct node *call, int64_t 
     case FUNCTION_SORT:
     case FUNCTION_SORT_DESC:
         return naive_evaluate(naive, call->children[0], at_ms, out);
+    case FUNCTION_HISTOGRAM_QUANTILE:
+        return call_histogram_quantile(naive, call, at_ms, out);
     case FUNCTION_LABEL_REPLACE:
         return call_label_replace(naive, call, at_ms, out);
     case FUNCTION_LABEL_JOIN:

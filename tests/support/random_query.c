@@ -93,6 +93,31 @@ static void add_metric(struct random_bytes *bytes, struct fake_source *source, c
     }
 }
 
+/* Cumulative counts, which fall from one bucket to the next now and then. */
+static void add_histogram(struct random_bytes *bytes, struct fake_source *source, const char *job)
+{
+    static const char *const bounds[] = {"-1", "0.5", "1", "2", "+Inf"};
+    struct labels_builder CLEANUP(labels_builder_release) builder;
+    labels_builder_init(&builder);
+    labels_builder_set(&builder, SLICE("__name__"), SLICE("h_bucket"));
+    labels_builder_set(&builder, SLICE("job"), slice_str(job));
+    struct fake_series *series[ARRAY_SIZE(bounds)];
+    for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
+        labels_builder_set(&builder, SLICE("le"), slice_str(bounds[i]));
+        struct labels *labels = labels_builder_build(&builder);
+        series[i] = fake_source_series(source, labels);
+        labels_unref(labels);
+    }
+    double counts[ARRAY_SIZE(bounds)] = {0};
+    for (int64_t at_ms = 5000; at_ms < SPAN_MS; at_ms += 15000) {
+        size_t bucket = random_below(bytes, ARRAY_SIZE(bounds));
+        for (size_t i = bucket; i < ARRAY_SIZE(bounds); i++)
+            counts[i] += random_below(bytes, 8) == 0 ? 0 : 1;
+        for (size_t i = 0; i < ARRAY_SIZE(bounds); i++)
+            fake_series_add(series[i], at_ms, counts[i]);
+    }
+}
+
 /* queries */
 
 struct maker {
@@ -256,12 +281,24 @@ static void make_function(struct maker *maker, unsigned depth)
     put(maker, calls[index][1]);
 }
 
+static void make_histogram_quantile(struct maker *maker)
+{
+    struct random_bytes *bytes = maker->bytes;
+    put(maker, PICK(bytes, "histogram_quantile(0.5, ", "histogram_quantile(0.9, ",
+                    "histogram_quantile(0, ", "histogram_quantile(1, ", "histogram_quantile(-1, "));
+    put(maker, PICK(bytes, "h_bucket)", "sum by (le) (h_bucket))", "sum without (job) (h_bucket))",
+                    "h_bucket{le!=\"+Inf\"})", "changes(h_bucket[3m]))", "c_total)",
+                    "delta(h_bucket[2m]))", "h_bucket @ end())"));
+}
+
 static void make_vector(struct maker *maker, unsigned depth)
 {
     uint32_t dice = random_below(maker->bytes, 100);
     if (depth == 0 || dice < 8 || maker->out->len > QUERY_BYTES_MAX / 4) {
         put_selector(maker, NULL);
         put_shift(maker);
+    } else if (dice < 12) {
+        make_histogram_quantile(maker);
     } else if (dice < 35) {
         make_range_call(maker, depth);
     } else if (dice < 55) {
@@ -472,6 +509,8 @@ bool random_query_check(struct random_bytes *bytes, struct random_outcome *out,
     add_metric(&data, source, "v", false, false);
     add_metric(&data, source, "w", false, false);
     add_metric(&data, source, "d", false, true);
+    add_histogram(&data, source, "x");
+    add_histogram(&data, source, "y");
     struct promql_engine *engine = promql_engine_new(&(struct promql_engine_options){0});
     bool same = check_with(bytes, source, engine, out, out_text);
     promql_engine_free(engine);

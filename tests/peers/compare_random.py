@@ -308,7 +308,7 @@ EXPLAINED_ALWAYS = [
         "a fixed time and a time that moves",
         "the peer loses steps of range vectors with @ below functions that look at the time",
         lambda node, found: below(node, {"subquery", "matrix"}) > 0 and " @ " in node.text()
-        and (not EDGES or found.text.startswith(("only ferula has", "times of"))
+        and (not EDGES or found.text.startswith(("only ferula has", "times of", "vector cannot contain"))
              and below(node, {"predict_linear", "quantile_over_time"}) > 0),
     ),
     (
@@ -316,6 +316,16 @@ EXPLAINED_ALWAYS = [
         "the peer's chunks add empty buckets, and a zero bucket ends at zero only beside none at all",
         lambda node, found: below(node, {"histogram_quantile", "histogram_fraction"}) > 0 and node.of & set(data.NATIVE)
         and found.values is not None and max(map(abs, found.values)) <= 1,
+    ),
+    (
+        "a float and a histogram of one label set",
+        "the peer merges series that become alike although one has a float and one a histogram at a step",
+        lambda node, found: "same labelset" in found.text and node.of & set(data.NATIVE),
+    ),
+    (
+        "the last pair's info",
+        "of the pairs of a step the peer tells of the last one that did not fit, and pairs have no order",
+        lambda node, found: found.kind == "annotations" and found.text.count("incompatible sample types") == 2,
     ),
     (
         "empty buckets times NaN",
@@ -449,17 +459,17 @@ class Judge:
         node, when, found = self.culprit(node, when, found)
         text = f"culprit {self.text(node)} at {when}: {found.text}"
         if node.op in ORDERLESS or not EDGES and node.op in ORDERLESS_OLD:
-            if found.kind == "digits" or self.is_within_inputs(node, found):
+            if found.kind == "digits" or self.is_within_inputs(node, when, found):
                 return f"last digits of {node.op}", text
         passed_on = below(node, ORDERLESS | LIBRARY | (set() if EDGES else ORDERLESS_OLD)) > 0
-        if passed_on and (found.kind == "digits" or self.is_within_inputs(node, found)):
+        if passed_on and (found.kind == "digits" or self.is_within_inputs(node, when, found)):
             return "last digits passed on over a range", text
         if found.kind == "digits":
             if node.op in LIBRARY:
                 return f"last digits of the C library's {node.op}", text
         return self.explained(node, found), text
 
-    def is_within_inputs(self, node, found):
+    def is_within_inputs(self, node, when, found):
         """Do the values differ by less than the last digits of what they are made of?"""
         if found.values is None or not all(map(math.isfinite, found.values)):
             return False
@@ -467,7 +477,8 @@ class Judge:
         for child in node.children:
             if child.type not in ("vector", "matrix"):
                 continue
-            answer = json.loads(self.pair.answers((found.at_s,), self.text(child))[0][1])
+            asked = when if child.type == "vector" else (found.at_s,)
+            answer = json.loads(self.pair.answers(asked, self.text(child))[0][1])
             if answer["status"] != "success":
                 continue
             for points in rows_of(answer["data"]).values():

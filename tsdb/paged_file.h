@@ -43,7 +43,7 @@ enum err paged_file_read(const struct paged_file *file, uint64_t offset, size_t 
                          struct buf *out, struct errbuf *err) MUST_CHECK;
 /* ERR_CORRUPT with path, offset and what is wrong there. */
 enum err paged_file_damaged(const struct paged_file *file, uint64_t offset, const char *what,
-                            struct errbuf *err);
+                            struct errbuf *err) MUST_CHECK;
 
 /* Appends the header; the trailer of a directory of `len` bytes at that offset of the file. */
 void paged_header_write(struct buf *out, const char *magic);

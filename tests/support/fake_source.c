@@ -199,11 +199,19 @@ static enum err fake_no_texts(struct series_view *view, const struct series_quer
     return errbuf_set(err, ERR_UNSUPPORTED, "the fake source has no label lists");
 }
 
-static enum err fake_no_values(struct series_view *view, struct slice name,
-                               const struct series_query *query, struct arena *arena,
-                               struct text_list *out, struct errbuf *err)
+/* Of all series, in their order; repetitions stay. */
+static enum err fake_values(struct series_view *view, struct slice name,
+                            const struct series_query *query, struct arena *arena,
+                            struct text_list *out, struct errbuf *err)
 {
-    return fake_no_texts(view, query, arena, out, err);
+    struct fake_source *fake = ((struct fake_view *)view)->fake;
+    *out = (struct text_list){
+        .items = arena_alloc_array(arena, fake->series.len, sizeof(struct slice))};
+    for (size_t i = 0; i < fake->series.len; i++) {
+        if (fake_matches(fake->series.items[i]->labels, query))
+            out->items[out->count++] = labels_get(fake->series.items[i]->labels, name);
+    }
+    return ERR_NONE;
 }
 
 static void fake_close(struct series_view *view)
@@ -217,7 +225,7 @@ static const struct series_view_operations view_operations = {
     .select = fake_select,
     .read = fake_read,
     .label_names = fake_no_texts,
-    .label_values = fake_no_values,
+    .label_values = fake_values,
     .close = fake_close,
 };
 

@@ -164,7 +164,7 @@ static void open_block(void)
 
 static void setup(void)
 {
-    strcpy(directory, "/tmp/ferula-block-XXXXXX");
+    snprintf(directory, sizeof(directory), "%s", "/tmp/ferula-block-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
     arena_init(&arena, SIZE_MAX);
     rand_init(&random_, 7);

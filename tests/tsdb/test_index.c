@@ -84,7 +84,7 @@ static void open_index(void)
 static void setup(void)
 {
     seed = 42;
-    strcpy(path, "/tmp/ferula-index-XXXXXX");
+    snprintf(path, sizeof(path), "%s", "/tmp/ferula-index-XXXXXX");
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
     close(fd);

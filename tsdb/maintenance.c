@@ -179,10 +179,9 @@ static void maintenance_sync(struct tsdb *db)
 }
 
 /* The failed state is said once when it begins and once when it ends. */
-static void maintenance_report(struct tsdb *db, bool *was_failed)
+static void maintenance_report(struct tsdb *db, bool was_failed)
 {
-    bool failed = wal_has_failed(db->wal);
-    if (failed && !*was_failed) {
+    if (wal_has_failed(db->wal) && !was_failed) {
         struct buf reason;
         buf_init(&reason, 2048);
         wal_failure_text(db->wal, &reason);
@@ -191,7 +190,6 @@ static void maintenance_report(struct tsdb *db, bool *was_failed)
         buf_release(&reason);
         counter_inc(db->metrics.wal_writes_failed);
     }
-    *was_failed = failed;
 }
 
 static void maintenance_run(void *context)
@@ -210,8 +208,9 @@ static void maintenance_run(void *context)
             break;
         mutex_unlock(&db->stop_lock);
         maintenance_sync(db);
-        maintenance_report(db, &was_failed);
+        maintenance_report(db, was_failed);
         maintenance_recover(db);
+        was_failed = wal_has_failed(db->wal);
         if (clock_monotonic_ns(clock_system) >= maintain_ns) {
             struct errbuf err = ERRBUF_INIT;
             if (tsdb_maintain(db, &err) != ERR_NONE)

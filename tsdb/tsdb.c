@@ -91,6 +91,15 @@ static void tsdb_free(struct tsdb *db)
     mem_free(db);
 }
 
+/* A full disk does not keep anybody from what is on it: the log begins in its failed state then, and
+ * recovers when there is room. */
+static enum err log_begin(struct tsdb *db, struct errbuf *err)
+{
+    enum err result = wal_cut(db->wal, err);
+    bool anything = wal_oldest_segment(db->wal) != 0;
+    return result == ERR_NO_SPACE && anything ? ERR_NONE : result;
+}
+
 static enum err tsdb_open_log(struct tsdb *db, struct errbuf *err)
 {
     char path[4096];
@@ -108,9 +117,7 @@ static enum err tsdb_open_log(struct tsdb *db, struct errbuf *err)
     if (result != ERR_NONE)
         return result;
     result = tsdb_replay(db, from, err);
-    if (result != ERR_NONE)
-        return result;
-    return wal_cut(db->wal, err);
+    return result == ERR_NONE ? log_begin(db, err) : result;
 }
 
 enum err tsdb_open(const struct tsdb_options *options, struct tsdb **out, struct errbuf *err)

@@ -1,5 +1,6 @@
 #include "tsdb/block.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -137,6 +138,7 @@ enum err block_open(const struct fs *fs, const char *path, struct block **out, s
         return code;
     }
     block->size_bytes = files_size(block);
+    block->failed = block->meta.failed;
     *out = block;
     return ERR_NONE;
 }
@@ -176,6 +178,29 @@ void block_unref(struct block *block)
 const struct block_meta *block_meta(const struct block *block)
 {
     return &block->meta;
+}
+
+void block_meta_now(const struct block *block, struct block_meta *out)
+{
+    struct block *locked = (struct block *)block;
+    block_meta_copy(out, &block->meta);
+    MUTEX_GUARD(&locked->lock);
+    out->stats.tombstones = block->tombstones->items.len;
+    out->failed = block->failed;
+}
+
+enum err block_mark_failed(struct block *block, struct errbuf *err)
+{
+    mutex_lock(&block->lock);
+    block->failed = true;
+    mutex_unlock(&block->lock);
+    struct block_meta CLEANUP(block_meta_release) meta;
+    block_meta_now(block, &meta);
+    struct buf CLEANUP(buf_release) text;
+    buf_init(&text, BLOCK_META_SIZE_MAX);
+    block_meta_print(&meta, &text);
+    char *path CLEANUP(mem_cleanup) = file_path(block->path, BLOCK_FILE_META);
+    return fs_replace_file(block->fs, path, buf_slice(&text), err);
 }
 
 const char *block_path(const struct block *block)
@@ -314,4 +339,17 @@ uint64_t block_tombstone_count(const struct block *block)
     struct block *locked = (struct block *)block;
     MUTEX_GUARD(&locked->lock);
     return block->tombstones->items.len;
+}
+
+/* --- the end --- */
+
+enum err block_remove(const struct fs *fs, const char *path, struct errbuf *err)
+{
+    struct buf CLEANUP(buf_release) doomed;
+    buf_init(&doomed, PATH_SIZE_MAX);
+    buf_printf(&doomed, "%s%s", path, BLOCK_SUFFIX_DELETING);
+    int renamed = fs->rename(fs, path, buf_cstr(&doomed));
+    if (renamed < 0 && renamed != -ENOENT)
+        return errbuf_set_errno(err, -renamed, "renaming %s", path);
+    return fs_remove_tree(fs, buf_cstr(&doomed), err);
 }

@@ -34,7 +34,12 @@ enum err block_open(const struct fs *fs, const char *path, struct block **out,
 struct block *block_ref(struct block *block);
 void block_unref(struct block *block); /* NULL is fine */
 
+/* As it was when the block was opened, and never changing. */
 const struct block_meta *block_meta(const struct block *block);
+/* With what may have changed since: deletions, a failed compaction. To be released. */
+void block_meta_now(const struct block *block, struct block_meta *out);
+/* Remembers, also in meta.json, that merging it failed. */
+enum err block_mark_failed(struct block *block, struct errbuf *err) MUST_CHECK;
 const char *block_path(const struct block *block);
 /* All its files. */
 uint64_t block_size_bytes(const struct block *block);
@@ -48,3 +53,7 @@ enum err block_delete(struct block *block, const struct matcher *const *matchers
                       struct errbuf *err) MUST_CHECK;
 /* Spans that are deleted. */
 uint64_t block_tombstone_count(const struct block *block);
+
+/* Removes the files of a block: first it loses its name, so that half of it is never taken for a
+ * block. Views of it go on, as its files are open. */
+enum err block_remove(const struct fs *fs, const char *path, struct errbuf *err) MUST_CHECK;

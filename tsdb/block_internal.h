@@ -8,6 +8,7 @@
 #include "tsdb/paged_file.h"
 #include "tsdb/tombstones.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A page of the chunks file. */
@@ -35,6 +36,7 @@ struct block {
     /* guarded by lock: */
     struct tombstones *tombstones;
     uint64_t size_bytes;
+    bool failed; /* merging it */
 };
 
 /* One series of a view, in the view's arena. */

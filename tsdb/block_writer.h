@@ -39,8 +39,9 @@ struct block_writer_options {
 enum err block_writer_open(const struct block_writer_options *options, struct block_writer **out,
                            struct errbuf *err) MUST_CHECK;
 
-/* The next series; larger than the one before by labels_compare. The set is borrowed until the next
- * series or the end. A series without samples is left out. */
+/* The next series; larger than the one before by labels_compare; NULL ends the one before. The set
+ * is borrowed until the next call or the end, its symbols must live until the end. A series without
+ * samples is left out. */
 void block_writer_series(struct block_writer *writer, const struct labels *labels);
 /* Samples of the series, later than those before. They must lie in the block's time. */
 void block_writer_samples(struct block_writer *writer, const struct sample_columns *samples);

@@ -1,8 +1,9 @@
 /* The table of functions, sorted by name. */
 #include "promql/functions.h"
 
-#include "base/assert.h"
 #include "base/compiler.h"
+#include "promql/ast.h"
+#include "promql/spelling.h"
 
 #define V PROMQL_VECTOR
 #define M PROMQL_MATRIX
@@ -132,45 +133,15 @@ const struct function_signature *function_find(struct slice name)
     return NULL;
 }
 
-#define SUGGESTED_LEN_MAX 32
-#define SUGGESTED_DISTANCE_MAX 2
-
-/* How many letters must be put in, taken away or changed to make one of the other. */
-static size_t edit_distance(struct slice a, struct slice b)
-{
-    ASSERT(b.len <= SUGGESTED_LEN_MAX);
-    size_t row[SUGGESTED_LEN_MAX + 1];
-    for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.len; j++) {
-            size_t changed = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
-            diagonal = row[j];
-            size_t shifted = MIN(row[j], row[j - 1]) + 1;
-            row[j] = MIN(changed, shifted);
-        }
-    }
-    return row[b.len];
-}
-
 struct slice function_suggest(struct slice name)
 {
     if (slice_eq_str(name, "holt_winters"))
         return SLICE("double_exponential_smoothing");
-    struct slice best = SLICE_EMPTY;
-    size_t best_distance = SUGGESTED_DISTANCE_MAX + 1;
-    for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
-        struct slice candidate = slice_str(functions[i].name);
-        /* short names are all alike */
-        if (name.len < 3 || candidate.len < 3 || name.len > SUGGESTED_LEN_MAX)
-            continue;
-        size_t distance = edit_distance(name, candidate);
-        if (distance < best_distance && distance < candidate.len / 2) {
-            best = candidate;
-            best_distance = distance;
-        }
-    }
-    return best;
+    struct spelling spelling;
+    spelling_init(&spelling, name);
+    for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
+        spelling_consider(&spelling, slice_str(functions[i].name));
+    for (enum aggregate_kind op = AGGREGATE_SUM; op <= AGGREGATE_LIMIT_RATIO; op++)
+        spelling_consider(&spelling, slice_str(aggregate_name(op)));
+    return spelling.best;
 }

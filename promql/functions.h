@@ -54,6 +54,6 @@ struct function_signature {
 
 /* NULL when there is none of that name. */
 const struct function_signature *function_find(struct slice name);
-/* The function that was probably meant: a former name, or one that differs in a letter or two. Empty
- * where there is none. */
+/* The function or aggregation that was probably meant: a former name, or one that differs in a
+ * letter or two. Empty where there is none. */
 struct slice function_suggest(struct slice name);

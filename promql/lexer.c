@@ -2,17 +2,22 @@
 #include "promql/lexer.h"
 
 #include "base/buf.h"
+#include "promql/advice.h"
 #include "promql/lexer_literal.h"
 
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 void lexer_init(struct lexer *lexer, struct slice text, struct errbuf *err)
 {
     *lexer = (struct lexer){.text = text, .err = err};
 }
 
-static void place_of(struct slice text, uint32_t position, uint32_t *out_line, uint32_t *out_column)
+void lexer_place(const struct lexer *lexer, uint32_t position, uint32_t *out_line,
+                 uint32_t *out_column)
 {
+    struct slice text = lexer->text;
     uint32_t line = 1;
     uint32_t line_start = 0;
     for (uint32_t i = 0; i < position && i < text.len; i++) {
@@ -33,8 +38,24 @@ void lexer_report(const struct lexer *lexer, uint32_t position, const char *form
     va_end(arguments);
     if (lexer->err == NULL)
         return;
-    place_of(lexer->text, position, &lexer->err->line, &lexer->err->column);
+    lexer_place(lexer, position, &lexer->err->line, &lexer->err->column);
     lexer->err->position = position;
+}
+
+void lexer_hint(const struct lexer *lexer, const char *format, ...)
+{
+    struct errbuf *err = lexer->err;
+    if (err == NULL)
+        return;
+    size_t len = strlen(err->text);
+    if (len + sizeof(": ") >= sizeof(err->text))
+        return;
+    memcpy(err->text + len, ": ", sizeof(": "));
+    len += 2;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(err->text + len, sizeof(err->text) - len, format, arguments);
+    va_end(arguments);
 }
 
 static struct token lexer_emit(struct lexer *lexer, enum token_kind kind)
@@ -57,6 +78,9 @@ static struct token lexer_fail_rune(struct lexer *lexer, const char *what, int32
     char text[LEXER_RUNE_TEXT_SIZE];
     lexer_quote_rune(rune, text);
     lexer_report(lexer, lexer->start, "%s%s", what, text);
+    char before = lexer->start > 0 ? lexer->text.ptr[lexer->start - 1] : '\0';
+    bool behind_bang = lexer->start < lexer->text.len && lexer->text.ptr[lexer->start] == '!';
+    advice_character(lexer, rune, behind_bang ? '!' : before);
     return lexer_fail(lexer);
 }
 
@@ -106,6 +130,7 @@ static struct token lexer_inside_braces(struct lexer *lexer)
     switch (rune) {
     case LEXER_END:
         lexer_report(lexer, lexer->start, "unexpected end of input inside braces");
+        advice_unclosed(lexer, lexer->start);
         return lexer_fail(lexer);
     case ',':
         return lexer_emit(lexer, TOKEN_COMMA);
@@ -153,6 +178,7 @@ static struct token lexer_colon_of_duration(struct lexer *lexer)
                      lexer->got_duration
                          ? "unexpected repeated colon in duration expression"
                          : "unexpected colon before duration in duration expression");
+        lexer_hint(lexer, "a subquery is written [range:step], as in [1h:5m]");
         return lexer_fail(lexer);
     }
     lexer->got_colon = true;
@@ -166,6 +192,7 @@ static struct token lexer_inside_brackets(struct lexer *lexer)
     switch (rune) {
     case LEXER_END:
         lexer_report(lexer, lexer->start, "unexpected end of input in duration expression");
+        advice_unclosed(lexer, lexer->start);
         return lexer_fail(lexer);
     case ']':
         lexer->bracket_open = lexer->got_colon = lexer->duration_only = false;
@@ -247,6 +274,7 @@ static struct token lexer_word_inside_brackets(struct lexer *lexer, int32_t rune
     char text[LEXER_RUNE_TEXT_SIZE];
     lexer_quote_rune(rune, text);
     lexer_report(lexer, lexer->start, "unexpected character: %s, expected ':'", text);
+    advice_character(lexer, rune, '\0');
     return lexer_fail(lexer);
 }
 
@@ -256,6 +284,7 @@ static struct token lexer_end(struct lexer *lexer)
         lexer_report(lexer, lexer->start, "%s",
                      lexer->paren_depth != 0 ? "unclosed left parenthesis"
                                              : "unclosed left bracket");
+        advice_unclosed(lexer, lexer->start);
         return lexer_fail(lexer);
     }
     return lexer_emit(lexer, TOKEN_EOF);

@@ -37,3 +37,8 @@ struct token lexer_next(struct lexer *lexer);
 /* Writes ERR_INVALID with a text and the place of a byte. */
 void lexer_report(const struct lexer *lexer, uint32_t position, const char *format, ...)
     PRINTF_LIKE(3, 4);
+/* Adds ": hint" to the error reported last. */
+void lexer_hint(const struct lexer *lexer, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Line and column of a byte, from 1. */
+void lexer_place(const struct lexer *lexer, uint32_t position, uint32_t *out_line,
+                 uint32_t *out_column);

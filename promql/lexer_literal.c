@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/utf8.h"
 #include "model/quote.h"
+#include "promql/advice.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -158,6 +159,7 @@ enum token_kind lexer_scan_number_or_duration(struct lexer *lexer)
     buf_init(&quoted, BUF_SIZE_ANY);
     quote_go(slice_sub(lexer->text, lexer->start, lexer->at - lexer->start), &quoted);
     lexer_report(lexer, lexer->start, "bad number or duration syntax: %s", buf_cstr(&quoted));
+    advice_duration(lexer, slice_sub(lexer->text, lexer->start, lexer->at - lexer->start));
     return TOKEN_ERROR;
 }
 
@@ -191,6 +193,7 @@ static enum token_kind lexer_fail_escape(struct lexer *lexer, const char *format
             buf_append_byte(&text, *at);
     }
     lexer_report(lexer, lexer->start, "%s", buf_cstr(&text));
+    lexer_hint(lexer, "a backslash itself is written \\\\, or the string between ` and `");
     return TOKEN_ERROR;
 }
 
@@ -269,6 +272,8 @@ enum token_kind lexer_scan_string(struct lexer *lexer, char quote)
         }
         if (rune == LEXER_END || (rune == '\n' && !raw)) {
             lexer_report(lexer, lexer->start, "unterminated %s string", raw ? "raw" : "quoted");
+            lexer_hint(lexer, "the closing %c is missing%s", quote,
+                       rune == '\n' ? ", or the string goes over lines, as only ` allows" : "");
             return TOKEN_ERROR;
         }
         if (rune == '\\' && !raw && lexer_scan_escape(lexer, quote) == TOKEN_ERROR)

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "model/quote.h"
+#include "promql/advice.h"
 #include "promql/deep_call.h"
 #include "promql/promql.h"
 
@@ -41,6 +42,7 @@ struct token parser_take(struct parser *parser)
     (void)parser_peek(parser);
     /* an error stays where it is, so that nothing is read behind it */
     parser->has_token = parser->token.kind == TOKEN_ERROR;
+    parser->previous = parser->token;
     return parser->token;
 }
 
@@ -65,10 +67,11 @@ void *parser_fail(struct parser *parser, uint32_t position, const char *format, 
     return NULL;
 }
 
-void *parser_unexpected(struct parser *parser, const char *context, const char *expected)
+/* false where the lexer has said what is wrong. */
+static bool unexpected_report(struct parser *parser, const char *context, const char *expected)
 {
     if (parser_peek(parser) == TOKEN_ERROR)
-        return NULL; /* the lexer has said it */
+        return false;
     struct buf text CLEANUP(buf_release);
     buf_init(&text, ERRBUF_TEXT_SIZE);
     buf_append_str(&text, "unexpected ");
@@ -79,23 +82,32 @@ void *parser_unexpected(struct parser *parser, const char *context, const char *
         buf_printf(&text, " in %s", context);
     if (expected != NULL)
         buf_printf(&text, ", expected %s", expected);
-    return parser_fail(parser, parser->token.start, "%s", buf_cstr(&text));
+    parser_fail(parser, parser->token.start, "%s", buf_cstr(&text));
+    return true;
+}
+
+void *parser_unexpected(struct parser *parser, const char *context, const char *expected)
+{
+    if (unexpected_report(parser, context, expected))
+        advice_token(parser, context);
+    return NULL;
+}
+
+void *parser_unexpected_hint(struct parser *parser, const char *hint)
+{
+    if (unexpected_report(parser, NULL, NULL))
+        parser_hint(parser, "%s", hint);
+    return NULL;
 }
 
 void parser_hint(struct parser *parser, const char *format, ...)
 {
-    struct errbuf *err = parser->lexer.err;
-    if (err == NULL)
-        return;
-    size_t len = strlen(err->text);
-    if (len + sizeof(": ") >= sizeof(err->text))
-        return;
-    memcpy(err->text + len, ": ", sizeof(": "));
-    len += 2;
+    char text[ERRBUF_TEXT_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(err->text + len, sizeof(err->text) - len, format, arguments);
+    vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    lexer_hint(&parser->lexer, "%s", text);
 }
 
 const char *parser_quoted(struct parser *parser, struct slice text)
@@ -199,14 +211,8 @@ static struct node *parse_whole(struct parser *parser)
     struct node *root = parse_expression(parser);
     if (root == NULL)
         return NULL;
-    if (parser_peek(parser) != TOKEN_EOF) {
-        parser_unexpected(parser, NULL, NULL);
-        if (parser_starts_expression(parser->token.kind))
-            parser_hint(parser, "is an operator missing, or are these two expressions?");
-        else if (parser->token.kind == TOKEN_EQUAL)
-            parser_hint(parser, "did you mean \"==\"?");
-        return NULL;
-    }
+    if (parser_peek(parser) != TOKEN_EOF)
+        return parser_unexpected(parser, NULL, NULL);
     return check_whole(parser, root);
 }
 

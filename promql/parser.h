@@ -30,6 +30,7 @@ struct parser {
     struct lexer lexer;
     struct token token; /* the next one, where has_token */
     bool has_token;
+    struct token previous; /* the last one taken; TOKEN_EOF before the first */
     uint32_t last_end; /* end of the last number or closing bracket taken or looked at */
     unsigned features;
     unsigned depth;
@@ -52,6 +53,8 @@ void *parser_fail(struct parser *parser, uint32_t position, const char *format, 
 /* "unexpected X in CONTEXT, expected WHAT" about the next token. Without a context that of the
  * innermost open aggregation. */
 void *parser_unexpected(struct parser *parser, const char *context, const char *expected);
+/* The same with a hint of the caller's instead of those of advice.h. */
+void *parser_unexpected_hint(struct parser *parser, const char *hint);
 /* Adds ": hint" to the error reported last. */
 void parser_hint(struct parser *parser, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Go's %q of a text, in the expression's arena. */

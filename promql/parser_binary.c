@@ -83,15 +83,17 @@ static struct node *parse_unary(struct parser *parser)
 /* fill (0), fill_left (0), fill_right (-1): what is behind the keyword. */
 static bool parse_fill_value(struct parser *parser, double *out)
 {
-    if (!parser_accept(parser, TOKEN_LEFT_PAREN)) {
-        parser_unexpected(parser, NULL, NULL);
-        return false;
+    static const char hint[] = "write a number in parentheses: fill(0)";
+    if (parser_accept(parser, TOKEN_LEFT_PAREN)) {
+        enum token_kind kind = parser_peek(parser);
+        bool number = kind == TOKEN_ADD || kind == TOKEN_SUB || kind == TOKEN_NUMBER ||
+                      kind == TOKEN_DURATION;
+        if (number && !parse_signed_number(parser, NULL, NULL, out))
+            return false;
+        if (number && parser_accept(parser, TOKEN_RIGHT_PAREN))
+            return true;
     }
-    if (!parse_signed_number(parser, NULL, NULL, out))
-        return false;
-    if (parser_accept(parser, TOKEN_RIGHT_PAREN))
-        return true;
-    parser_unexpected(parser, NULL, NULL);
+    parser_unexpected_hint(parser, hint);
     return false;
 }
 

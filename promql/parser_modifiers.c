@@ -24,6 +24,14 @@ static struct node_shift *shift_of(struct node *node)
     }
 }
 
+static struct node *modifier_fail(struct parser *parser, uint32_t position, const char *text,
+                                  const char *hint)
+{
+    parser_fail(parser, position, "%s", text);
+    parser_hint(parser, "%s", hint);
+    return NULL;
+}
+
 /* Milliseconds of a plain duration, or the expression of one that is not. */
 static void duration_set(const struct node *duration, int64_t *out_ms, const struct node **out)
 {
@@ -55,11 +63,14 @@ static struct node *matrix_new(struct parser *parser, struct node *operand, uint
 {
     struct node_shift *shift = shift_of(operand);
     if (operand->kind != NODE_VECTOR_SELECTOR)
-        return parser_fail(parser, bracket, "ranges only allowed for vector selectors");
+        return modifier_fail(parser, bracket, "ranges only allowed for vector selectors",
+                             "a range of values of an expression is a subquery: (a / b)[5m:]");
     if (shift->has_offset || shift->offset_expression != NULL)
-        return parser_fail(parser, bracket, "no offset modifiers allowed before range");
+        return modifier_fail(parser, bracket, "no offset modifiers allowed before range",
+                             "the range stands first: up[5m] offset 1h");
     if (shift->at != AT_NONE)
-        return parser_fail(parser, bracket, "no @ modifiers allowed before range");
+        return modifier_fail(parser, bracket, "no @ modifiers allowed before range",
+                             "the range stands first: up[5m] @ 1609746000");
     struct node *node =
         parser_parent(parser, NODE_MATRIX_SELECTOR, operand->start, parser->last_end, operand);
     if (node != NULL)
@@ -111,9 +122,10 @@ static struct node *parse_offset(struct parser *parser, struct node *operand)
         return NULL;
     struct node_shift *shift = shift_of(operand);
     if (shift == NULL)
-        return parser_fail(parser, operand->start,
-                           "offset modifier must be preceded by an instant vector selector or "
-                           "range vector selector or a subquery");
+        return modifier_fail(parser, operand->start,
+                             "offset modifier must be preceded by an instant vector selector or "
+                             "range vector selector or a subquery",
+                             "put it behind each selector inside: sum(up offset 5m)");
     if (shift->has_offset || shift->offset_expression != NULL)
         return parser_fail(parser, operand->start, "offset may not be set multiple times");
     duration_set(offset, &shift->offset_ms, &shift->offset_expression);
@@ -148,9 +160,10 @@ static struct node *at_set(struct parser *parser, struct node *operand, enum at_
 {
     struct node_shift *shift = shift_of(operand);
     if (shift == NULL)
-        return parser_fail(parser, operand->start,
-                           "@ modifier must be preceded by an instant vector selector or range "
-                           "vector selector or a subquery");
+        return modifier_fail(parser, operand->start,
+                             "@ modifier must be preceded by an instant vector selector or range "
+                             "vector selector or a subquery",
+                             "put it behind each selector inside: sum(up @ 1609746000)");
     if (shift->at != AT_NONE)
         return parser_fail(parser, operand->start, "@ <timestamp> may not be set multiple times");
     shift->at = kind;

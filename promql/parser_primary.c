@@ -5,6 +5,7 @@
 
 #include "base/compiler.h"
 #include "base/err.h"
+#include "promql/advice.h"
 #include "promql/functions.h"
 #include "promql/literal.h"
 #include "promql/promql.h"
@@ -33,8 +34,12 @@ struct node *parse_literal(struct parser *parser)
     bool is_duration = token.kind == TOKEN_DURATION;
     enum err code = is_duration ? literal_duration(token.text, &value, &err)
                                 : literal_number(token.text, &value, &err);
-    if (code != ERR_NONE)
-        return parser_fail(parser, token.start, "%s", err.text);
+    if (code != ERR_NONE) {
+        parser_fail(parser, token.start, "%s", err.text);
+        if (is_duration)
+            advice_duration(&parser->lexer, token.text);
+        return NULL;
+    }
     struct node *node = parser_leaf(parser, NODE_NUMBER, token.start, token_end(&token));
     if (node == NULL)
         return NULL;
@@ -86,7 +91,8 @@ static struct node *parse_paren(struct parser *parser)
 static bool parse_arguments(struct parser *parser)
 {
     if (!parser_accept(parser, TOKEN_LEFT_PAREN)) {
-        parser_unexpected(parser, NULL, NULL);
+        parser_unexpected_hint(parser, "what is aggregated follows in parentheses: "
+                                       "sum by (job) (up)");
         return false;
     }
     if (parser_accept(parser, TOKEN_RIGHT_PAREN))
@@ -105,6 +111,8 @@ static bool parse_arguments(struct parser *parser)
         struct token comma = parser_take(parser);
         if (!parser_starts_expression(parser_peek(parser))) {
             parser_fail(parser, comma.start, "trailing commas not allowed in function call args");
+            if (parser->token.kind != TOKEN_ERROR)
+                parser_hint(parser, "an argument is missing behind it");
             return false;
         }
     }
@@ -124,9 +132,13 @@ static struct node *parse_call(struct parser *parser, struct token name)
             parser_hint(parser, "did you mean \"%.*s\"?", SLICE_ARG(meant));
         return NULL;
     }
-    if (function->experimental && !(parser->features & PROMQL_EXPERIMENTAL_FUNCTIONS))
-        return parser_fail(parser, name.start, "function %s is not enabled",
-                           parser_quoted(parser, name.text));
+    if (function->experimental && !(parser->features & PROMQL_EXPERIMENTAL_FUNCTIONS)) {
+        parser_fail(parser, name.start, "function %s is not enabled",
+                    parser_quoted(parser, name.text));
+        parser_hint(parser, "the server must be started with "
+                            "--enable-feature=promql-experimental-functions");
+        return NULL;
+    }
     struct node *node = parser_node(parser, NODE_CALL, name.start, parser->last_end, mark);
     if (node != NULL)
         node->call.function = function;
@@ -154,6 +166,19 @@ static bool parse_aggregate_body(struct parser *parser, struct node *modifiers)
            (found || parse_grouping(parser, modifiers, &found));
 }
 
+static const char *parameter_example(enum aggregate_kind op)
+{
+    switch (op) {
+    case AGGREGATE_QUANTILE:
+    case AGGREGATE_LIMIT_RATIO:
+        return "0.9, ";
+    case AGGREGATE_COUNT_VALUES:
+        return "\"value\", ";
+    default:
+        return aggregate_has_parameter(op) ? "5, " : "";
+    }
+}
+
 /* Puts the vector first and the parameter behind it. */
 static bool order_arguments(struct parser *parser, struct token name, enum aggregate_kind op,
                             size_t mark)
@@ -163,6 +188,8 @@ static bool order_arguments(struct parser *parser, struct token name, enum aggre
     bool experimental = op == AGGREGATE_LIMITK || op == AGGREGATE_LIMIT_RATIO;
     if (count == 0) {
         parser_fail(parser, name.start, "no arguments for aggregate expression provided");
+        parser_hint(parser, "write what is aggregated: %s(%sup)", aggregate_name(op),
+                    parameter_example(op));
         return false;
     }
     if (experimental && !(parser->features & PROMQL_EXPERIMENTAL_FUNCTIONS)) {
@@ -177,6 +204,7 @@ static bool order_arguments(struct parser *parser, struct token name, enum aggre
                     "wrong number of arguments for aggregate expression provided, expected %zu, "
                     "got %zu",
                     expected, count);
+        parser_hint(parser, "it is written %s(%sup)", aggregate_name(op), parameter_example(op));
         return false;
     }
     if (expected == 2) {

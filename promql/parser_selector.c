@@ -79,13 +79,8 @@ static bool parse_matcher(struct parser *parser)
         return selector_match(parser, MATCHER_EQUAL, name.start, SLICE(LABEL_METRIC_NAME), text);
     }
     (void)parser_take(parser);
-    if (parser_peek(parser) != TOKEN_STRING) {
-        bool word = parser->token.kind == TOKEN_IDENTIFIER;
-        unexpected_in_matcher(parser, "string");
-        if (word)
-            parser_hint(parser, "put quotes around the value");
-        return false;
-    }
+    if (parser_peek(parser) != TOKEN_STRING)
+        return unexpected_in_matcher(parser, "string");
     struct token value = parser_take(parser);
     return selector_match(parser, type, name.start, text, literal_string(value.text, arena));
 }
@@ -177,15 +172,8 @@ static bool parse_label(struct parser *parser, struct slice *out)
 
 static bool parse_label_list(struct parser *parser, struct label_list *list)
 {
-    if (parser_peek(parser) != TOKEN_LEFT_PAREN) {
-        bool word = token_is_label_name(parser->token.kind);
-        struct slice text = parser->token.text;
-        unexpected_in_labels(parser, "\"(\"");
-        if (word)
-            parser_hint(parser, "did you mean \"(%.*s)\"?", (int)MIN(text.len, (size_t)64),
-                        text.ptr);
-        return false;
-    }
+    if (parser_peek(parser) != TOKEN_LEFT_PAREN)
+        return unexpected_in_labels(parser, "\"(\"");
     (void)parser_take(parser);
     while (!parser_accept(parser, TOKEN_RIGHT_PAREN)) {
         struct slice label;

@@ -11,10 +11,14 @@
 #include "model/labels.h"
 #include "model/matcher.h"
 #include "model/quote.h"
+#include "promql/advice.h"
 #include "promql/functions.h"
 #include "promql/parser.h"
 
 static bool check_node(const struct lexer *lexer, struct node *node);
+
+#define HINT_RANGE                                                                                 \
+    "operators have no ranges and strings: make one value of a range first: rate(up[5m])"
 
 /* Go's %q of a text, to be released. */
 static struct buf quoted_text(struct slice text)
@@ -25,14 +29,16 @@ static struct buf quoted_text(struct slice text)
     return quoted;
 }
 
-static bool fail_at(const struct lexer *lexer, const struct node *node, const char *text)
+static bool fail_at(const struct lexer *lexer, const struct node *node, const char *text,
+                    const char *hint)
 {
     lexer_report(lexer, node->start, "%s", text);
+    lexer_hint(lexer, "%s", hint);
     return false;
 }
 
 static bool expect_type(const struct lexer *lexer, struct node *node, enum promql_type type,
-                        const char *context)
+                        const char *context, const struct function_signature *function)
 {
     if (!check_node(lexer, node))
         return false;
@@ -41,29 +47,32 @@ static bool expect_type(const struct lexer *lexer, struct node *node, enum promq
     lexer_report(lexer, node->start, "expected type %s in %s, got %s",
                  promql_type_documented_name(type), context,
                  promql_type_documented_name(node->type));
+    advice_type(lexer, node, type, function);
     return false;
 }
 
 static bool check_aggregate(const struct lexer *lexer, struct node *node)
 {
-    if (!expect_type(lexer, node->children[0], PROMQL_VECTOR, "aggregation expression"))
+    if (!expect_type(lexer, node->children[0], PROMQL_VECTOR, "aggregation expression", NULL))
         return false;
     node->type = PROMQL_VECTOR;
     if (node->child_count == 1)
         return true;
     enum promql_type parameter =
         node->aggregate.op == AGGREGATE_COUNT_VALUES ? PROMQL_STRING : PROMQL_SCALAR;
-    return expect_type(lexer, node->children[1], parameter, "aggregation parameter");
+    return expect_type(lexer, node->children[1], parameter, "aggregation parameter", NULL);
 }
 
 /* The place of an operator: the first byte behind the left side that is no white space. */
-static bool fail_at_operator(const struct lexer *lexer, const struct node *node, const char *text)
+static bool fail_at_operator(const struct lexer *lexer, const struct node *node, const char *text,
+                             const char *hint)
 {
     uint32_t position = node->children[0]->end;
     while (position < lexer->text.len && position < node->binary.op_start &&
            memchr(" \t\r\n", lexer->text.ptr[position], 4) != NULL)
         position++;
     lexer_report(lexer, position, "%s", text);
+    lexer_hint(lexer, "%s", hint);
     return false;
 }
 
@@ -81,7 +90,9 @@ static bool check_label_clauses(const struct lexer *lexer, const struct node *no
             buf_init(&text, BUF_SIZE_ANY);
             buf_printf(&text, "label %s must not occur in ON and GROUP clause at once",
                        buf_cstr(&quoted));
-            return fail_at_operator(lexer, node, buf_cstr(&text));
+            return fail_at_operator(
+                lexer, node, buf_cstr(&text),
+                "labels of on (...) are kept anyway: take it out of the other list");
         }
     }
     return true;
@@ -101,15 +112,18 @@ static bool check_matching(const struct lexer *lexer, struct node *node)
         node->children[0]->type == PROMQL_VECTOR && node->children[1]->type == PROMQL_VECTOR;
     if (!node->binary.has_matching) {
         if (node->binary.matching_count > 0)
-            return fail_at(lexer, node, "vector matching only allowed between instant vectors");
+            return fail_at(lexer, node, "vector matching only allowed between instant vectors",
+                           "a number has no labels: take the labels away");
         if (fills)
             return fail_at(lexer, node,
-                           "filling in missing series only allowed between instant vectors");
+                           "filling in missing series only allowed between instant vectors",
+                           "a number is never missing: take fill away");
         if (!is_set)
             return true;
         lexer_report(lexer, node->start,
                      "set operator \"%s\" not allowed in binary scalar expression",
                      operator_text(node->binary.op));
+        lexer_hint(lexer, "vector(1) makes a vector of a number");
         return false;
     }
     if (!is_set)
@@ -117,10 +131,12 @@ static bool check_matching(const struct lexer *lexer, struct node *node)
     if (node->binary.cardinality != MATCH_MANY_TO_MANY) {
         lexer_report(lexer, node->start, "no grouping allowed for \"%s\" operation",
                      operator_text(node->binary.op));
+        lexer_hint(lexer, "\"%s\" takes series as they are: take group_left or group_right away",
+                   operator_text(node->binary.op));
         return false;
     }
-    return !fills ||
-           fail_at(lexer, node, "filling in missing series not allowed for set operators");
+    return !fills || fail_at(lexer, node, "filling in missing series not allowed for set operators",
+                             "take fill away");
 }
 
 static bool check_binary(const struct lexer *lexer, struct node *node)
@@ -134,16 +150,19 @@ static bool check_binary(const struct lexer *lexer, struct node *node)
     node->type = scalars ? PROMQL_SCALAR : PROMQL_VECTOR;
     if (node->binary.return_bool && !comparison)
         return fail_at_operator(lexer, node,
-                                "bool modifier can only be used on comparison operators");
+                                "bool modifier can only be used on comparison operators",
+                                "take \"bool\" away");
     if (comparison && scalars && !node->binary.return_bool)
-        return fail_at_operator(lexer, node, "comparisons between scalars must use BOOL modifier");
+        return fail_at_operator(lexer, node, "comparisons between scalars must use BOOL modifier",
+                                "write 1 == bool 1");
     if (operator_is_set(node->binary.op) && node->binary.cardinality == MATCH_ONE_TO_ONE)
         node->binary.cardinality = MATCH_MANY_TO_MANY;
     if (!check_label_clauses(lexer, node))
         return false;
     if (!is_scalar_or_vector(lhs) || !is_scalar_or_vector(rhs))
         return fail_at(lexer, is_scalar_or_vector(lhs) ? rhs : lhs,
-                       "binary expression must contain only scalar and instant vector types");
+                       "binary expression must contain only scalar and instant vector types",
+                       HINT_RANGE);
     return check_matching(lexer, node);
 }
 
@@ -169,6 +188,7 @@ static bool check_argument_count(const struct lexer *lexer, const struct node *n
         return true;
     lexer_report(lexer, node->start, "expected %s%zu argument(s) in call to \"%s\", got %zu", bound,
                  expected, function->name, node->child_count);
+    advice_signature(lexer, function);
     return false;
 }
 
@@ -210,10 +230,12 @@ static bool check_info(const struct lexer *lexer, struct node *node)
         return false;
     }
     if (selector->kind != NODE_VECTOR_SELECTOR)
-        return fail_at(lexer, selector, "expected label selectors only");
+        return fail_at(lexer, selector, "expected label selectors only",
+                       "write the labels in braces: info(up, {version=~\".+\"})");
     if (selector->selector.name.len > 0)
         return fail_at(lexer, selector,
-                       "expected label selectors only, got vector selector instead");
+                       "expected label selectors only, got vector selector instead",
+                       "write the labels in braces without a name: info(up, {version=~\".+\"})");
     selector->type = PROMQL_VECTOR;
     return true;
 }
@@ -231,7 +253,7 @@ static bool check_call(const struct lexer *lexer, struct node *node)
     snprintf(context, sizeof(context), "call to function \"%s\"", function->name);
     for (size_t i = 0; i < (info ? 1 : node->child_count); i++) {
         enum promql_type type = function->arguments[MIN(i, function->argument_count - 1)];
-        if (!expect_type(lexer, node->children[i], type, context))
+        if (!expect_type(lexer, node->children[i], type, context, function))
             return false;
     }
     return true;
@@ -249,6 +271,7 @@ static bool check_unary(const struct lexer *lexer, struct node *node)
                  "unary expression only allowed on expressions of type scalar or instant vector, "
                  "got \"%s\"",
                  promql_type_documented_name(operand->type));
+    lexer_hint(lexer, "%s", HINT_RANGE);
     return false;
 }
 
@@ -268,10 +291,13 @@ static bool check_selector(const struct lexer *lexer, struct node *node)
         struct buf value CLEANUP(buf_release) = quoted_text(matcher->value);
         lexer_report(lexer, node->start, "metric name must not be set twice: %s or %s",
                      buf_cstr(&name), buf_cstr(&value));
+        lexer_hint(lexer, "take one of them away");
         return false;
     }
     return named ||
-           fail_at(lexer, node, "vector selector must contain at least one non-empty matcher");
+           fail_at(lexer, node, "vector selector must contain at least one non-empty matcher",
+                   "add the name of a metric, or a matcher that an empty value does not fit: "
+                   "{job=~\".+\"}");
 }
 
 static bool check_subquery(const struct lexer *lexer, struct node *node)
@@ -284,6 +310,9 @@ static bool check_subquery(const struct lexer *lexer, struct node *node)
         return true;
     lexer_report(lexer, node->start, "subquery is only allowed on instant vector, got %s instead",
                  promql_type_name(operand->type));
+    lexer_hint(lexer, operand->type == PROMQL_MATRIX
+                          ? "make one value of the range first: max_over_time(up[5m])[1h:]"
+                          : "vector(...) makes a vector of a number");
     return false;
 }
 

@@ -66,7 +66,8 @@ EXACT = [
     ({"query": "h_bucket", "start": "2", "end": "1"}, 400,
      '{"status":"error","errorType":"bad_data","error":"end timestamp must not be before start timestamp"}'),
     ({"query": "h_bucket{"}, 400,
-     '{"status":"error","errorType":"bad_data","error":"1:10: parse error: unexpected end of input inside braces"}'),
+     '{"status":"error","errorType":"bad_data","error":"1:10: parse error: unexpected end of input inside braces: '
+     'the \\"{\\" at 1:9 is not closed"}'),
     ({"query": "h_bucket", "start": "x"}, 400,
      '{"status":"error","errorType":"bad_data","error":"invalid parameter \\"start\\": invalid time value for'
      ' \'start\': cannot parse \\"x\\" to a'

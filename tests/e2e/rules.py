@@ -128,7 +128,7 @@ def check_filters(server):
              'order to paginate over the groups'),
             ({"group_limit": "1", "group_next_token": "x"}, 'invalid parameter "group_next_token": invalid '
              'group_next_token \'x\'. were rule groups changed?'),
-            ({"match[]": "{"}, "1:2: parse error: unexpected end of input inside braces"),
+            ({"match[]": "{"}, '1:2: parse error: unexpected end of input inside braces: the "{" at 1:1 is not closed'),
             ({"match[]": '{a=~".*"}'}, "match[] must contain at least one non-empty matcher")):
         status, _, body = server.get("/api/v1/rules", parameters)
         CHECKS.equal((status, json.loads(body)), (400, {"status": "error", "errorType": "bad_data", "error": text}),

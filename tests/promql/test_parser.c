@@ -232,7 +232,7 @@ END_TEST
 
 /* broken_queries.txt: "> query" with a return sign for a line break, then a tab and the text that
  * the reference answers; ours may add a hint. "without experiments: " = with all features off. */
-static void check_broken(struct slice query, struct slice expected)
+static void check_broken(struct slice query, struct slice expected, size_t *hints)
 {
     static const struct slice stable = {"without experiments: ", 21};
     unsigned features = ALL_FEATURES;
@@ -258,6 +258,7 @@ static void check_broken(struct slice query, struct slice expected)
     if (valid) {
         rest = slice_from_index(rest, expected.len);
         valid = rest.len == 0 || slice_has_prefix(rest, SLICE(": "));
+        *hints += rest.len > 0;
     }
     ck_assert_msg(valid, "%s\n  is       %s\n  expected %.*s", buf_cstr(&text), buf_cstr(&is),
                   SLICE_ARG(expected));
@@ -271,6 +272,7 @@ START_TEST(parser_says_what_is_wrong_as_the_reference_does)
     char *query = NULL;
     size_t capacity = 0;
     size_t count = 0;
+    size_t hints = 0;
     ssize_t len;
     while ((len = getline(&line, &capacity, file)) > 0) {
         line[len - 1] = '\0';
@@ -279,7 +281,7 @@ START_TEST(parser_says_what_is_wrong_as_the_reference_does)
             query = mem_strdup(line + 2);
         } else if (line[0] == '\t') {
             ck_assert_ptr_nonnull(query);
-            check_broken(slice_str(query), slice_str(line + 1));
+            check_broken(slice_str(query), slice_str(line + 1), &hints);
             count++;
         }
     }
@@ -287,6 +289,8 @@ START_TEST(parser_says_what_is_wrong_as_the_reference_does)
     mem_free(query);
     fclose(file);
     ck_assert_uint_ge(count, 400);
+    /* most say what to do, too */
+    ck_assert_uint_ge(hints, 350);
 }
 END_TEST
 
@@ -316,10 +320,86 @@ START_TEST(parser_adds_hints_behind_the_words_of_the_reference)
 }
 END_TEST
 
+/* Every hint stands behind the words of the reference, which broken_queries.txt has. */
+static void assert_hint(const char *text, const char *hint)
+{
+    struct buf is CLEANUP(buf_release);
+    struct buf expected CLEANUP(buf_release);
+    buf_init(&is, 10000);
+    buf_init(&expected, 10000);
+    buf_printf(&expected, ": %s", hint);
+    error_of(slice_str(text), ALL_FEATURES, &is);
+    ck_assert_msg(slice_has_suffix(buf_slice(&is), buf_slice(&expected)),
+                  "%s\n  is       %s\n  expected %s", text, buf_cstr(&is), hint);
+}
+
+START_TEST(hints_name_the_bracket_that_is_not_closed)
+{
+    assert_hint("up{job=\"a\"", "the \"{\" at 1:3 is not closed");
+    assert_hint("sum(rate(up[5m])", "the \"(\" at 1:4 is not closed");
+    assert_hint("sum(\n  rate(up[5m)\n)", "the \"[\" at 2:10 is not closed");
+    assert_hint("sum by (le", "the \"(\" at 1:8 is not closed");
+    assert_hint("up[5m)]", "the \"[\" at 1:3 is not closed");
+    assert_hint("up @ end(]", "the \"(\" at 1:9 is not closed");
+    assert_hint("up)", "nothing is open that it could close");
+    assert_hint("up{job='a", "the closing ' is missing");
+    assert_hint("up{job=~'x}", "the closing ' is missing");
+}
+END_TEST
+
+START_TEST(hints_say_where_a_range_goes)
+{
+    assert_hint("rate(up)", "write how far back: rate(up[5m])");
+    assert_hint("rate(up{job=\"a\"})", "write how far back: rate(up{job=\"a\"}[5m])");
+    assert_hint("rate(sum(up))",
+                "a range of values of an expression is a subquery: rate((...)[5m:])");
+    assert_hint("sum(up[5m])", "take the range away, or make one value of it first: rate(up[5m])");
+    assert_hint("up 5m", "a range is written [5m], an offset \"offset 5m\"");
+    assert_hint("sum(up) offset 5m", "put it behind each selector inside: sum(up offset 5m)");
+    assert_hint("up offset 5m[5m]", "the range stands first: up[5m] offset 1h");
+}
+END_TEST
+
+START_TEST(hints_say_where_keywords_go)
+{
+    assert_hint("a * group_left(job) b", "\"group_left\" stands behind \"on (...)\" or "
+                                         "\"ignoring (...)\": a * on (job) group_left (env) b");
+    assert_hint("count(x) by job", "did you mean \"(job)\"?");
+    assert_hint("count(x by (job))", "\"by\" stands once, right before or behind the parentheses "
+                                     "of an aggregation: sum by (job) (up)");
+    assert_hint("sum by (le) up", "what is aggregated follows in parentheses: sum by (job) (up)");
+    assert_hint("sum by (le (up))", "is the \")\" behind the labels missing?");
+    assert_hint("up ofset 5m", "did you mean \"offset\"?");
+    assert_hint("up unles down", "did you mean \"unless\"?");
+    assert_hint("summ(up)", "did you mean \"sum\"?");
+    assert_hint("SUM_OVER_TIME(up[5m])", "did you mean \"sum_over_time\"?");
+    assert_hint("rate up[5m]", "arguments stand in parentheses: rate(...)");
+    assert_hint("histogram_quantile(up, 0.9)", "its arguments are (scalar, instant vector)");
+}
+END_TEST
+
+START_TEST(hints_name_the_operator_that_was_meant)
+{
+    assert_hint("up === 1", "did you mean \"==\"?");
+    assert_hint("up <> 1", "did you mean \"!=\"?");
+    assert_hint("up ** 2", "did you mean \"^\"?");
+    assert_hint("up && down", "did you mean \"and\"?");
+    assert_hint("up == == 1", "an operand is missing between \"==\" and \"==\"");
+    assert_hint("up +", "an operand is missing behind \"+\"");
+    assert_hint("1 == 1", "write 1 == bool 1");
+    assert_hint("up =~ 'x'", "labels are matched inside braces: up{job=~\"a.*\"}");
+    assert_hint("up{a=b}", "put quotes around the value");
+    assert_hint("up{a=5}", "put quotes around the value");
+    assert_hint("rate(up[$__interval])",
+                "is this a variable of a dashboard that nobody has filled in?");
+}
+END_TEST
+
 START_TEST(parser_keeps_experiments_behind_their_switches)
 {
     assert_error("sort_by_label(up, \"a\")",
-                 "1:1: parse error: function \"sort_by_label\" is not enabled");
+                 "1:1: parse error: function \"sort_by_label\" is not enabled: the server must be "
+                 "started with --enable-feature=promql-experimental-functions");
     assert_error("limitk(1, up)", "1:1: parse error: limitk() is experimental and must be enabled "
                                   "with --enable-feature=promql-experimental-functions");
     assert_error("up[5m * 2]", "1:4: parse error: experimental duration expression is not enabled");
@@ -543,6 +623,10 @@ int main(void)
     tcase_add_test(tcase, parser_makes_trees_of_durations);
     tcase_add_test(tcase, parser_says_what_is_wrong_as_the_reference_does);
     tcase_add_test(tcase, parser_adds_hints_behind_the_words_of_the_reference);
+    tcase_add_test(tcase, hints_name_the_bracket_that_is_not_closed);
+    tcase_add_test(tcase, hints_say_where_a_range_goes);
+    tcase_add_test(tcase, hints_say_where_keywords_go);
+    tcase_add_test(tcase, hints_name_the_operator_that_was_meant);
     tcase_add_test(tcase, parser_keeps_experiments_behind_their_switches);
     tcase_add_test(tcase, parser_refuses_deep_nesting_at_once);
     tcase_add_test(tcase, parser_takes_chains_of_operators);

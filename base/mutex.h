@@ -32,6 +32,7 @@ enum lock_rank {
     LOCK_RANK_TSDB_POSTINGS = 62, /* label index */
     LOCK_RANK_TSDB_GROUP = 64,    /* time column of a sample group */
     LOCK_RANK_TSDB_SERIES = 66,   /* striped: open chunks */
+    LOCK_RANK_BLOCK_LIST = 67, /* which blocks are served */
     LOCK_RANK_TSDB_ISOLATION = 68,
     LOCK_RANK_BLOCK = 69, /* a block's deletions and symbols */
     LOCK_RANK_HTTP_SERVER = 70,

@@ -21,6 +21,8 @@ enum tsdb_gauge {
     GAUGE_LOWEST,
     GAUGE_LOWEST_SECONDS,
     GAUGE_ACTIVE_APPENDERS,
+    GAUGE_BLOCKS,
+    GAUGE_BLOCKS_BYTES,
     GAUGE_WAL_SEGMENT,
     GAUGE_WAL_BYTES,
     GAUGE_SYMBOL_BYTES,
@@ -75,6 +77,12 @@ static const struct {
                               "Lowest timestamp value stored in the database.", COUNTERS_GAUGE},
     [GAUGE_ACTIVE_APPENDERS] = {"prometheus_tsdb_head_active_appenders",
                                 "Number of currently active appender transactions", COUNTERS_GAUGE},
+    [GAUGE_BLOCKS] = {"prometheus_tsdb_blocks_loaded", "Number of currently loaded data blocks",
+                      COUNTERS_GAUGE},
+    [GAUGE_BLOCKS_BYTES] = {"prometheus_tsdb_storage_blocks_bytes",
+                            "The number of bytes that are currently used for local storage by all "
+                            "blocks.",
+                            COUNTERS_GAUGE},
     [GAUGE_WAL_SEGMENT] = {"prometheus_tsdb_wal_segment_current",
                            "Write log segment index that TSDB is currently writing to.",
                            COUNTERS_GAUGE},
@@ -124,16 +132,12 @@ static const struct {
 
 static struct counter *gauge_counters[GAUGE_COUNT];
 
-/* Metrics of blocks: there are none in the head, but dashboards ask for them. */
+/* What does not happen here, but dashboards ask for. */
 static const struct {
     const char *name;
     const char *help;
     enum counters_type type;
 } constants[] = {
-    {"prometheus_tsdb_blocks_loaded", "Number of currently loaded data blocks", COUNTERS_GAUGE},
-    {"prometheus_tsdb_storage_blocks_bytes",
-     "The number of bytes that are currently used for local storage by all blocks.",
-     COUNTERS_GAUGE},
     {"prometheus_tsdb_head_chunks_storage_size_bytes", "Size of the chunks_head directory.",
      COUNTERS_GAUGE},
     {"prometheus_tsdb_compactions_total",
@@ -178,17 +182,23 @@ static void gauge_set(enum tsdb_gauge gauge, double value)
         counter_set(gauge_counters[gauge], value);
 }
 
-static void collect_times(struct head *head)
+static void collect_times(struct tsdb *db)
 {
+    struct head *head = &db->head;
+    struct block_list *blocks = block_shelf_take(&db->shelf);
+    gauge_set(GAUGE_BLOCKS, (double)blocks->count);
+    gauge_set(GAUGE_BLOCKS_BYTES, (double)block_list_bytes(blocks));
+    int64_t lowest_ms = MIN(block_list_min_ms(blocks), (int64_t)head->min_ms);
+    block_list_unref(blocks);
     int64_t min_ms = head->min_ms;
     int64_t max_ms = head->max_ms;
-    bool empty = max_ms == INT64_MIN;
+    bool empty = lowest_ms == INT64_MAX;
     gauge_set(GAUGE_MIN_TIME, (double)min_ms);
     gauge_set(GAUGE_MIN_TIME_SECONDS, (double)min_ms / 1000);
     gauge_set(GAUGE_MAX_TIME, (double)max_ms);
     gauge_set(GAUGE_MAX_TIME_SECONDS, (double)max_ms / 1000);
-    gauge_set(GAUGE_LOWEST, empty ? 0 : (double)min_ms);
-    gauge_set(GAUGE_LOWEST_SECONDS, empty ? 0 : (double)min_ms / 1000);
+    gauge_set(GAUGE_LOWEST, empty ? 0 : (double)lowest_ms);
+    gauge_set(GAUGE_LOWEST_SECONDS, empty ? 0 : (double)lowest_ms / 1000);
 }
 
 static void collect_exemplars(struct exemplars *exemplars)
@@ -210,7 +220,7 @@ static void collect(void *context)
         return;
     struct tsdb_head_stats stats;
     tsdb_head_stats(db, &stats);
-    collect_times(&db->head);
+    collect_times(db);
     collect_exemplars(&db->exemplars);
     gauge_set(GAUGE_SERIES, (double)stats.series_count);
     gauge_set(GAUGE_CHUNKS, (double)stats.chunk_count);
@@ -287,6 +297,8 @@ static void register_wal(struct tsdb_metrics *metrics)
                                                 "Total number of write log truncations attempted.");
     metrics->wal_corruptions = counters_counter("prometheus_tsdb_wal_corruptions_total",
                                                 "Total number of WAL corruptions.");
+    metrics->block_corruptions = counters_counter("ferula_tsdb_block_corruptions_total",
+                                                  "Total number of blocks that did not open.");
     metrics->wal_writes_failed = counters_counter("prometheus_tsdb_wal_writes_failed_total",
                                                   "Total number of write log writes that failed.");
     metrics->wal_frames =

@@ -24,6 +24,7 @@ struct tsdb_metrics {
     struct counter *wal_truncate_duration;
     struct counter *wal_truncations;
     struct counter *wal_corruptions;
+    struct counter *block_corruptions;
     struct counter *wal_writes_failed;
     struct counter *wal_frames;
     struct counter *truncations;

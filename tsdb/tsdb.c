@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/rand.h"
+#include "tsdb/block_directory.h"
 #include "tsdb/group.h"
 #include "tsdb/head_snapshot.h"
 #include "tsdb/tsdb_internal.h"
@@ -59,6 +60,7 @@ static struct tsdb *tsdb_new(const struct tsdb_options *options)
     db->retention_percentage = options->retention_percentage;
     db->out_of_order_window_ms = options->out_of_order_window_ms;
     head_init(&db->head);
+    block_shelf_init(&db->shelf);
     exemplars_init(&db->exemplars, options->exemplars_max);
     mutex_init(&db->commit_lock, LOCK_RANK_TSDB_COMMIT);
     mutex_init(&db->maintenance_lock, LOCK_RANK_TSDB_MAINTENANCE);
@@ -82,6 +84,7 @@ static void tsdb_free(struct tsdb *db)
     vec_release(&db->idle);
     wal_writer_release(&db->writer);
     exemplars_release(&db->exemplars);
+    block_shelf_release(&db->shelf);
     head_release(&db->head);
     directory_close(db->fs, &db->directory);
     mutex_release(&db->commit_lock);
@@ -91,13 +94,25 @@ static void tsdb_free(struct tsdb *db)
     mem_free(db);
 }
 
-/* A full disk does not keep anybody from what is on it: the log begins in its failed state then, and
- * recovers when there is room. */
+/* A full disk does not keep anybody from what is on it: the log begins in its failed state then,
+ * and recovers when there is room. */
 static enum err log_begin(struct tsdb *db, struct errbuf *err)
 {
     enum err result = wal_cut(db->wal, err);
     bool anything = wal_oldest_segment(db->wal) != 0;
     return result == ERR_NO_SPACE && anything ? ERR_NONE : result;
+}
+
+static enum err tsdb_open_blocks(struct tsdb *db, struct errbuf *err)
+{
+    struct block_list *blocks;
+    uint64_t damaged = 0;
+    enum err result = block_directory_open(db->fs, db->directory.path, &blocks, &damaged, err);
+    if (result != ERR_NONE)
+        return result;
+    counter_add(db->metrics.block_corruptions, (double)damaged);
+    block_shelf_publish(&db->shelf, blocks);
+    return ERR_NONE;
 }
 
 static enum err tsdb_open_log(struct tsdb *db, struct errbuf *err)
@@ -133,8 +148,10 @@ enum err tsdb_open(const struct tsdb_options *options, struct tsdb **out, struct
                      "same path",
                      log_str("prometheus", options->path), log_str("ferula", db->directory.path));
         tsdb_metrics_init(&db->metrics, db);
-        result = tsdb_open_log(db, err);
+        result = tsdb_open_blocks(db, err);
     }
+    if (result == ERR_NONE)
+        result = tsdb_open_log(db, err);
     if (result != ERR_NONE) {
         tsdb_free(db);
         return result;

@@ -5,6 +5,7 @@
  *     commit        order of commits: the WAL, then memory
  *     wal           the files of the log
  *     exemplars     the ring of exemplars
+ *     block shelf   which blocks are served
  *     head shard, postings, group, series stripe, isolation: see their headers
  */
 #pragma once
@@ -13,6 +14,7 @@
 #include "base/mutex.h"
 #include "base/thread.h"
 #include "base/vec.h"
+#include "tsdb/block_list.h"
 #include "tsdb/directory.h"
 #include "tsdb/exemplars.h"
 #include "tsdb/head.h"
@@ -38,6 +40,7 @@ struct tsdb {
     struct tsdb_metrics metrics;
     struct head head;
     struct exemplars exemplars;
+    struct block_shelf shelf; /* the blocks that are served */
     struct wal *wal; /* NULL only while opening */
     struct mutex commit_lock;
     /* guarded by commit_lock: */

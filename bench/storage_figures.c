@@ -1,7 +1,9 @@
 /*
  * What storage costs: 200 targets of 1,026 series, 36 rows at 5 s each (three minutes of scraping),
- * then a restart. Prints nanoseconds of CPU a sample, bytes of memory a series, bytes of log a
- * sample, and seconds of replay a million samples, as one line of JSON.
+ * then a clean stop, a start from its snapshot, and a start from the log alone, as after a kill.
+ * Prints nanoseconds of CPU a sample written and read, bytes of memory a series, bytes of log and of
+ * head files a sample, seconds of stop and start, and seconds of replay a million samples, as one
+ * line of JSON.
  *
  *     storage_figures [TARGETS [ROWS]]
  */
@@ -33,6 +35,13 @@ static double cpu_seconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double wall_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
@@ -117,6 +126,59 @@ static double write_all(struct tsdb *db, size_t target_count, size_t row_count, 
     return spent;
 }
 
+static int add_size(const char *name, void *context)
+{
+    struct {
+        char path[256];
+        uint64_t bytes;
+    } *sum = context;
+    char path[512];
+    struct fs_stat stat;
+    snprintf(path, sizeof(path), "%s/%s", sum->path, name);
+    if (fs_system->stat(fs_system, path, &stat) == 0)
+        sum->bytes += stat.size;
+    return 0;
+}
+
+static uint64_t head_file_bytes(const char *directory)
+{
+    struct {
+        char path[256];
+        uint64_t bytes;
+    } sum = {.bytes = 0};
+    snprintf(sum.path, sizeof(sum.path), "%s/head", directory);
+    fs_system->list(fs_system, sum.path, add_size, &sum);
+    return sum.bytes;
+}
+
+static void remove_snapshot(const char *directory)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/head/snapshot", directory);
+    fs_system->unlink(fs_system, path);
+}
+
+/* Every sample of every series once, as a query reads them. */
+static void read_all(struct tsdb *db, double *out_samples)
+{
+    struct errbuf err = ERRBUF_INIT;
+    struct series_view *view;
+    check(series_source_open(tsdb_source(db), INT64_MIN, INT64_MAX, &view, &err), &err);
+    struct series_query query = {.min_ms = INT64_MIN, .max_ms = INT64_MAX};
+    struct series_list list = {0};
+    check(series_view_select(view, &query, &list, &err), &err);
+    struct sample_columns columns;
+    sample_columns_init(&columns);
+    for (size_t i = 0; i < list.entries.len; i++) {
+        check(series_view_read(view, &list.entries.items[i], INT64_MIN, INT64_MAX, &columns, &err),
+              &err);
+        *out_samples += (double)columns.count;
+    }
+    sample_columns_release(&columns);
+    series_list_release(&list);
+    series_view_close(view);
+}
+
 int main(int argc, char **argv)
 {
     size_t target_count = argc > 1 ? strtoul(argv[1], NULL, 10) : 200;
@@ -133,19 +195,36 @@ int main(int argc, char **argv)
     double spent = write_all(db, target_count, row_count, &after);
     struct tsdb_head_stats stats;
     tsdb_head_stats(db, &stats);
+    double start = wall_seconds();
     tsdb_close(db);
-    double start = cpu_seconds();
+    double stop = wall_seconds() - start;
+    uint64_t head_bytes = head_file_bytes(path);
+    start = wall_seconds();
+    check(tsdb_open(&options, &db, &err), &err);
+    double load = wall_seconds() - start;
+    double samples_read = 0;
+    start = cpu_seconds();
+    read_all(db, &samples_read);
+    double reading = cpu_seconds() - start;
+    options.no_snapshot = true;
+    tsdb_close(db);
+    remove_snapshot(path);
+    double start_wall = wall_seconds();
+    start = cpu_seconds();
     check(tsdb_open(&options, &db, &err), &err);
     double replay = cpu_seconds() - start;
+    double replay_wall = wall_seconds() - start_wall;
     tsdb_close(db);
     double series = (double)(target_count * NODE_SERIES_COUNT);
     double samples = series * (double)row_count;
     printf("{\"series\":%.0f,\"samples\":%.0f,\"append_ns\":%.1f,\"rss_bytes_per_series\":%.0f,"
            "\"head_bytes_per_series\":%.0f,\"wal_bytes_per_sample\":%.3f,"
-           "\"replay_s_per_million\":%.4f}\n",
+           "\"head_file_bytes_per_sample\":%.3f,\"stop_s\":%.3f,\"start_s\":%.3f,"
+           "\"read_ns\":%.2f,\"replay_s_per_million\":%.4f,\"replay_wall_s_per_million\":%.4f}\n",
            series, samples, spent * 1e9 / (samples - series), (double)(after - before) / series,
            (double)stats.memory_bytes / series, (double)stats.wal_bytes / samples,
-           replay * 1e6 / samples);
+           (double)head_bytes / samples, stop, load, reading * 1e9 / samples_read,
+           replay * 1e6 / samples, replay_wall * 1e6 / samples);
     check(fs_remove_tree(fs_system, path, &err), &err);
     return EXIT_SUCCESS;
 }

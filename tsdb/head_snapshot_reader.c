@@ -237,7 +237,7 @@ static enum err read_closed(struct snapshot_reader *reader, struct series *serie
     uint64_t chunk_count = codec_read_uvarint(at);
     _Atomic(struct chunk *) *link = &series->closed;
     for (uint64_t i = 0; i < chunk_count; i++) {
-        struct chunk fixed = {0};
+        struct chunk fixed = {.next = NULL};
         fixed.kind = codec_read_u8(at);
         uint64_t count = codec_read_uvarint(at);
         if (at->failed || count == 0 || count > CHUNK_SAMPLES_MAX)

@@ -114,6 +114,7 @@ static double write_all(struct tsdb *db, size_t target_count, size_t row_count, 
             spent += row > 0 ? took : 0;
         }
     }
+    check(tsdb_maintain(db, &(struct errbuf){0}), &(struct errbuf){0});
     malloc_trim(0);
     *out_rss = rss_bytes() - (long)(target_count * NODE_SERIES_COUNT * sizeof(*refs) +
                                     target_count * sizeof(*targets));

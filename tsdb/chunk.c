@@ -3,8 +3,11 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "tsdb/head_file.h"
 #include "tsdb/histogram_codec.h"
+#include "tsdb/time_column.h"
 #include "tsdb/tokens.h"
+#include "tsdb/value_chunk.h"
 
 #include <string.h>
 
@@ -41,8 +44,20 @@ uint32_t time_column_visible(const struct time_column *column, uint64_t watermar
 struct chunk *chunk_new(enum chunk_kind kind, struct time_column *column, size_t len)
 {
     struct chunk *chunk = mem_alloc(sizeof(*chunk) + len);
-    *chunk = (struct chunk){.kind = (uint8_t)kind, .len = (uint32_t)len};
+    *chunk = (struct chunk){
+        .kind = (uint8_t)kind, .len = (uint32_t)len, .bytes = (uint8_t *)(chunk + 1)};
     chunk->column = column == NULL ? NULL : time_column_ref(column);
+    return chunk;
+}
+
+struct chunk *chunk_new_in_file(enum chunk_kind kind, struct time_column *column,
+                                struct head_file *file, size_t offset, size_t len)
+{
+    ASSERT(offset <= file->size && len <= file->size - offset);
+    struct chunk *chunk = chunk_new(kind, column, 0);
+    chunk->file = head_file_ref(file);
+    chunk->bytes = file->data + offset;
+    chunk->len = (uint32_t)len;
     return chunk;
 }
 
@@ -50,12 +65,13 @@ void chunk_free(void *chunk)
 {
     struct chunk *freed = chunk;
     time_column_unref(freed->column);
+    head_file_unref(freed->file);
     mem_free(freed);
 }
 
 size_t chunk_size(const struct chunk *chunk)
 {
-    return sizeof(*chunk) + chunk->len;
+    return sizeof(*chunk) + (chunk->file == NULL ? chunk->len : 0);
 }
 
 struct chunk_span chunk_span(const struct chunk *chunk, uint64_t watermark)
@@ -68,7 +84,7 @@ struct chunk_span chunk_span(const struct chunk *chunk, uint64_t watermark)
         .row_first = chunk->row_first,
         .count = chunk->count,
     };
-    if (span.kind == CHUNK_ROWS)
+    if (chunk_kind_has_rows(span.kind))
         span.row_end = MIN((uint32_t)chunk->count, time_column_visible(chunk->column, watermark));
     return span;
 }
@@ -176,6 +192,45 @@ static enum err loose_decode(const struct chunk_span *span, struct chunk_output 
     return ERR_NONE;
 }
 
+/* All values are decoded; those of rows that the view may not see are left behind. */
+static enum err sealed_rows_decode(const struct chunk_span *span, struct chunk_output *out)
+{
+    uint32_t count = span->count - span->row_first;
+    enum err result =
+        value_chunk_decode(slice_from((const char *)span->bytes, span->len), count, out->values);
+    if (result != ERR_NONE || span->row_end <= span->row_first)
+        return result;
+    out->count = span->row_end - span->row_first;
+    memcpy(out->times, span->column->times_ms + span->row_first, out->count * sizeof(*out->times));
+    return ERR_NONE;
+}
+
+static enum err sealed_loose_decode(const struct chunk_span *span, struct chunk_output *out)
+{
+    struct codec_reader reader = codec_reader(span->bytes, span->len);
+    if (!time_column_read(&reader, span->count, out->times) ||
+        !value_chunk_read(&reader, span->count, out->values) || codec_left(&reader) > 0)
+        return ERR_CORRUPT;
+    out->count = span->count;
+    return ERR_NONE;
+}
+
+static enum err floats_decode(const struct chunk_span *span, struct chunk_output *out)
+{
+    switch (span->kind) {
+    case CHUNK_ROWS:
+        return rows_decode(span, out);
+    case CHUNK_LOOSE:
+        return loose_decode(span, out);
+    case CHUNK_SEALED_ROWS:
+        return sealed_rows_decode(span, out);
+    case CHUNK_SEALED_LOOSE:
+        return sealed_loose_decode(span, out);
+    default:
+        return ERR_CORRUPT;
+    }
+}
+
 /* First index whose time is at least `ms`. */
 static size_t time_lower_bound(const int64_t *times, size_t count, int64_t ms)
 {
@@ -202,13 +257,12 @@ static void histograms_pad(struct sample_columns *out)
 static enum err floats_read(const struct chunk_span *span, int64_t min_ms, int64_t max_ms,
                             uint32_t skip_last, struct sample_columns *out)
 {
-    size_t room = span->kind == CHUNK_ROWS ? CHUNK_SAMPLES_MAX : span->count;
+    size_t room = chunk_kind_has_rows(span->kind) ? CHUNK_SAMPLES_MAX : span->count;
     vec_reserve(&out->timestamp_memory, room);
     vec_reserve(&out->value_memory, room);
     struct chunk_output target = {out->timestamp_memory.items + out->timestamp_memory.len,
                                   out->value_memory.items + out->value_memory.len, 0};
-    enum err result =
-        span->kind == CHUNK_ROWS ? rows_decode(span, &target) : loose_decode(span, &target);
+    enum err result = floats_decode(span, &target);
     if (result != ERR_NONE)
         return result;
     size_t end = target.count - MIN((size_t)skip_last, target.count);

@@ -1,7 +1,8 @@
 /*
  * A run of samples of one series. The head keeps one open chunk a series (series.h) and a list of
  * closed ones; both are read through the same `struct chunk_span`. What a chunk's bytes mean is
- * known here only, so a denser encoding is one more kind.
+ * known here only, so a denser encoding is one more kind. The bytes of a closed chunk follow it in
+ * memory until it is sealed (head_seal.h); then they are in a mapped file (head_file.h).
  *
  * Kinds:
  *   rows       values only; sample i lies at a row of a time column that the samples of one group
@@ -9,6 +10,8 @@
  *   loose      times and values. Bytes: varint first time, varint first step (both zigzag), an
  *              absolute token, then tokens; a gap changes the step by its zigzag value.
  *   histogram  varint time or difference to the last time (zigzag), varint length, histogram; each.
+ *   sealed rows   the values of rows without gaps: value_chunk.h.
+ *   sealed loose  times (time_column.h), then values.
  * Samples that the bytes do not mention repeat the last value at the expected time: a series that
  * stands still costs nothing.
  *
@@ -33,7 +36,16 @@ enum chunk_kind {
     CHUNK_ROWS,
     CHUNK_LOOSE,
     CHUNK_HISTOGRAM,
+    CHUNK_SEALED_ROWS,
+    CHUNK_SEALED_LOOSE,
+    CHUNK_KINDS,
 };
+
+/* Are the times those of a column? Its rows, not the samples, say what a view may see. */
+static inline bool chunk_kind_has_rows(enum chunk_kind kind)
+{
+    return kind == CHUNK_ROWS || kind == CHUNK_SEALED_ROWS;
+}
 
 /* The times of a group's rows. Rows are added under the group's lock and never change. */
 struct time_column {
@@ -55,17 +67,24 @@ struct chunk {
     _Atomic(struct chunk *) next; /* the one before it in time */
     int64_t min_ms;
     int64_t max_ms;
-    struct time_column *column; /* rows only */
+    struct time_column *column; /* rows only; counted */
+    struct head_file *file;     /* that has the bytes; counted; NULL: they follow the chunk */
+    uint8_t *bytes;
     uint32_t len;
     uint16_t count; /* loose, histogram: samples; rows: one past the last row */
     uint8_t kind;
     uint8_t row_first;
-    uint8_t bytes[];
 };
+
+struct head_file;
 
 /* Takes a reference to the column; the caller fills `bytes`. */
 struct chunk *chunk_new(enum chunk_kind kind, struct time_column *column, size_t len) MUST_CHECK;
+/* A chunk whose bytes are in a file, of which it takes a reference. */
+struct chunk *chunk_new_in_file(enum chunk_kind kind, struct time_column *column,
+                                struct head_file *file, size_t offset, size_t len) MUST_CHECK;
 void chunk_free(void *chunk); /* struct chunk; void for the reclaimer */
+/* Of memory: without what is in a file. */
 size_t chunk_size(const struct chunk *chunk);
 
 /* What a reader needs of a chunk, open or closed. */

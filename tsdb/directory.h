@@ -4,7 +4,7 @@
  *     FERULA   "ferula storage, format 1": whose directory this is
  *     lock     held while a process has it open, with its process id; emptied by a clean end
  *     wal/     segments
- *     head/    what a clean stop leaves (head_snapshot.h)
+ *     head/    sealed chunks (head_file.h), and what a clean stop leaves (head_snapshot.h)
  *     aside/   what could not be read
  *
  * A path that holds a Prometheus layout is not written to: ours goes to ferula/ inside it.

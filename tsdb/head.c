@@ -33,6 +33,7 @@ void head_release(struct head *head)
         series_free(series);
     }
     byte_pool_release(&head->pool);
+    vec_release(&head->unsealed);
     for (size_t i = 0; i < HEAD_SHARDS; i++) {
         table_release(&head->shards[i].series);
         mutex_release(&head->shards[i].lock);
@@ -163,15 +164,19 @@ void head_push_chunk(struct head *head, struct series *series, struct chunk *chu
 {
     if (chunk == NULL)
         return;
-    head_count_chunk(head, chunk);
+    head_count_chunk(head, series, chunk);
     series_push_closed(series, chunk);
 }
 
-void head_count_chunk(struct head *head, const struct chunk *chunk)
+void head_count_chunk(struct head *head, const struct series *series, const struct chunk *chunk)
 {
     head->chunk_count++;
     head->chunks_created++;
     head->chunk_bytes += chunk_size(chunk);
+    if (chunk->file != NULL)
+        head->sealed_count++;
+    else
+        vec_push(&head->unsealed, series->ref);
 }
 
 static void chunk_free_list(void *freed)
@@ -197,6 +202,7 @@ void head_drop_chunks(struct head *head, struct series *series, int64_t cutoff_m
         head->chunk_count--;
         head->chunks_removed++;
         head->chunk_bytes -= chunk_size(gone);
+        head->sealed_count -= gone->file != NULL;
     }
     isolation_retire(&head->isolation, chunk, chunk_free_list);
 }

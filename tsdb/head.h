@@ -44,6 +44,7 @@ struct head {
     struct head_shard shards[HEAD_SHARDS];
     struct mutex stripes[HEAD_STRIPES]; /* loose series */
     struct byte_pool pool;              /* owned by the commit lock */
+    VEC(series_ref) unsealed;           /* owned by the commit lock: have new closed chunks */
     _Atomic int64_t min_ms;             /* INT64_MAX when empty */
     _Atomic int64_t max_ms;             /* INT64_MIN when empty */
     _Atomic int64_t cutoff_ms;          /* retention: nothing older is there */
@@ -51,7 +52,8 @@ struct head {
     _Atomic uint64_t series_created;
     _Atomic uint64_t series_removed;
     _Atomic uint64_t chunk_count; /* closed ones */
-    _Atomic uint64_t chunk_bytes; /* closed ones */
+    _Atomic uint64_t chunk_bytes; /* closed ones, in memory */
+    _Atomic uint64_t sealed_count;
     _Atomic uint64_t chunks_created;
     _Atomic uint64_t chunks_removed;
     _Atomic uint64_t samples_appended;
@@ -93,7 +95,7 @@ int64_t head_valid_min_ms(const struct head *head);
 /* Adds a chunk to the closed ones of a series; NULL is nothing. The series' lock is held. */
 void head_push_chunk(struct head *head, struct series *series, struct chunk *chunk);
 /* Counts a closed chunk that was put into the list of a series otherwise. */
-void head_count_chunk(struct head *head, const struct chunk *chunk);
+void head_count_chunk(struct head *head, const struct series *series, const struct chunk *chunk);
 /* Drops closed chunks whose samples are all older than the cutoff. The commit lock and the series'
  * lock are held. */
 void head_drop_chunks(struct head *head, struct series *series, int64_t cutoff_ms);

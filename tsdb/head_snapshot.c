@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define DIRECTORY "head"
 #define NAME "head/snapshot"
 #define NAME_TEMPORARY "head/snapshot.tmp"
 #define ASIDE_TRIES 1000
@@ -41,6 +40,18 @@ static uint64_t segment_run(const struct fs *fs, const struct wal *wal, uint64_t
     return run;
 }
 
+/* Also of a segment without frames, of which the log has nothing to sync. */
+static enum err sync_segment(struct tsdb *db, struct errbuf *err)
+{
+    char *path CLEANUP(mem_cleanup) = wal_segment_path(db->wal, wal_end(db->wal).segment);
+    int fd = db->fs->open(db->fs, path, FS_WRITE);
+    if (fd < 0)
+        return errbuf_set_errno(err, -fd, "opening %s", path);
+    int failed = db->fs->sync(db->fs, fd);
+    db->fs->close(db->fs, fd);
+    return failed < 0 ? errbuf_set_errno(err, -failed, "syncing %s", path) : ERR_NONE;
+}
+
 static enum err write_file(struct tsdb *db, const char *path, struct errbuf *err)
 {
     const struct fs *fs = db->fs;
@@ -49,9 +60,12 @@ static enum err write_file(struct tsdb *db, const char *path, struct errbuf *err
         return errbuf_set_errno(err, -fd, "creating %s", path);
     struct wal_position end = wal_end(db->wal);
     struct head_snapshot_header header = {.position = end, .run = db->wal->run};
-    enum err result =
-        head_snapshot_write(fs, fd, path, &db->head, &db->exemplars, db->wal->segments.items,
-                            db->wal->segments.len, &header, err);
+    head_snapshot_segments segments = {0};
+    for (size_t i = 0; i < db->wal->segments.len; i++)
+        vec_push(&segments, db->wal->segments.items[i]);
+    struct head_snapshot_parts parts = {&db->head, &db->head_files, &db->exemplars, &segments};
+    enum err result = head_snapshot_write(fs, fd, path, &parts, &header, err);
+    vec_release(&segments);
     int failed = result == ERR_NONE ? fs->sync(fs, fd) : 0;
     fs->close(fs, fd);
     return failed < 0 ? errbuf_set_errno(err, -failed, "syncing %s", path) : result;
@@ -61,10 +75,15 @@ enum err head_snapshot_store(struct tsdb *db, struct errbuf *err)
 {
     ASSERT(db->groups == NULL);
     const struct fs *fs = db->fs;
-    char *directory CLEANUP(mem_cleanup) = path_of(db, DIRECTORY);
+    const char *directory = db->head_directory;
     char *path CLEANUP(mem_cleanup) = path_of(db, NAME);
     char *temporary CLEANUP(mem_cleanup) = path_of(db, NAME_TEMPORARY);
     enum err result = fs_make_directories(fs, directory, err);
+    head_files_sweep(&db->head_files);
+    if (result == ERR_NONE)
+        result = sync_segment(db, err);
+    if (result == ERR_NONE)
+        result = head_files_sync(&db->head_files, err);
     if (result == ERR_NONE)
         result = write_file(db, temporary, err);
     int failed = result == ERR_NONE ? fs->rename(fs, temporary, path) : 0;
@@ -153,13 +172,15 @@ static enum err load_mapped(struct tsdb *db, struct wal *wal, struct slice file,
     if (result != ERR_NONE)
         return result;
     head_snapshot_segments segments = {0};
-    result = head_snapshot_read(file, &db->head, &db->exemplars, &segments, err);
+    struct head_snapshot_parts parts = {&db->head, &db->head_files, &db->exemplars, &segments};
+    result = head_snapshot_read(file, &parts, err);
     if (result == ERR_NONE) {
         note_segments(wal, &segments, header.position.segment, header.max_ms);
         *out = header.position;
     } else {
         head_release(&db->head);
         head_init(&db->head);
+        head_files_release(&db->head_files);
         exemplars_release(&db->exemplars);
         exemplars_init(&db->exemplars, db->options.exemplars_max);
     }

@@ -17,6 +17,7 @@
 #include "base/vec.h"
 #include "tsdb/exemplars.h"
 #include "tsdb/head.h"
+#include "tsdb/head_file.h"
 #include "tsdb/wal.h"
 
 #include <stdbool.h>
@@ -31,7 +32,11 @@ enum head_snapshot_section {
     HEAD_SNAPSHOT_SEGMENTS = 1,
     HEAD_SNAPSHOT_SERIES = 2,
     HEAD_SNAPSHOT_EXEMPLARS = 3,
+    HEAD_SNAPSHOT_FILES = 4,
 };
+
+/* with the kind of a chunk: its bytes are in a file */
+#define HEAD_SNAPSHOT_IN_FILE 0x80u
 
 /* flags of a series */
 #define HEAD_SNAPSHOT_HISTOGRAM 1u /* its newest sample is one */
@@ -57,18 +62,25 @@ typedef VEC(struct wal_segment) head_snapshot_segments;
 
 /* --- bytes (head_snapshot_writer.c, head_snapshot_reader.c) --- */
 
+/* What it is made of, and into what it is read. */
+struct head_snapshot_parts {
+    struct head *head;
+    struct head_files *files;
+    struct exemplars *exemplars;
+    head_snapshot_segments *segments;
+};
+
 /* Writes all of it to the file; no group is left. `header` has the position and the run. */
-enum err head_snapshot_write(const struct fs *fs, int fd, const char *path, struct head *head,
-                             struct exemplars *exemplars, const struct wal_segment *segments,
-                             size_t segment_count, struct head_snapshot_header *header,
-                             struct errbuf *err) MUST_CHECK;
+enum err head_snapshot_write(const struct fs *fs, int fd, const char *path,
+                             const struct head_snapshot_parts *parts,
+                             struct head_snapshot_header *header, struct errbuf *err) MUST_CHECK;
 /* ERR_CORRUPT, or ERR_UNSUPPORTED when a later version wrote it. Bytes may be hostile. */
 enum err head_snapshot_read_header(struct slice file, struct head_snapshot_header *out,
                                    struct errbuf *err) MUST_CHECK;
 /* Fills an empty head; after an error the head holds a part of it and is fit for head_release only.
- */
-enum err head_snapshot_read(struct slice file, struct head *head, struct exemplars *exemplars,
-                            head_snapshot_segments *out_segments, struct errbuf *err) MUST_CHECK;
+ * ERR_NOT_FOUND: a file of chunks was deleted since. */
+enum err head_snapshot_read(struct slice file, const struct head_snapshot_parts *parts,
+                            struct errbuf *err) MUST_CHECK;
 
 /* --- the file (head_snapshot.c) --- */
 

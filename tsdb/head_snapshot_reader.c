@@ -20,8 +20,9 @@
 
 struct snapshot_reader {
     struct head *head;
-    struct exemplars *exemplars;
-    struct codec_reader at; /* in the section */
+    const struct head_snapshot_parts *parts;
+    VEC(struct head_file *) files; /* by place */
+    struct codec_reader at;        /* in the section */
     struct errbuf *err;
     VEC(uint32_t) symbols; /* counted */
     VEC(struct label_pair) pairs;
@@ -230,39 +231,71 @@ static bool read_rows(struct snapshot_reader *reader, uint64_t count, struct chu
     return true;
 }
 
+/* Where the bytes are: here, or in a file. */
+static struct chunk *read_place(struct snapshot_reader *reader, const struct chunk *fixed,
+                                bool in_file)
+{
+    struct codec_reader *at = &reader->at;
+    enum chunk_kind kind = (enum chunk_kind)fixed->kind;
+    if (in_file) {
+        uint64_t place = codec_read_uvarint(at);
+        uint64_t offset = codec_read_uvarint(at);
+        uint64_t len = codec_read_uvarint(at);
+        if (at->failed || place >= reader->files.len || len == 0 || len > UINT32_MAX)
+            return NULL;
+        struct head_file *file = reader->files.items[place];
+        if (offset > file->size || len > file->size - offset)
+            return NULL;
+        return chunk_new_in_file(kind, fixed->column, file, offset, len);
+    }
+    struct slice bytes = codec_read_slice(at);
+    if (at->failed || bytes.len == 0)
+        return NULL;
+    struct chunk *chunk = chunk_new(kind, fixed->column, bytes.len);
+    memcpy(chunk->bytes, bytes.ptr, bytes.len);
+    return chunk;
+}
+
+static struct chunk *read_chunk(struct snapshot_reader *reader)
+{
+    struct codec_reader *at = &reader->at;
+    struct chunk fixed = {.next = NULL};
+    uint8_t kind = codec_read_u8(at);
+    uint64_t count = codec_read_uvarint(at);
+    fixed.kind = (uint8_t)(kind & ~HEAD_SNAPSHOT_IN_FILE);
+    if (at->failed || count == 0 || count > CHUNK_SAMPLES_MAX || fixed.kind >= CHUNK_KINDS)
+        return NULL;
+    if (chunk_kind_has_rows((enum chunk_kind)fixed.kind)) {
+        if (!read_rows(reader, count, &fixed))
+            return NULL;
+    } else {
+        fixed.min_ms = codec_read_varint(at);
+        fixed.max_ms = (int64_t)((uint64_t)fixed.min_ms + (uint64_t)codec_read_varint(at));
+    }
+    struct chunk *chunk = NULL;
+    if (fixed.min_ms <= fixed.max_ms)
+        chunk = read_place(reader, &fixed, kind & HEAD_SNAPSHOT_IN_FILE);
+    if (chunk == NULL)
+        return NULL;
+    chunk->count = (uint16_t)count;
+    chunk->row_first = fixed.row_first;
+    chunk->min_ms = fixed.min_ms;
+    chunk->max_ms = fixed.max_ms;
+    return chunk;
+}
+
 /* Newest first, as the list is. */
 static enum err read_closed(struct snapshot_reader *reader, struct series *series)
 {
-    struct codec_reader *at = &reader->at;
-    uint64_t chunk_count = codec_read_uvarint(at);
+    uint64_t count = codec_read_uvarint(&reader->at);
     _Atomic(struct chunk *) *link = &series->closed;
-    for (uint64_t i = 0; i < chunk_count; i++) {
-        struct chunk fixed = {.next = NULL};
-        fixed.kind = codec_read_u8(at);
-        uint64_t count = codec_read_uvarint(at);
-        if (at->failed || count == 0 || count > CHUNK_SAMPLES_MAX)
-            return corrupt(reader, "a chunk is damaged");
-        if (fixed.kind == CHUNK_ROWS) {
-            if (!read_rows(reader, count, &fixed))
-                return corrupt(reader, "a chunk of rows is damaged");
-        } else if (fixed.kind == CHUNK_LOOSE || fixed.kind == CHUNK_HISTOGRAM) {
-            fixed.min_ms = codec_read_varint(at);
-            fixed.max_ms = (int64_t)((uint64_t)fixed.min_ms + (uint64_t)codec_read_varint(at));
-        } else {
-            return corrupt(reader, "a chunk is of an unknown kind");
-        }
-        struct slice bytes = codec_read_slice(at);
-        if (at->failed || bytes.len == 0 || fixed.min_ms > fixed.max_ms)
-            return corrupt(reader, "a chunk is damaged");
-        struct chunk *chunk = chunk_new((enum chunk_kind)fixed.kind, fixed.column, bytes.len);
-        chunk->count = (uint16_t)count;
-        chunk->row_first = fixed.row_first;
-        chunk->min_ms = fixed.min_ms;
-        chunk->max_ms = fixed.max_ms;
-        memcpy(chunk->bytes, bytes.ptr, bytes.len);
+    for (uint64_t i = 0; i < count; i++) {
+        struct chunk *chunk = read_chunk(reader);
+        if (chunk == NULL)
+            return corrupt(reader, "a closed chunk is damaged");
         *link = chunk;
         link = &chunk->next;
-        head_count_chunk(reader->head, chunk);
+        head_count_chunk(reader->head, series, chunk);
     }
     return ERR_NONE;
 }
@@ -352,13 +385,35 @@ static enum err read_exemplar(struct snapshot_reader *reader)
         return corrupt(reader, "an exemplar is damaged");
     const struct labels *labels = labels_new(reader->set_pairs.items, reader->set_pairs.len);
     /* they were let in once, in this order: the widest window lets them in again */
-    exemplars_add(reader->exemplars, labels, &entry, INT64_MAX);
+    exemplars_add(reader->parts->exemplars, labels, &entry, INT64_MAX);
     labels_unref(labels);
     return ERR_NONE;
 }
 
-static enum err read_segments(struct snapshot_reader *reader, head_snapshot_segments *out)
+static enum err read_files(struct snapshot_reader *reader)
 {
+    uint64_t count = codec_read_uvarint(&reader->at);
+    if (reader->at.failed || count > codec_left(&reader->at) / 6)
+        return corrupt(reader, "it counts more files of chunks than it has bytes");
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t number = codec_read_uvarint(&reader->at);
+        uint64_t size = codec_read_uvarint(&reader->at);
+        uint32_t checksum = codec_read_u32(&reader->at);
+        if (reader->at.failed)
+            return corrupt(reader, "its list of files is cut short");
+        struct head_file *file;
+        enum err result =
+            head_files_open(reader->parts->files, number, size, checksum, &file, reader->err);
+        if (result != ERR_NONE)
+            return result;
+        vec_push(&reader->files, file);
+    }
+    return ERR_NONE;
+}
+
+static enum err read_segments(struct snapshot_reader *reader)
+{
+    head_snapshot_segments *out = reader->parts->segments;
     uint64_t count = codec_read_uvarint(&reader->at);
     if (reader->at.failed || count > codec_left(&reader->at) / 2)
         return corrupt(reader, "it counts more segments of the log than it has bytes");
@@ -391,8 +446,7 @@ static enum err read_items(struct snapshot_reader *reader,
     return result;
 }
 
-static enum err read_section(struct snapshot_reader *reader, struct slice file, size_t *at,
-                             head_snapshot_segments *out_segments)
+static enum err read_section(struct snapshot_reader *reader, struct slice file, size_t *at)
 {
     if (file.len - *at < HEAD_SNAPSHOT_SECTION_SIZE)
         return corrupt(reader, "it ends within a section");
@@ -409,7 +463,9 @@ static enum err read_section(struct snapshot_reader *reader, struct slice file, 
     *at += HEAD_SNAPSHOT_SECTION_SIZE + len;
     enum err result = ERR_CORRUPT;
     if (type == HEAD_SNAPSHOT_SEGMENTS)
-        result = read_segments(reader, out_segments);
+        result = read_segments(reader);
+    else if (type == HEAD_SNAPSHOT_FILES)
+        result = read_files(reader);
     else if (type == HEAD_SNAPSHOT_SERIES)
         result = read_items(reader, read_one_series);
     else if (type == HEAD_SNAPSHOT_EXEMPLARS)
@@ -427,6 +483,7 @@ static void reader_release(struct snapshot_reader *reader)
         symbols_unref(reader->symbols.items[i]);
     for (size_t i = 0; i < reader->columns.len; i++)
         time_column_unref(reader->columns.items[i]);
+    vec_release(&reader->files);
     vec_release(&reader->symbols);
     vec_release(&reader->pairs);
     vec_release(&reader->places);
@@ -435,20 +492,21 @@ static void reader_release(struct snapshot_reader *reader)
     vec_release(&reader->set_pairs);
 }
 
-enum err head_snapshot_read(struct slice file, struct head *head, struct exemplars *exemplars,
-                            head_snapshot_segments *out_segments, struct errbuf *err)
+enum err head_snapshot_read(struct slice file, const struct head_snapshot_parts *parts,
+                            struct errbuf *err)
 {
+    struct head *head = parts->head;
     ASSERT(head->series_count == 0);
     struct head_snapshot_header header;
     enum err result = head_snapshot_read_header(file, &header, err);
     if (result != ERR_NONE)
         return result;
-    struct snapshot_reader reader = {.head = head, .exemplars = exemplars, .err = err};
+    struct snapshot_reader reader = {.head = head, .parts = parts, .err = err};
     /* a series has a dozen bytes at least */
     head_reserve(head, (size_t)MIN(header.series_count, (uint64_t)file.len / 12));
     size_t at = HEAD_SNAPSHOT_HEADER_SIZE;
     while (at < file.len && result == ERR_NONE)
-        result = read_section(&reader, file, &at, out_segments);
+        result = read_section(&reader, file, &at);
     if (result == ERR_NONE && reader.series_count != header.series_count)
         result = corrupt(&reader, "it has another number of series than it says");
     if (result == ERR_NONE) {

@@ -188,16 +188,23 @@ static void put_closed(struct snapshot_writer *writer, const struct series *seri
         count++;
     codec_write_uvarint(out, count);
     for (const struct chunk *chunk = series->closed; chunk != NULL; chunk = chunk->next) {
-        codec_write_u8(out, chunk->kind);
+        bool in_file = chunk->file != NULL;
+        codec_write_u8(out, (uint8_t)(chunk->kind | (in_file ? HEAD_SNAPSHOT_IN_FILE : 0)));
         codec_write_uvarint(out, chunk->count);
-        if (chunk->kind == CHUNK_ROWS) {
+        if (chunk_kind_has_rows((enum chunk_kind)chunk->kind)) {
             codec_write_uvarint(out, numbering_of(&writer->columns, (uintptr_t)chunk->column));
             codec_write_u8(out, chunk->row_first);
         } else {
             codec_write_varint(out, chunk->min_ms);
             codec_write_varint(out, (int64_t)((uint64_t)chunk->max_ms - (uint64_t)chunk->min_ms));
         }
-        codec_write_slice(out, slice_from((const char *)chunk->bytes, chunk->len));
+        if (in_file) {
+            codec_write_uvarint(out, chunk->file->place);
+            codec_write_uvarint(out, (uint64_t)(chunk->bytes - chunk->file->data));
+            codec_write_uvarint(out, chunk->len);
+        } else {
+            codec_write_slice(out, slice_from((const char *)chunk->bytes, chunk->len));
+        }
     }
 }
 
@@ -281,16 +288,29 @@ static void put_exemplars(struct snapshot_writer *writer, struct exemplars *exem
     section_flush(writer, HEAD_SNAPSHOT_EXEMPLARS);
 }
 
-static void put_segments(struct snapshot_writer *writer, const struct wal_segment *segments,
-                         size_t count)
+static void put_segments(struct snapshot_writer *writer, const head_snapshot_segments *segments)
 {
     section_begin(writer);
-    codec_write_uvarint(&writer->section, count);
-    for (size_t i = 0; i < count; i++) {
-        codec_write_uvarint(&writer->section, segments[i].number);
-        codec_write_varint(&writer->section, segments[i].max_ms);
+    codec_write_uvarint(&writer->section, segments->len);
+    for (size_t i = 0; i < segments->len; i++) {
+        codec_write_uvarint(&writer->section, segments->items[i].number);
+        codec_write_varint(&writer->section, segments->items[i].max_ms);
     }
     section_write(writer, HEAD_SNAPSHOT_SEGMENTS);
+}
+
+static void put_files(struct snapshot_writer *writer, struct head_files *files)
+{
+    section_begin(writer);
+    codec_write_uvarint(&writer->section, files->count);
+    uint32_t place = 0;
+    for (struct head_file *file = files->list; file != NULL; file = file->next) {
+        file->place = place++;
+        codec_write_uvarint(&writer->section, file->number);
+        codec_write_uvarint(&writer->section, file->size);
+        codec_write_u32(&writer->section, file->checksum);
+    }
+    section_write(writer, HEAD_SNAPSHOT_FILES);
 }
 
 /* Last, since only now the size is known; a file without it is none. */
@@ -326,11 +346,11 @@ static void put_header(struct snapshot_writer *writer, const struct head *head,
             fs_write_all(writer->fs, writer->fd, out.data, out.len, 0, writer->path, writer->err);
 }
 
-enum err head_snapshot_write(const struct fs *fs, int fd, const char *path, struct head *head,
-                             struct exemplars *exemplars, const struct wal_segment *segments,
-                             size_t segment_count, struct head_snapshot_header *header,
-                             struct errbuf *err)
+enum err head_snapshot_write(const struct fs *fs, int fd, const char *path,
+                             const struct head_snapshot_parts *parts,
+                             struct head_snapshot_header *header, struct errbuf *err)
 {
+    const struct head *head = parts->head;
     struct snapshot_writer writer = {
         .fs = fs, .fd = fd, .path = path, .offset = HEAD_SNAPSHOT_HEADER_SIZE, .err = err};
     table_init(&writer.symbols.table);
@@ -338,7 +358,8 @@ enum err head_snapshot_write(const struct fs *fs, int fd, const char *path, stru
     table_init(&writer.columns.table);
     buf_init(&writer.body, BUF_SIZE_ANY);
     buf_init(&writer.section, BUF_SIZE_ANY);
-    put_segments(&writer, segments, segment_count);
+    put_segments(&writer, parts->segments);
+    put_files(&writer, parts->files);
     header->series_count = 0;
     struct series *series;
     for (series_ref ref = 1; (series = refs_next(&head->refs, &ref)) != NULL;) {
@@ -351,7 +372,7 @@ enum err head_snapshot_write(const struct fs *fs, int fd, const char *path, stru
         writer.last_ms = 0;
     }
     section_flush(&writer, HEAD_SNAPSHOT_SERIES);
-    put_exemplars(&writer, exemplars);
+    put_exemplars(&writer, parts->exemplars);
     put_header(&writer, head, header);
     numbering_release(&writer.symbols);
     numbering_release(&writer.pairs);

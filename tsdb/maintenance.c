@@ -1,10 +1,11 @@
 /*
- * The maintenance thread: syncs the log, brings it back after a failure, and once a minute drops
- * what is older than the retention: samples, series without any, segments.
+ * The maintenance thread: syncs the log, brings it back after a failure, seals closed chunks, and
+ * once a minute drops what is older than the retention: samples, series without any, segments.
  */
 #include "base/assert.h"
 #include "base/log.h"
 #include "tsdb/group.h"
+#include "tsdb/head_seal.h"
 #include "tsdb/out_of_order.h"
 #include "tsdb/series_starts.h"
 #include "tsdb/tsdb_internal.h"
@@ -141,6 +142,25 @@ static void maintenance_recover(struct tsdb *db)
         log_info("Storage writes its log again");
 }
 
+/* Closed chunks leave memory; the maintenance lock is held. A failure is said once. */
+static void chunks_seal(struct tsdb *db)
+{
+    if (!head_seal_is_due(&db->head, &db->commit_lock))
+        return;
+    struct errbuf err = ERRBUF_INIT;
+    bool failed = head_seal(&db->head, &db->commit_lock, &db->head_files, &err) != ERR_NONE;
+    if (failed && !db->seal_failed)
+        log_error("Chunks stay in memory, since no file can be written for them", log_err(&err));
+    db->seal_failed = failed;
+}
+
+static void maintenance_seal(struct tsdb *db)
+{
+    MUTEX_GUARD(&db->maintenance_lock);
+    chunks_seal(db);
+    head_files_sweep(&db->head_files);
+}
+
 enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
 {
     MUTEX_GUARD(&db->maintenance_lock);
@@ -148,7 +168,9 @@ enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
     int64_t cutoff_ms = retention_cutoff_ms(db);
     uint64_t bytes_max = retention_bytes(db);
     if (bytes_max > 0) {
-        int64_t gone_ms = wal_truncate_bytes(db->wal, bytes_max);
+        uint64_t head_bytes = db->head_files.bytes;
+        int64_t gone_ms =
+            wal_truncate_bytes(db->wal, bytes_max > head_bytes ? bytes_max - head_bytes : 0);
         if (gone_ms != INT64_MIN) {
             counter_inc(db->metrics.size_retentions);
             cutoff_ms = MAX(cutoff_ms, gone_ms + 1);
@@ -159,9 +181,11 @@ enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
         samples_drop(db, cutoff_ms);
         log_truncate(db, cutoff_ms);
     }
+    chunks_seal(db);
     size_t removed = series_collect(db);
     if (removed > 0)
         log_debug("Series without samples left the head", log_uint("series", removed));
+    head_files_sweep(&db->head_files);
     return ERR_NONE;
 }
 
@@ -211,6 +235,7 @@ static void maintenance_run(void *context)
         maintenance_report(db, was_failed);
         maintenance_recover(db);
         was_failed = wal_has_failed(db->wal);
+        maintenance_seal(db);
         if (clock_monotonic_ns(clock_system) >= maintain_ns) {
             struct errbuf err = ERRBUF_INIT;
             if (tsdb_maintain(db, &err) != ERR_NONE)

@@ -156,7 +156,7 @@ static void closed_collect(struct chunk *chunk, uint32_t hidden, int64_t min_ms,
 {
     for (; chunk != NULL && chunk->max_ms >= min_ms; chunk = chunk->next) {
         uint32_t skip_last = 0;
-        if (chunk->kind != CHUNK_ROWS) {
+        if (!chunk_kind_has_rows((enum chunk_kind)chunk->kind)) {
             skip_last = MIN(hidden, (uint32_t)chunk->count);
             hidden -= skip_last;
         }

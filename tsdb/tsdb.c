@@ -86,6 +86,8 @@ static void tsdb_free(struct tsdb *db)
     exemplars_release(&db->exemplars);
     block_shelf_release(&db->shelf);
     head_release(&db->head);
+    head_files_release(&db->head_files);
+    mem_free(db->head_directory);
     directory_close(db->fs, &db->directory);
     mutex_release(&db->commit_lock);
     mutex_release(&db->maintenance_lock);
@@ -123,10 +125,17 @@ static enum err tsdb_open_log(struct tsdb *db, struct errbuf *err)
         return errbuf_set(err, ERR_LIMIT, "the path of the data directory is too long");
     struct wal *wal = wal_new(db->fs, path, db->options.wal_segment_bytes,
                               (uint64_t)clock_now_ms(db->clock) ^ db->options.seed);
+    struct buf head_path;
+    buf_init(&head_path, sizeof(path));
+    buf_printf(&head_path, "%s/head", db->directory.path);
+    db->head_directory = buf_take(&head_path);
+    head_files_init(&db->head_files, db->fs, db->head_directory);
     enum err result = wal_load(wal, err);
     struct wal_position from = {0};
     if (result == ERR_NONE)
         from = head_snapshot_load(db, wal);
+    if (result == ERR_NONE)
+        head_files_clean(&db->head_files);
     /* only now may others ask for figures of the head */
     db->wal = wal;
     if (result != ERR_NONE)

@@ -18,6 +18,7 @@
 #include "tsdb/directory.h"
 #include "tsdb/exemplars.h"
 #include "tsdb/head.h"
+#include "tsdb/head_file.h"
 #include "tsdb/metrics.h"
 #include "tsdb/transaction.h"
 #include "tsdb/tsdb.h"
@@ -39,6 +40,9 @@ struct tsdb {
     struct tsdb_directory directory;
     struct tsdb_metrics metrics;
     struct head head;
+    char *head_directory;
+    struct head_files head_files; /* owned by the maintenance lock */
+    bool seal_failed;             /* the same */
     struct exemplars exemplars;
     struct block_shelf shelf; /* the blocks that are served */
     struct wal *wal; /* NULL only while opening */

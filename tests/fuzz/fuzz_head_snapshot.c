@@ -29,6 +29,39 @@ static void put_header(struct buf *file, uint64_t series_count, uint64_t size)
     buf_release(&body);
 }
 
+/* Every file of chunks is this one. */
+static uint8_t chunks[64] = "FERULAHC";
+
+static int fake_open(const struct fs *fs, const char *path, enum fs_open_mode mode)
+{
+    return 1;
+}
+
+static int fake_close(const struct fs *fs, int fd)
+{
+    return 0;
+}
+
+static int64_t fake_size(const struct fs *fs, int fd)
+{
+    return sizeof(chunks);
+}
+
+static void *fake_map(const struct fs *fs, int fd, size_t size)
+{
+    return chunks;
+}
+
+static void fake_unmap(const struct fs *fs, void *data, size_t size)
+{
+}
+
+static const struct fs fake_fs = {.open = fake_open,
+                                  .close = fake_close,
+                                  .size = fake_size,
+                                  .map = fake_map,
+                                  .unmap = fake_unmap};
+
 /* Sections: a type and a length of two bytes each, then the payload. */
 static void make_file(struct codec_reader *input, struct buf *file)
 {
@@ -93,7 +126,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     exemplars_init(&exemplars, 16);
     head_snapshot_segments segments = {0};
     struct errbuf err = ERRBUF_INIT;
-    enum err result = head_snapshot_read(buf_slice(&made), &head, &exemplars, &segments, &err);
+    struct head_files files;
+    head_files_init(&files, &fake_fs, "head");
+    struct head_snapshot_parts parts = {&head, &files, &exemplars, &segments};
+    enum err result = head_snapshot_read(buf_slice(&made), &parts, &err);
     if (result != ERR_NONE && err.text[0] == '\0')
         abort();
     struct series *series;
@@ -102,6 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vec_release(&segments);
     exemplars_release(&exemplars);
     head_release(&head);
+    head_files_release(&files);
     buf_release(&made);
     return 0;
 }

@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "model/sample.h"
+#include "tsdb/head_seal.h"
+#include "tsdb/tsdb_internal.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -409,6 +411,9 @@ static void step(struct model *model)
         break;
     case 5:
         ck_assert(tsdb_maintain(model->db, NULL) == ERR_NONE);
+        ck_assert(head_seal(&model->db->head, &model->db->commit_lock, &model->db->head_files,
+                            NULL) == ERR_NONE);
+        head_files_sweep(&model->db->head_files);
         break;
     case 6:
         if (below(model, 8) != 0)

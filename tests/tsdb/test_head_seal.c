@@ -1,0 +1,347 @@
+/* Closed chunks leave memory: what is read stays the same, files come and go with their chunks, and
+ * a file that cannot be written or read costs nothing but memory or time. */
+#include "tests/support/fault_fs.h"
+#include "tests/support/tsdb_kit.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "model/sample.h"
+#include "tsdb/head_seal.h"
+#include "tsdb/tsdb_internal.h"
+
+#include <check.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *directory;
+static struct fault_fs faults;
+static struct tsdb_options options;
+static struct tsdb *db;
+static char log_text[16384];
+
+static void log_to_text(const char *line, size_t len, void *context)
+{
+    if (strlen(log_text) + len < sizeof(log_text))
+        strncat(log_text, line, len);
+}
+
+static void setup(void)
+{
+    log_text[0] = '\0';
+    log_set_sink(log_to_text, NULL);
+    directory = mem_strdup(kit_directory());
+    fault_fs_init(&faults);
+    options =
+        (struct tsdb_options){.path = directory, .fs = &faults.fs, .fsync_interval_ms = 3600000};
+    db = kit_open(&options);
+}
+
+static void teardown(void)
+{
+    tsdb_close(db);
+    db = NULL;
+    fault_fs_release(&faults);
+    kit_remove(directory);
+    mem_free(directory);
+    log_set_sink(NULL, NULL);
+}
+
+static void restart(void)
+{
+    tsdb_close(db);
+    log_text[0] = '\0';
+    db = kit_open(&options);
+}
+
+static enum err seal(void)
+{
+    enum err result = head_seal(&db->head, &db->commit_lock, &db->head_files, NULL);
+    head_files_sweep(&db->head_files);
+    return result;
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[512];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    return path;
+}
+
+static bool exists(const char *name)
+{
+    struct fs_stat stat;
+    return fs_system->stat(fs_system, path_of(name), &stat) == 0;
+}
+
+static bool log_has(const char *text)
+{
+    return strstr(log_text, text) != NULL;
+}
+
+static const char *const labels[] = {"g=1", "g=2", "g=3", "l=1", "h=1"};
+#define LABEL_COUNT 5
+
+struct texts {
+    char *texts[LABEL_COUNT];
+};
+
+static struct texts take(void)
+{
+    struct texts taken;
+    for (size_t i = 0; i < LABEL_COUNT; i++)
+        taken.texts[i] = mem_strdup(kit_read(db, labels[i]));
+    return taken;
+}
+
+static void check_same(const struct texts *expected)
+{
+    for (size_t i = 0; i < LABEL_COUNT; i++)
+        ck_assert_str_eq(kit_read(db, labels[i]), expected->texts[i]);
+}
+
+static void texts_free(struct texts *taken)
+{
+    for (size_t i = 0; i < LABEL_COUNT; i++)
+        mem_free(taken->texts[i]);
+}
+
+/* A value of every sort: decimals, repetitions, stale markers, NaN, raw bits. */
+static double value_of(int i)
+{
+    if (i % 97 == 5)
+        return sample_stale();
+    if (i % 89 == 7)
+        return INFINITY;
+    return i % 53 == 0 ? 1.0 / (i + 3) : (i / 3) * 0.25;
+}
+
+/* Rows (one series with gaps), loose samples with uneven steps, and histograms. */
+static void fill(struct sample_group *group, int from, int count)
+{
+    static struct histogram_span span = {0, 1};
+    for (int i = from; i < from + count; i++) {
+        int64_t t_ms = 1000 * (i + 1);
+        struct appender *appender = kit_begin(db, group, t_ms);
+        ck_assert_int_eq(kit_stage(appender, "g=1", value_of(i)), APPEND_OK);
+        ck_assert_int_eq(kit_stage(appender, "g=2", 7), APPEND_OK);
+        if (i % 30 != 4)
+            ck_assert_int_eq(kit_stage(appender, "g=3", i), APPEND_OK);
+        struct labels *loose = kit_labels("l=1");
+        ck_assert_int_eq(append_at(appender, appender_series(appender, loose),
+                                   t_ms + (i * 7919) % 400, value_of(i)),
+                         APPEND_OK);
+        labels_unref(loose);
+        double bucket = i;
+        struct histogram histogram = {.count = i,
+                                      .sum = i,
+                                      .positive_span_count = 1,
+                                      .positive_spans = &span,
+                                      .positive_bucket_count = 1,
+                                      .positive_buckets = &bucket};
+        struct labels *with_histograms = kit_labels("h=1");
+        ck_assert_int_eq(append_histogram_at(appender, appender_series(appender, with_histograms),
+                                             t_ms, &histogram),
+                         APPEND_OK);
+        labels_unref(with_histograms);
+        kit_commit(appender);
+    }
+}
+
+START_TEST(what_is_read_stays_the_same_and_memory_is_freed)
+{
+    struct sample_group *group = sample_group_new(db);
+    fill(group, 0, 1000);
+    struct texts expected = take();
+    uint64_t before = db->head.chunk_bytes;
+    uint64_t chunks = db->head.chunk_count;
+    ck_assert(seal() == ERR_NONE);
+    ck_assert_uint_lt(db->head.chunk_bytes, before);
+    ck_assert_uint_eq(db->head.chunk_count, chunks);
+    ck_assert_uint_eq(db->head.sealed_count, chunks);
+    ck_assert_uint_eq(db->head_files.count, 1);
+    ck_assert(exists("head/chunks.00000001"));
+    check_same(&expected);
+    ck_assert_str_eq(kit_read_range(db, "g=2", 3000, 5000), "3000:7 4000:7 5000:7");
+    ck_assert(seal() == ERR_NONE);
+    ck_assert_uint_eq(db->head_files.count, 1); /* there was nothing to seal */
+    fill(group, 1000, 300);
+    ck_assert(seal() == ERR_NONE);
+    ck_assert_uint_eq(db->head_files.count, 2);
+    ck_assert_int_eq(strncmp(kit_read(db, "g=1"), expected.texts[0], strlen(expected.texts[0])), 0);
+    texts_free(&expected);
+    sample_group_free(group);
+}
+END_TEST
+
+START_TEST(a_reader_keeps_what_it_took_while_chunks_are_replaced)
+{
+    struct sample_group *group = sample_group_new(db);
+    fill(group, 0, 400);
+    struct texts expected = take();
+    struct series_view *view;
+    ck_assert(series_source_open(tsdb_source(db), INT64_MIN, INT64_MAX, &view, NULL) == ERR_NONE);
+    fill(group, 400, 400);
+    ck_assert(seal() == ERR_NONE);
+    for (size_t i = 0; i < LABEL_COUNT; i++)
+        ck_assert_str_eq(kit_read_view(view, labels[i], INT64_MIN, INT64_MAX), expected.texts[i]);
+    series_view_close(view);
+    texts_free(&expected);
+    sample_group_free(group);
+}
+END_TEST
+
+START_TEST(a_file_goes_with_its_last_chunk)
+{
+    options.retention_ms = 200000;
+    restart();
+    struct sample_group *group = sample_group_new(db);
+    fill(group, 0, 400);
+    ck_assert(seal() == ERR_NONE);
+    fill(group, 400, 150);
+    ck_assert(tsdb_maintain(db, NULL) == ERR_NONE);
+    head_files_sweep(&db->head_files);
+    ck_assert(exists("head/chunks.00000001")); /* the newest are kept */
+    fill(group, 550, 400);
+    ck_assert(seal() == ERR_NONE);
+    ck_assert(tsdb_maintain(db, NULL) == ERR_NONE);
+    head_files_sweep(&db->head_files);
+    ck_assert(!exists("head/chunks.00000001"));
+    ck_assert_uint_eq(db->head_files.count, 1);
+    ck_assert_uint_lt(0, db->head_files.bytes);
+    sample_group_free(group);
+}
+END_TEST
+
+START_TEST(a_clean_stop_keeps_the_files_and_a_kill_makes_them_anew)
+{
+    fill(sample_group_new(db), 0, 700);
+    ck_assert(seal() == ERR_NONE);
+    struct texts expected = take();
+    options.no_snapshot = true;
+    restart();
+    ck_assert(log_has("Snapshot of the head loaded"));
+    ck_assert_uint_eq(db->head_files.count, 1);
+    check_same(&expected);
+    restart(); /* by the same snapshot */
+    ck_assert_uint_eq(db->head_files.count, 1);
+    check_same(&expected);
+    remove(path_of("head/snapshot"));
+    restart();
+    ck_assert_uint_eq(db->head_files.count, 0);
+    ck_assert(!exists("head/chunks.00000001"));
+    check_same(&expected);
+    ck_assert(seal() == ERR_NONE);
+    check_same(&expected);
+    texts_free(&expected);
+}
+END_TEST
+
+START_TEST(a_missing_file_means_a_replay_and_a_damaged_one_is_told)
+{
+    fill(sample_group_new(db), 0, 700);
+    ck_assert(seal() == ERR_NONE);
+    struct texts expected = take();
+    tsdb_close(db);
+    FILE *file = fopen(path_of("head/chunks.00000001"), "r+b");
+    ck_assert_ptr_nonnull(file);
+    fseek(file, 100, SEEK_SET);
+    int byte = fgetc(file);
+    fseek(file, 100, SEEK_SET);
+    fputc(byte ^ 1, file);
+    fclose(file);
+    log_text[0] = '\0';
+    db = kit_open(&options);
+    ck_assert(log_has("was set aside"));
+    ck_assert(log_has("chunks.00000001"));
+    check_same(&expected);
+    ck_assert(seal() == ERR_NONE);
+    tsdb_close(db);
+    remove(path_of("head/chunks.00000001"));
+    log_text[0] = '\0';
+    db = kit_open(&options);
+    ck_assert(!log_has("was set aside"));
+    ck_assert(!log_has("Snapshot of the head loaded"));
+    check_same(&expected);
+    texts_free(&expected);
+}
+END_TEST
+
+START_TEST(what_cannot_be_written_stays_in_memory_and_is_tried_again)
+{
+    fill(sample_group_new(db), 0, 300);
+    struct texts expected = take();
+    for (uint64_t k = 1;; k++) {
+        fault_fs_fail(&faults, k, true, ENOSPC);
+        bool failed = seal() != ERR_NONE;
+        fault_fs_fail(&faults, 0, false, 0);
+        check_same(&expected);
+        if (!failed)
+            break;
+        ck_assert_uint_eq(db->head.sealed_count, 0);
+        ck_assert_uint_lt(k, 20);
+    }
+    ck_assert_uint_eq(db->head.sealed_count, db->head.chunk_count);
+    texts_free(&expected);
+}
+END_TEST
+
+static bool run_power_cut(uint64_t k)
+{
+    setup();
+    options.fsync_policy = TSDB_FSYNC_ALWAYS;
+    restart();
+    fill(sample_group_new(db), 0, 260);
+    struct texts expected = take();
+    fault_fs_fail(&faults, k, true, EIO);
+    uint64_t until = faults.operations + k;
+    (void)seal();
+    tsdb_close(db);
+    db = NULL;
+    if (tsdb_open(&options, &db, NULL) == ERR_NONE)
+        tsdb_close(db);
+    bool reached = faults.operations >= until;
+    fault_fs_cut_power(&faults);
+    fault_fs_fail(&faults, 0, false, 0);
+    log_text[0] = '\0';
+    db = kit_open(&options);
+    ck_assert_msg(!log_has("damaged") && !log_has("set aside"), "operation %lu: %s",
+                  (unsigned long)k, log_text);
+    check_same(&expected);
+    texts_free(&expected);
+    teardown();
+    return !reached;
+}
+
+START_TEST(a_power_cut_while_sealing_stopping_or_starting_loses_nothing)
+{
+    for (uint64_t k = 1; !run_power_cut(k); k++)
+        ck_assert_uint_lt(k, 200);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("head_seal");
+    TCase *tcase = tcase_create("head_seal");
+    tcase_set_timeout(tcase, 300);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, what_is_read_stays_the_same_and_memory_is_freed);
+    tcase_add_test(tcase, a_reader_keeps_what_it_took_while_chunks_are_replaced);
+    tcase_add_test(tcase, a_file_goes_with_its_last_chunk);
+    tcase_add_test(tcase, a_clean_stop_keeps_the_files_and_a_kill_makes_them_anew);
+    tcase_add_test(tcase, a_missing_file_means_a_replay_and_a_damaged_one_is_told);
+    tcase_add_test(tcase, what_cannot_be_written_stays_in_memory_and_is_tried_again);
+    suite_add_tcase(suite, tcase);
+    TCase *faulty = tcase_create("faults");
+    tcase_set_timeout(faulty, 300);
+    tcase_add_test(faulty, a_power_cut_while_sealing_stopping_or_starting_loses_nothing);
+    suite_add_tcase(suite, faulty);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}

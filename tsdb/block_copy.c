@@ -29,9 +29,8 @@ static enum err copy_one(const struct block_copy *copy, const struct series_entr
         code = copy_range(copy, entry, from_ms, split_ms - 1, columns, err);
         from_ms = split_ms;
     }
-    return code == ERR_NONE
-               ? copy_range(copy, entry, from_ms, copy->query.max_ms, columns, err)
-               : code;
+    return code == ERR_NONE ? copy_range(copy, entry, from_ms, copy->query.max_ms, columns, err)
+                            : code;
 }
 
 enum err block_copy_series(const struct block_copy *copy, size_t *out_series, struct errbuf *err)

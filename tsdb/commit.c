@@ -350,7 +350,7 @@ static int64_t commit_max_ms(const struct transaction *transaction)
 }
 
 /* Readies the log for this commit: a segment that is not full. */
-static enum err commit_open_log(struct tsdb *db, struct errbuf *err)
+enum err tsdb_open_log_locked(struct tsdb *db, struct errbuf *err)
 {
     if (wal_has_failed(db->wal)) {
         struct buf reason;
@@ -391,7 +391,7 @@ static enum err commit_locked(struct tsdb *db, struct transaction *transaction, 
 {
     mutex_assert_held(&db->commit_lock);
     if (logged) {
-        enum err result = commit_open_log(db, err);
+        enum err result = tsdb_open_log_locked(db, err);
         if (result != ERR_NONE)
             return result;
     }

@@ -50,8 +50,7 @@ static void make_meta(const struct compaction *compaction, struct block_meta *ou
         out->out_of_order = out->out_of_order && meta->out_of_order;
         for (size_t k = 0; k < meta->sources.len; k++)
             vec_push(&out->sources, meta->sources.items[k]);
-        vec_push(&out->parents,
-                 (struct block_parent){meta->ulid, meta->min_ms, meta->max_ms});
+        vec_push(&out->parents, (struct block_parent){meta->ulid, meta->min_ms, meta->max_ms});
     }
     out->level += compaction->rewrite ? 0 : 1;
     sources_sort(out);
@@ -197,8 +196,8 @@ static enum err write_result(const struct compaction *compaction, const struct b
     struct block_writer_options options = {.fs = compaction->fs,
                                            .directory = compaction->directory,
                                            .meta = meta,
-                                           .dense = meta->max_ms - meta->min_ms >=
-                                                    COMPACTION_DENSE_MS};
+                                           .dense =
+                                               meta->max_ms - meta->min_ms >= COMPACTION_DENSE_MS};
     enum err code = block_writer_open(&options, &writer, err);
     if (code != ERR_NONE)
         return code;
@@ -214,8 +213,7 @@ static enum err write_result(const struct compaction *compaction, const struct b
     return code;
 }
 
-enum err compaction_run(const struct compaction *compaction, struct block **out,
-                        struct errbuf *err)
+enum err compaction_run(const struct compaction *compaction, struct block **out, struct errbuf *err)
 {
     ASSERT(compaction->count > 0);
     ASSERT(!compaction->rewrite || compaction->count == 1);

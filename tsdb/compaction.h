@@ -3,8 +3,8 @@
  * opened; the blocks that went into it are left to the caller, who publishes the new list first and
  * then removes them (block_remove), so that at any moment one or the other can be read.
  *
- * Memory: series are taken metric by metric, so it is that of the largest metric and, of the result,
- * the labels of all series.
+ * Memory: series are taken metric by metric, so it is that of the largest metric and, of the
+ * result, the labels of all series.
  *
  * Thread-safety: one at a time, with deletions kept away: maintenance_lock.
  */
@@ -27,12 +27,12 @@ struct compaction {
     const char *directory;       /* of the blocks */
     struct block *const *blocks; /* in the order of their begin; of equal times the later wins */
     size_t count;
-    struct ulid ulid; /* of the result */
-    bool rewrite;     /* one block once more, not a step up */
+    struct ulid ulid;         /* of the result */
+    bool rewrite;             /* one block once more, not a step up */
     const _Atomic bool *stop; /* may be NULL */
 };
 
-/* `*out` is NULL where nothing is left. ERR_CANCELED after a stop; ERR_CORRUPT when a block cannot be
- * read. On failure nothing of the result stays. */
+/* `*out` is NULL where nothing is left. ERR_CANCELED after a stop; ERR_CORRUPT when a block cannot
+ * be read. On failure nothing of the result stays. */
 enum err compaction_run(const struct compaction *compaction, struct block **out,
                         struct errbuf *err) MUST_CHECK;

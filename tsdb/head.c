@@ -41,6 +41,7 @@ void head_release(struct head *head)
     for (size_t i = 0; i < HEAD_STRIPES; i++)
         mutex_release(&head->stripes[i]);
     isolation_release(&head->isolation);
+    tombstones_unref((struct tombstones *)head->deleted);
     refs_release(&head->refs);
     postings_release(&head->postings);
 }
@@ -273,4 +274,41 @@ size_t head_collect(struct head *head, series_ref *ref, size_t batch)
     vec_release(&dead.removed);
     vec_release(&dead.series);
     return count;
+}
+
+/* --- deletions --- */
+
+static void release_deleted(void *deleted)
+{
+    tombstones_unref(deleted);
+}
+
+/* Readers that are open may be using what was there. */
+static void deleted_replace(struct head *head, const struct tombstones *deleted)
+{
+    struct tombstones *old = (struct tombstones *)head->deleted;
+    head->deleted = deleted;
+    if (old != NULL)
+        isolation_retire(&head->isolation, old, release_deleted);
+}
+
+void head_delete(struct head *head, const struct tombstone *spans, size_t count)
+{
+    if (count > 0)
+        deleted_replace(head, tombstones_new(head->deleted, spans, count));
+}
+
+void head_drop_deletions(struct head *head, int64_t cutoff_ms)
+{
+    const struct tombstones *deleted = head->deleted;
+    VEC(struct tombstone) kept = {0};
+    if (deleted == NULL)
+        return;
+    for (size_t i = 0; i < deleted->items.len; i++) {
+        if (deleted->items.items[i].max_ms >= cutoff_ms)
+            vec_push(&kept, deleted->items.items[i]);
+    }
+    if (kept.len < deleted->items.len)
+        deleted_replace(head, kept.len == 0 ? NULL : tombstones_new(NULL, kept.items, kept.len));
+    vec_release(&kept);
 }

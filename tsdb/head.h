@@ -17,6 +17,7 @@
 #include "tsdb/postings.h"
 #include "tsdb/refs.h"
 #include "tsdb/series.h"
+#include "tsdb/tombstones.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,6 +46,9 @@ struct head {
     struct mutex stripes[HEAD_STRIPES]; /* loose series */
     struct byte_pool pool;              /* owned by the commit lock */
     VEC(series_ref) unsealed;           /* owned by the commit lock: have new closed chunks */
+    /* What is deleted, by ref; NULL = nothing. A reader that is open may use it until it closes.
+     * Changes: maintenance lock. */
+    _Atomic(const struct tombstones *) deleted;
     _Atomic int64_t min_ms;             /* INT64_MAX when empty */
     _Atomic int64_t max_ms;             /* INT64_MIN when empty */
     _Atomic int64_t cutoff_ms;          /* retention: nothing older is there */
@@ -99,6 +103,11 @@ void head_count_chunk(struct head *head, const struct series *series, const stru
 /* Drops closed chunks whose samples are all older than the cutoff. The commit lock and the series'
  * lock are held. */
 void head_drop_chunks(struct head *head, struct series *series, int64_t cutoff_ms);
+
+/* Deletes these spans, by ref and in any order. */
+void head_delete(struct head *head, const struct tombstone *spans, size_t count);
+/* Forgets deletions of what is older than the cutoff. */
+void head_drop_deletions(struct head *head, int64_t cutoff_ms);
 
 /* The bytes of everything in memory but groups; the commit lock is held. */
 size_t head_memory(struct head *head);

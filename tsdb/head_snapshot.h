@@ -1,8 +1,8 @@
 /*
  * The head as a file: what a clean stop leaves, so that the next start has nothing to replay.
  *
- * It holds every series with its chunks, samples out of order, start times and exemplars, and the
- * place of the log up to which it is true; a start loads it and replays what lies behind that
+ * It holds every series with its chunks, samples out of order, start times, deletions and exemplars,
+ * and the place of the log up to which it is true; a start loads it and replays what lies behind that
  * place. It never takes the place of the log: where it is damaged or does not fit, it is set aside
  * and the whole log is replayed. docs/formats/snapshot.md draws the bytes.
  *
@@ -45,6 +45,7 @@ enum head_snapshot_section {
 #define HEAD_SNAPSHOT_CLOSED 8u
 #define HEAD_SNAPSHOT_STARTS 16u
 #define HEAD_SNAPSHOT_OUT_OF_ORDER 32u
+#define HEAD_SNAPSHOT_DELETIONS 64u
 
 struct head_snapshot_header {
     struct wal_position position; /* the log up to here is in it */

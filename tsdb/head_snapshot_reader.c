@@ -30,6 +30,7 @@ struct snapshot_reader {
     VEC(struct time_column *) columns; /* counted */
     VEC(uint32_t) set;                 /* numbers of the pairs of the label set before */
     VEC(struct label_pair) set_pairs;
+    VEC(struct tombstone) deletions;
     int64_t last_ms;
     uint64_t series_count;
 };
@@ -340,6 +341,20 @@ static enum err read_out_of_order(struct snapshot_reader *reader, struct series 
     return ERR_NONE;
 }
 
+static enum err read_deletions(struct snapshot_reader *reader, const struct series *series)
+{
+    struct codec_reader *at = &reader->at;
+    uint64_t count = codec_read_uvarint(at);
+    for (uint64_t i = 0; i < count; i++) {
+        struct tombstone span = {.series = series->ref, .min_ms = codec_read_varint(at)};
+        span.max_ms = (int64_t)((uint64_t)span.min_ms + codec_read_uvarint(at));
+        if (at->failed || span.max_ms < span.min_ms)
+            return corrupt(reader, "the deletions of a series are damaged");
+        vec_push(&reader->deletions, span);
+    }
+    return ERR_NONE;
+}
+
 static enum err read_one_series(struct snapshot_reader *reader)
 {
     if (!read_set(reader))
@@ -369,6 +384,8 @@ static enum err read_one_series(struct snapshot_reader *reader)
         result = read_starts(reader, series);
     if (result == ERR_NONE && flags & HEAD_SNAPSHOT_OUT_OF_ORDER)
         result = read_out_of_order(reader, series);
+    if (result == ERR_NONE && flags & HEAD_SNAPSHOT_DELETIONS)
+        result = read_deletions(reader, series);
     return result;
 }
 
@@ -490,6 +507,7 @@ static void reader_release(struct snapshot_reader *reader)
     vec_release(&reader->columns);
     vec_release(&reader->set);
     vec_release(&reader->set_pairs);
+    vec_release(&reader->deletions);
 }
 
 enum err head_snapshot_read(struct slice file, const struct head_snapshot_parts *parts,
@@ -514,6 +532,7 @@ enum err head_snapshot_read(struct slice file, const struct head_snapshot_parts 
         head->max_ms = header.max_ms;
         head->cutoff_ms = header.cutoff_ms;
         head->samples_appended = header.samples_appended;
+        head_delete(head, reader.deletions.items, reader.deletions.len);
     }
     reader_release(&reader);
     return result;

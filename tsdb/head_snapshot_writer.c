@@ -232,8 +232,20 @@ static void put_out_of_order(struct snapshot_writer *writer, const struct out_of
     }
 }
 
-static void put_series(struct snapshot_writer *writer, const struct series *series)
+static void put_deletions(struct snapshot_writer *writer, struct tombstone_spans spans)
 {
+    codec_write_uvarint(&writer->body, spans.count);
+    for (size_t i = 0; i < spans.count; i++) {
+        const struct tombstone *span = &spans.items[i];
+        codec_write_varint(&writer->body, span->min_ms);
+        codec_write_uvarint(&writer->body, (uint64_t)span->max_ms - (uint64_t)span->min_ms);
+    }
+}
+
+static void put_series(struct snapshot_writer *writer, const struct head *head,
+                       const struct series *series)
+{
+    struct tombstone_spans deleted = tombstones_of(head->deleted, series->ref);
     const struct series_extra *extra = series->extra;
     const struct series_starts *starts = extra == NULL ? NULL : extra->series_starts;
     const struct out_of_order *late = extra == NULL ? NULL : extra->out_of_order;
@@ -246,6 +258,7 @@ static void put_series(struct snapshot_writer *writer, const struct series *seri
     flags |= series->closed != NULL ? HEAD_SNAPSHOT_CLOSED : 0;
     flags |= starts != NULL ? HEAD_SNAPSHOT_STARTS : 0;
     flags |= late != NULL ? HEAD_SNAPSHOT_OUT_OF_ORDER : 0;
+    flags |= deleted.count > 0 ? HEAD_SNAPSHOT_DELETIONS : 0;
     codec_write_u8(&writer->body, (uint8_t)flags);
     codec_write_u8(&writer->body, series->flips);
     codec_write_varint(&writer->body,
@@ -260,6 +273,8 @@ static void put_series(struct snapshot_writer *writer, const struct series *seri
         put_starts(writer, starts);
     if (late != NULL)
         put_out_of_order(writer, late);
+    if (deleted.count > 0)
+        put_deletions(writer, deleted);
     writer->count++;
 }
 
@@ -363,7 +378,7 @@ enum err head_snapshot_write(const struct fs *fs, int fd, const char *path,
     header->series_count = 0;
     struct series *series;
     for (series_ref ref = 1; (series = refs_next(&head->refs, &ref)) != NULL;) {
-        put_series(&writer, series);
+        put_series(&writer, head, series);
         header->series_count++;
         if (writer.body.len < SECTION_BYTES)
             continue;

@@ -98,6 +98,7 @@ static void samples_drop(struct tsdb *db, int64_t cutoff_ms)
     }
     isolation_close_view(&head->isolation, &reader);
     head->cutoff_ms = cutoff_ms;
+    head_drop_deletions(head, cutoff_ms);
     if (head->min_ms < cutoff_ms)
         head->min_ms = MIN(cutoff_ms, (int64_t)head->max_ms);
 }

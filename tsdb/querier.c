@@ -21,6 +21,7 @@ struct head_view {
     struct series_view view; /* first */
     struct tsdb *db;
     struct reader reader;
+    const struct tombstones *deleted; /* by ref; lives as long as the reader is open */
     int64_t min_ms;
     int64_t max_ms;
 };
@@ -96,23 +97,36 @@ static bool ranges_overlap(int64_t a_min, int64_t a_max, int64_t b_min, int64_t 
     return a_min <= b_max && b_min <= a_max;
 }
 
-static bool open_overlaps(const struct series *series, const struct sample_group *group,
-                          int64_t min_ms, int64_t max_ms)
+/* What the open chunk spans; false when there is none. */
+static bool open_range(const struct series *series, const struct sample_group *group,
+                       int64_t *out_first_ms, int64_t *out_last_ms)
 {
     if (group != NULL) {
         const struct time_column *column = group->column;
         if (series->row_first == SERIES_ROW_NONE || series->row_first >= column->count)
             return false;
         bool present = group_is_present(group, series->position);
-        int64_t last_ms = present ? group->last_ms : column->times_ms[series->tail];
-        return ranges_overlap(column->times_ms[series->row_first], last_ms, min_ms, max_ms);
+        *out_first_ms = column->times_ms[series->row_first];
+        *out_last_ms = present ? group->last_ms : column->times_ms[series->tail];
+        return true;
     }
-    if (series->count == 0 || series->last_ms < min_ms)
+    if (series->count == 0)
         return false;
-    int64_t first_ms = series->last_ms - (int64_t)series->step_ms * (series->count - 1);
+    *out_last_ms = series->last_ms;
+    *out_first_ms = series->last_ms - (int64_t)series->step_ms * (series->count - 1);
     if (series->len > 0)
-        first_ms = series_loose_first_ms(series);
-    return first_ms <= max_ms;
+        *out_first_ms = series_loose_first_ms(series);
+    return true;
+}
+
+static bool open_overlaps(const struct series *series, const struct sample_group *group,
+                          int64_t min_ms, int64_t max_ms)
+{
+    int64_t first_ms, last_ms;
+    if (group == NULL && series->last_ms < min_ms)
+        return false;
+    return open_range(series, group, &first_ms, &last_ms) &&
+           ranges_overlap(first_ms, last_ms, min_ms, max_ms);
 }
 
 static void snapshot_take(struct head *head, struct series *series, uint64_t watermark,
@@ -228,6 +242,38 @@ static bool read_newest(struct head *head, struct series *series, uint64_t water
     return true;
 }
 
+static struct tombstone_spans deleted_of(const struct head_view *view, const struct series *series)
+{
+    if (LIKELY(view->deleted == NULL))
+        return (struct tombstone_spans){0};
+    return tombstones_of(view->deleted, series->ref);
+}
+
+/* Takes out what is deleted. */
+static void columns_delete(struct sample_columns *columns, struct tombstone_spans deleted)
+{
+    size_t kept = 0, at = 0, count = columns->timestamp_memory.len;
+    bool histograms = columns->histogram_memory.len > 0;
+    int64_t *starts_ms = columns->start_timestamps_ms == NULL
+                             ? NULL
+                             : columns->start_timestamp_memory.items;
+    for (size_t i = 0; i < count; i++) {
+        int64_t time_ms = columns->timestamp_memory.items[i];
+        if (tombstone_spans_find(deleted, &at, time_ms) != NULL)
+            continue;
+        columns->timestamp_memory.items[kept] = time_ms;
+        columns->value_memory.items[kept] = columns->value_memory.items[i];
+        if (histograms)
+            columns->histogram_memory.items[kept] = columns->histogram_memory.items[i];
+        if (starts_ms != NULL)
+            starts_ms[kept] = starts_ms[i];
+        kept++;
+    }
+    columns->timestamp_memory.len = columns->value_memory.len = kept;
+    if (histograms)
+        columns->histogram_memory.len = kept;
+}
+
 static enum err head_view_read(struct series_view *base, const struct series_entry *entry,
                                int64_t min_ms, int64_t max_ms, struct sample_columns *out,
                                struct errbuf *err)
@@ -240,7 +286,9 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     vec_reset(&out->value_memory);
     vec_reset(&out->histogram_memory);
     arena_reset(&out->histogram_arena);
-    if (out->newest_only && read_newest(head, series, watermark, min_ms, max_ms, out))
+    struct tombstone_spans deleted = deleted_of(view, series);
+    if (out->newest_only && deleted.count == 0 &&
+        read_newest(head, series, watermark, min_ms, max_ms, out))
         return ERR_NONE;
     struct series_snapshot snapshot;
     snapshot_take(head, series, watermark, min_ms, max_ms, &snapshot);
@@ -258,6 +306,8 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     snapshot_release(&snapshot);
     if (result != ERR_NONE)
         return errbuf_set(err, result, "a chunk in memory is damaged");
+    if (UNLIKELY(deleted.count > 0))
+        columns_delete(out, deleted);
     if (out->histogram_memory.len > 0)
         histogram_hints_settle(out->histogram_memory.items, out->histogram_memory.len);
     out->timestamps_ms = out->timestamp_memory.items;
@@ -267,22 +317,39 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     return ERR_NONE;
 }
 
+/* What a query asks of a series' chunks: to have something in the range that is not deleted. */
+struct wanted_range {
+    int64_t min_ms;
+    int64_t max_ms;
+    struct tombstone_spans deleted;
+};
+
+static bool is_wanted(const struct wanted_range *wanted, int64_t first_ms, int64_t last_ms)
+{
+    if (!ranges_overlap(first_ms, last_ms, wanted->min_ms, wanted->max_ms))
+        return false;
+    return wanted->deleted.count == 0 ||
+           !tombstone_spans_cover(wanted->deleted, MAX(first_ms, wanted->min_ms),
+                                  MIN(last_ms, wanted->max_ms));
+}
+
 /* Has it a chunk in the range? */
-static bool series_overlaps(struct head *head, struct series *series, int64_t min_ms,
-                            int64_t max_ms)
+static bool series_overlaps(struct head *head, struct series *series,
+                            const struct wanted_range *wanted)
 {
     struct sample_group *group;
     struct mutex *lock = group_lock_series(head, series, &group);
-    bool overlaps = open_overlaps(series, group, min_ms, max_ms);
+    int64_t first_ms, last_ms;
+    bool overlaps =
+        open_range(series, group, &first_ms, &last_ms) && is_wanted(wanted, first_ms, last_ms);
     struct chunk *closed = series->closed;
     const struct out_of_order *late = series->extra == NULL ? NULL : series->extra->out_of_order;
     if (!overlaps && late != NULL && late->samples.len > 0)
-        overlaps =
-            ranges_overlap(late->samples.items[0].timestamp_ms,
-                           late->samples.items[late->samples.len - 1].timestamp_ms, min_ms, max_ms);
+        overlaps = is_wanted(wanted, late->samples.items[0].timestamp_ms,
+                             late->samples.items[late->samples.len - 1].timestamp_ms);
     mutex_unlock(lock);
-    for (; !overlaps && closed != NULL && closed->max_ms >= min_ms; closed = closed->next)
-        overlaps = closed->min_ms <= max_ms;
+    for (; !overlaps && closed != NULL && closed->max_ms >= wanted->min_ms; closed = closed->next)
+        overlaps = is_wanted(wanted, closed->min_ms, closed->max_ms);
     return overlaps;
 }
 
@@ -304,7 +371,10 @@ static enum err head_view_select(struct series_view *base, const struct series_q
     vec_reserve(&out->entries, refs.len);
     for (size_t i = 0; i < refs.len; i++) {
         struct series *series = head_series(head, refs.items[i]);
-        if (series == NULL || !series_overlaps(head, series, query->min_ms, query->max_ms))
+        if (series == NULL)
+            continue;
+        struct wanted_range wanted = {query->min_ms, query->max_ms, deleted_of(view, series)};
+        if (!series_overlaps(head, series, &wanted))
             continue;
         vec_push(&out->entries, (struct series_entry){series->labels, (uintptr_t)series});
     }
@@ -455,6 +525,7 @@ enum err querier_open(struct tsdb *db, int64_t min_ms, int64_t max_ms, struct se
     view->min_ms = min_ms;
     view->max_ms = max_ms;
     isolation_open_view(&db->head.isolation, &view->reader);
+    view->deleted = db->head.deleted;
     *out = &view->view;
     return ERR_NONE;
 }

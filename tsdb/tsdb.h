@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "model/exemplar.h"
+#include "model/matcher.h"
 #include "model/series_source.h"
 
 #include <stdbool.h>
@@ -99,6 +100,11 @@ enum err tsdb_exemplars_select(struct tsdb *db, int64_t min_ms, int64_t max_ms,
                                struct arena *arena, struct tsdb_exemplar_list *out,
                                struct errbuf *err) MUST_CHECK;
 void tsdb_exemplar_list_release(struct tsdb_exemplar_list *list);
+
+/* Deletes the samples of [min_ms, max_ms] of the series that match: no view that is opened after the
+ * return shows them. Waits for maintenance that runs. */
+enum err tsdb_delete_series(struct tsdb *db, const struct matcher *const *matchers, size_t count,
+                            int64_t min_ms, int64_t max_ms, struct errbuf *err) MUST_CHECK;
 
 /* One round of maintenance, as the maintenance thread does every minute: head GC, WAL truncation,
  * retention, and a try to leave the failed state. For tests and shutdown. */

@@ -71,6 +71,8 @@ void tsdb_group_end_locked(struct tsdb *db, struct sample_group *group);
 /* Commits what was staged; the transaction keeps its memory. `logged` is false in a replay. */
 enum err tsdb_commit(struct tsdb *db, struct transaction *transaction, bool logged,
                      struct errbuf *err) MUST_CHECK;
+/* Readies the log for a frame: a segment that is not full, in `writer`. */
+enum err tsdb_open_log_locked(struct tsdb *db, struct errbuf *err) MUST_CHECK;
 /* An appender without the public checks: for replay. */
 struct appender *tsdb_appender_open(struct tsdb *db);
 void tsdb_appender_close(struct appender *appender);

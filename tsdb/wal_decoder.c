@@ -447,6 +447,23 @@ static enum err read_starts(struct wal_decoder *decoder, struct codec_reader *re
     return ERR_NONE;
 }
 
+static enum err read_deletions(struct wal_decoder *decoder, struct codec_reader *reader,
+                               struct errbuf *err)
+{
+    uint64_t count = codec_read_uvarint(reader);
+    uint64_t min_ms = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t id = codec_read_uvarint(reader);
+        min_ms += (uint64_t)codec_read_varint(reader);
+        int64_t max_ms = (int64_t)(min_ms + codec_read_uvarint(reader));
+        if (reader->failed || id >= decoder->labels.len || max_ms < (int64_t)min_ms)
+            return corrupt(err, "a record of deletions is damaged");
+        if (decoder->visitor->deletion != NULL)
+            decoder->visitor->deletion(decoder->context, (uint32_t)id, (int64_t)min_ms, max_ms);
+    }
+    return ERR_NONE;
+}
+
 enum err wal_decoder_read(struct wal_decoder *decoder, struct slice payload, struct errbuf *err)
 {
     struct codec_reader reader = codec_reader(payload.ptr, payload.len);
@@ -476,6 +493,9 @@ enum err wal_decoder_read(struct wal_decoder *decoder, struct slice payload, str
             break;
         case WAL_RECORD_STARTS:
             result = read_starts(decoder, &reader, err);
+            break;
+        case WAL_RECORD_DELETIONS:
+            result = read_deletions(decoder, &reader, err);
             break;
         default:
             return corrupt(err, "a record is of an unknown kind");

@@ -50,6 +50,8 @@ struct wal_visitor {
     /* The sample at `t_ms` counts since `start_ms`, and those after it unless it is late. May be
      * NULL. */
     void (*start)(void *context, uint32_t series, int64_t t_ms, int64_t start_ms, bool late);
+    /* The samples of [min_ms, max_ms] that the series has so far are deleted. May be NULL. */
+    void (*deletion)(void *context, uint32_t series, int64_t min_ms, int64_t max_ms);
     /* A group is forgotten with its context. May be NULL. */
     void (*group_end)(void *context, struct wal_group *group);
 };

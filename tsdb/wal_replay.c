@@ -36,6 +36,7 @@ struct replay {
     /* samples that needed no commit */
     uint64_t direct_count;
     int64_t direct_min_ms;
+    VEC(struct tombstone) deletions;
 };
 
 static void replay_series(void *context, uint32_t id, const struct labels *labels)
@@ -149,6 +150,14 @@ static void replay_start(void *context, uint32_t id, int64_t t_ms, int64_t start
     vec_push(&replay->transaction->starts, (struct staged_start){series, t_ms, start_ms, late});
 }
 
+static void replay_deletion(void *context, uint32_t id, int64_t min_ms, int64_t max_ms)
+{
+    struct replay *replay = context;
+    if (!replay->muted)
+        vec_push(&replay->deletions,
+                 (struct tombstone){replay->refs.items[id], min_ms, max_ms});
+}
+
 /* The group that stands for one of the log; its segments may be many. */
 static struct replay_group *replay_group(struct replay *replay, struct wal_group *wal_group)
 {
@@ -227,6 +236,7 @@ static const struct wal_visitor replay_visitor = {
     .histogram = replay_histogram,
     .exemplar = replay_exemplar,
     .start = replay_start,
+    .deletion = replay_deletion,
 };
 
 static void replay_groups_end(struct replay *replay)
@@ -366,6 +376,8 @@ static enum err replay_segment(struct replay *replay, struct wal_decoder *decode
 static void replay_finish(struct replay *replay)
 {
     replay_groups_end(replay);
+    head_delete(&replay->db->head, replay->deletions.items, replay->deletions.len);
+    vec_release(&replay->deletions);
     vec_release(&replay->groups);
     vec_release(&replay->refs);
     replay->transaction->replaying = false;

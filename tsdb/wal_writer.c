@@ -373,6 +373,23 @@ void wal_writer_exemplars(struct wal_writer *writer, const struct transaction *t
     }
 }
 
+void wal_writer_deletions(struct wal_writer *writer, const struct wal_deletion *deletions,
+                          size_t count)
+{
+    struct buf *body = &writer->body;
+    uint64_t last_ms = 0;
+    codec_write_u8(body, WAL_RECORD_DELETIONS);
+    codec_write_uvarint(body, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct wal_deletion *deletion = &deletions[i];
+        ASSERT(deletion->min_ms <= deletion->max_ms);
+        codec_write_uvarint(body, series_id(writer, deletion->series));
+        codec_write_varint(body, (int64_t)((uint64_t)deletion->min_ms - last_ms));
+        codec_write_uvarint(body, (uint64_t)deletion->max_ms - (uint64_t)deletion->min_ms);
+        last_ms = (uint64_t)deletion->min_ms;
+    }
+}
+
 static void put_start(struct wal_writer *writer, const struct staged_start *staged,
                       struct staged_start *last)
 {
@@ -386,10 +403,11 @@ static void put_start(struct wal_writer *writer, const struct staged_start *stag
 
 static void put_starts(struct wal_writer *writer, const struct transaction *transaction)
 {
+    size_t staged_count = transaction == NULL ? 0 : transaction->starts.len;
     /* defines the series first, which may carry more over */
-    for (size_t i = 0; i < transaction->starts.len; i++)
+    for (size_t i = 0; i < staged_count; i++)
         series_id(writer, transaction->starts.items[i].series);
-    size_t count = writer->carried.len + transaction->starts.len;
+    size_t count = writer->carried.len + staged_count;
     if (count == 0)
         return;
     codec_write_u8(&writer->body, WAL_RECORD_STARTS);
@@ -397,7 +415,7 @@ static void put_starts(struct wal_writer *writer, const struct transaction *tran
     struct staged_start last = {0};
     for (size_t i = 0; i < writer->carried.len; i++)
         put_start(writer, &writer->carried.items[i], &last);
-    for (size_t i = 0; i < transaction->starts.len; i++)
+    for (size_t i = 0; i < staged_count; i++)
         put_start(writer, &transaction->starts.items[i], &last);
 }
 

@@ -9,6 +9,7 @@
  *     6 histograms    series, time and encoded histogram, each
  *     7 exemplars     series, time, value and labels, each
  *     8 starts        series, time of a sample and since when it counts, each
+ *     9 deletions     series, begin and end of the span, each
  *
  * Every segment stands for itself: series are defined again, and groups begin with absolute values,
  * at their first use in it. So the tokens' predecessors are defined by the segment alone, and
@@ -34,6 +35,7 @@ enum wal_record_kind {
     WAL_RECORD_HISTOGRAMS = 6,
     WAL_RECORD_EXEMPLARS = 7,
     WAL_RECORD_STARTS = 8,
+    WAL_RECORD_DELETIONS = 9,
 };
 
 /* How a row says which positions changed. */
@@ -51,6 +53,13 @@ enum wal_bitmap_form {
 
 /* flags of a start timestamp */
 #define WAL_START_LATE 1u
+
+/* A span of a series that is deleted; inclusive. */
+struct wal_deletion {
+    struct series *series;
+    int64_t min_ms;
+    int64_t max_ms;
+};
 
 struct wal_writer {
     uint64_t wal_segment;      /* the number of the segment's file */
@@ -76,6 +85,9 @@ void wal_writer_row(struct wal_writer *writer, struct row *row);
 void wal_writer_samples(struct wal_writer *writer, const struct transaction *transaction);
 /* Its exemplars, of which there are some. */
 void wal_writer_exemplars(struct wal_writer *writer, const struct transaction *transaction);
+/* Spans to delete, in the order of their series' refs; some. */
+void wal_writer_deletions(struct wal_writer *writer, const struct wal_deletion *deletions,
+                          size_t count);
 /* The payload, with its start timestamps; empty when there is nothing to write. Valid until the
- * next begin. */
+ * next begin. `transaction` may be NULL. */
 struct slice wal_writer_finish(struct wal_writer *writer, const struct transaction *transaction);

@@ -1,4 +1,5 @@
-/* Blocks into one: every sample is where it was, but for what was deleted; failures cost nothing. */
+/* Blocks into one: every sample is where it was, but for what was deleted; failures cost nothing.
+ */
 #include "tsdb/compaction.h"
 
 #include <check.h>
@@ -92,8 +93,7 @@ static struct block *make_block(int64_t from_hour, int64_t to_hour, const struct
                               .level = 1,
                               .out_of_order = late};
     ulid_make(&meta.ulid, clock_ms++, &chance);
-    struct block_writer_options options = {
-        .fs = &faults.fs, .directory = directory, .meta = &meta};
+    struct block_writer_options options = {.fs = &faults.fs, .directory = directory, .meta = &meta};
     struct block_writer *writer;
     ck_assert_int_eq(block_writer_open(&options, &writer, &err), ERR_NONE);
     struct labels *labels[BLOCKS_MAX];
@@ -131,8 +131,8 @@ static struct block *compact(void)
 static size_t count_samples(struct block *block, const char *labels, int64_t min_ms, int64_t max_ms)
 {
     struct series_view *view;
-    ck_assert_int_eq(
-        series_source_open(block_source(block), INT64_MIN, INT64_MAX, &view, &err), ERR_NONE);
+    ck_assert_int_eq(series_source_open(block_source(block), INT64_MIN, INT64_MAX, &view, &err),
+                     ERR_NONE);
     const char *text = kit_read_view(view, labels, min_ms, max_ms);
     size_t count = 0;
     for (const char *at = text; *at != '\0'; at++)
@@ -144,8 +144,8 @@ static size_t count_samples(struct block *block, const char *labels, int64_t min
 static const char *read_at(struct block *block, const char *labels, int64_t time_ms)
 {
     struct series_view *view;
-    ck_assert_int_eq(
-        series_source_open(block_source(block), INT64_MIN, INT64_MAX, &view, &err), ERR_NONE);
+    ck_assert_int_eq(series_source_open(block_source(block), INT64_MIN, INT64_MAX, &view, &err),
+                     ERR_NONE);
     const char *text = kit_read_view(view, labels, time_ms, time_ms);
     series_view_close(view);
     return text;
@@ -154,8 +154,8 @@ static const char *read_at(struct block *block, const char *labels, int64_t time
 static struct matcher *match(const char *name, const char *value)
 {
     struct matcher *matcher;
-    ck_assert_int_eq(
-        matcher_new(MATCHER_EQUAL, slice_str(name), slice_str(value), &matcher, &err), ERR_NONE);
+    ck_assert_int_eq(matcher_new(MATCHER_EQUAL, slice_str(name), slice_str(value), &matcher, &err),
+                     ERR_NONE);
     return matcher;
 }
 

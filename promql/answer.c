@@ -164,7 +164,9 @@ static bool answer_selector_points(struct evaluation *ev, const struct range_sou
     int64_t range_ms;
     range_source_reach(ev, source, &shift, &range_ms);
     int64_t end_ms = time_shift_apply(&shift, ev->query->start_ms);
-    if (!selection_start(&selection, end_ms - range_ms + 1, end_ms))
+    struct histogram_windows window = {
+        .first_end_ms = end_ms, .last_end_ms = end_ms, .reach_ms = range_ms};
+    if (!selection_start(&selection, &window))
         return false;
     const struct labels *labels;
     struct samples samples;

@@ -362,7 +362,8 @@ struct operator* binary_match_new(struct evaluation *ev, const struct node *node
     bool takes_name = names_have_reserved(ev, &match->include);
     match->op.nameless = drops && !takes_name;
     match->op.name_unique =
-        match->op.nameless || (match->one_to_one && match_many(match)->name_unique &&
+        match->op.nameless || (match->one_to_one && !match->has_fill &&
+                               match_many(match)->name_unique &&
                                !names_have_reserved(ev, &match->matching));
     return &match->op;
 }

@@ -91,27 +91,73 @@ static enum histogram_reset_hint outline_hint(const struct histogram *histogram,
     return histogram_is_reset(histogram, before) ? HISTOGRAM_RESET_YES : HISTOGRAM_RESET_NO;
 }
 
+/* Where the reading stands: at sample `at`, after the windows that end before `end_ms`. */
+struct outline_reading {
+    const int64_t *timestamps_ms;
+    size_t count;
+    const struct histogram_windows *windows;
+    size_t at;
+    int64_t end_ms;
+};
+
+/* The first sample behind the next gap, or `count`. A reading goes on to the first sample at the
+ * window's end or behind it, so that only a window that begins later leaves a gap. */
+static size_t outline_reading_gap(struct outline_reading *reading)
+{
+    const struct histogram_windows *windows = reading->windows;
+    const int64_t *timestamps_ms = reading->timestamps_ms;
+    while (windows->step_ms > 0 && reading->end_ms < windows->last_end_ms) {
+        while (reading->at < reading->count && timestamps_ms[reading->at] < reading->end_ms)
+            reading->at++;
+        if (reading->at == reading->count)
+            break;
+        reading->end_ms += windows->step_ms;
+        size_t before = reading->at;
+        while (reading->at < reading->count &&
+               timestamps_ms[reading->at] < reading->end_ms - windows->reach_ms)
+            reading->at++;
+        if (reading->at > before)
+            return reading->at;
+    }
+    return reading->count;
+}
+
+static struct histogram *outline_new(struct histogram_outlines *outlines,
+                                     const struct histogram *histogram)
+{
+    struct histogram *outline = arena_alloc(&outlines->arena, sizeof(*outline));
+    *outline = (struct histogram){
+        .is_float = true,
+        .reset_hint = histogram->reset_hint,
+        .schema = histogram->schema,
+        .count = histogram->count,
+        .sum = histogram->sum,
+    };
+    return outline;
+}
+
 const struct histogram *const *histogram_outlines_make(struct histogram_outlines *outlines,
+                                                       const int64_t *timestamps_ms,
                                                        const struct histogram *const *histograms,
-                                                       size_t count)
+                                                       size_t count,
+                                                       const struct histogram_windows *windows)
 {
     const struct histogram *before = NULL;
+    struct outline_reading reading = {timestamps_ms, count, windows, 0, windows->first_end_ms};
+    ASSERT(windows->first_end_ms <= windows->last_end_ms);
     arena_reset(&outlines->arena);
     vec_reset(&outlines->items);
     vec_reserve(&outlines->items, count);
+    size_t gap = outline_reading_gap(&reading);
     for (size_t i = 0; i < count; i++) {
         const struct histogram *histogram = histograms[i];
         struct histogram *outline = NULL;
-        if (histogram != NULL) {
-            outline = arena_alloc(&outlines->arena, sizeof(*outline));
-            *outline = (struct histogram){
-                .is_float = true,
-                .reset_hint = histogram->reset_hint,
-                .schema = histogram->schema,
-                .count = histogram->count,
-                .sum = histogram->sum,
-            };
+        if (i == gap) {
+            before = NULL;
+            gap = outline_reading_gap(&reading);
         }
+        if (histogram != NULL)
+            outline = outline_new(outlines, histogram);
         if (histogram != NULL && !sample_is_stale(histogram->sum)) {
             outline->reset_hint = outline_hint(histogram, before);
             before = histogram;

@@ -169,7 +169,7 @@ static struct operator* plan_any(struct plan *plan, const struct node *node)
 /* The largest parts that are the same at every step are computed once. */
 static struct operator* plan_node(struct plan *plan, const struct node *node)
 {
-    if (!plan->has_at || plan->is_invariant)
+    if (!plan->has_fixed || plan->is_invariant)
         return plan_any(plan, node);
     struct plan_invariance invariance = plan_invariance(node);
     if (!invariance.is_invariant || !invariance.should_wrap)
@@ -187,7 +187,7 @@ struct operator* plan_make(struct evaluation *ev, const struct node *root)
     struct plan plan = {
         .ev = ev,
         .ordered = ev->query->step_ms == 0,
-        .has_at = plan_has_at(root),
+        .has_fixed = plan_has_fixed(root),
     };
     histogram_outline_mark(ev, root);
     return plan_node(&plan, root);
@@ -195,7 +195,7 @@ struct operator* plan_make(struct evaluation *ev, const struct node *root)
 
 bool plan_make_source(struct evaluation *ev, const struct node *matrix, struct range_source *out)
 {
-    struct plan plan = {.ev = ev, .ordered = true, .has_at = plan_has_at(matrix)};
+    struct plan plan = {.ev = ev, .ordered = true, .has_fixed = plan_has_fixed(matrix)};
     return plan_source(&plan, matrix, out);
 }
 

@@ -6,7 +6,7 @@
 struct plan {
     struct evaluation *ev;
     bool ordered;      /* the order of the rows of the present node can be seen */
-    bool has_at;       /* there is an @, so parts may be the same at every step */
+    bool has_fixed;    /* parts may be the same at every step; see plan_has_fixed */
     bool is_invariant; /* inside such a part */
 };
 

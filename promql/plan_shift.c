@@ -78,14 +78,22 @@ bool plan_info_shift(struct evaluation *ev, const struct node *call, struct time
     return plan_first_shift(ev, call->children[0], out, &found);
 }
 
-bool plan_has_at(const struct node *node)
+static bool has_moving_parameter(const struct node *node)
 {
+    return node->kind == NODE_AGGREGATE && node->child_count > 1 && node->children[1] != NULL &&
+           plan_invariance(node).is_invariant && !plan_invariance(node->children[1]).is_invariant;
+}
+
+bool plan_has_fixed(const struct node *node)
+{
+    if (has_moving_parameter(node))
+        return true;
     if (node->kind == NODE_VECTOR_SELECTOR && node->selector.shift.at != AT_NONE)
         return true;
     if (node->kind == NODE_SUBQUERY && node->subquery.shift.at != AT_NONE)
         return true;
     for (size_t i = 0; i < node->child_count; i++) {
-        if (node->children[i] != NULL && plan_has_at(node->children[i]))
+        if (node->children[i] != NULL && plan_has_fixed(node->children[i]))
             return true;
     }
     return false;

@@ -17,8 +17,9 @@ bool plan_subquery_step(struct evaluation *ev, const struct node *subquery, int6
  */
 bool plan_info_shift(struct evaluation *ev, const struct node *call, struct time_shift *out);
 
-/* Is there an @ anywhere below? */
-bool plan_has_at(const struct node *node);
+/* Is there anything below that has to be the same at every step? What has an @ has, and what is
+ * aggregated by a parameter that moves although the vector does not. */
+bool plan_has_fixed(const struct node *node);
 /* Is the value the same at every step, and is it worth computing it once? */
 struct plan_invariance {
     bool is_invariant;

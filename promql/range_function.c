@@ -194,7 +194,11 @@ static bool range_function_start(struct operator* op)
     int64_t last_ms = time_shift_apply(&function->reach_shift, steps_end(&op->steps));
     if (source->inner != NULL)
         return range_function_start_inner(function, first_ms, last_ms);
-    return selection_start(&function->selection, first_ms - function->reach_ms + 1, last_ms);
+    return selection_start(&function->selection,
+                           &(struct histogram_windows){.first_end_ms = first_ms,
+                                                       .last_end_ms = last_ms,
+                                                       .step_ms = op->steps.step_ms,
+                                                       .reach_ms = function->reach_ms});
 }
 
 /* The steps of a subquery skip samples or see them twice, so what a histogram says about the sample

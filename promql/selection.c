@@ -55,13 +55,14 @@ bool selection_has_one_name(const struct evaluation *ev, const struct node *sele
     return false;
 }
 
-bool selection_start(struct selection *selection, int64_t min_ms, int64_t max_ms)
+bool selection_start(struct selection *selection, const struct histogram_windows *windows)
 {
-    selection->min_ms = min_ms;
-    selection->max_ms = max_ms;
+    selection->windows = *windows;
+    selection->min_ms = windows->first_end_ms - windows->reach_ms + 1;
+    selection->max_ms = windows->last_end_ms;
     selection->at = 0;
-    if (selection->is_selected && min_ms >= selection->selected_min_ms &&
-        max_ms <= selection->selected_max_ms)
+    if (selection->is_selected && selection->min_ms >= selection->selected_min_ms &&
+        selection->max_ms <= selection->selected_max_ms)
         return true;
     return selection_select(selection);
 }
@@ -90,8 +91,9 @@ bool selection_next(struct selection *selection, const struct labels **out_label
             .start_timestamps_ms = columns->start_timestamps_ms,
         };
         if (UNLIKELY(selection->outlined && columns->histograms != NULL))
-            out->histograms = histogram_outlines_make(&selection->outlines, columns->histograms,
-                                                      columns->count);
+            out->histograms =
+                histogram_outlines_make(&selection->outlines, columns->timestamps_ms,
+                                        columns->histograms, columns->count, &selection->windows);
         return true;
     }
     return false;

@@ -30,6 +30,7 @@ struct selection {
     size_t at;
     struct sample_columns columns;
     bool outlined; /* its histograms have no buckets */
+    struct histogram_windows windows; /* where they are looked at */
     struct histogram_outlines outlines;
     VEC(int64_t) clean_timestamps_ms;
     VEC(double) clean_values;
@@ -58,8 +59,8 @@ void selection_init(struct selection *selection, struct evaluation *ev, const st
                     bool sorted);
 void selection_release(struct selection *selection);
 
-/* Goes to the first series; samples of [min_ms, max_ms]. */
-bool selection_start(struct selection *selection, int64_t min_ms, int64_t max_ms);
+/* Goes to the first series; the samples of these windows, and those between. */
+bool selection_start(struct selection *selection, const struct histogram_windows *windows);
 /* The next series that has samples; stale markers are among them. false at the end or on failure.
  */
 bool selection_next(struct selection *selection, const struct labels **out_labels,

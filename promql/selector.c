@@ -28,7 +28,11 @@ static bool selector_start(struct operator* op)
     /* an outline has its reset hint from the sample before */
     selector->selection.columns.newest_only =
         first == last && !selector->selection.outlined && selector->yield != SELECTOR_START_TIMES;
-    return selection_start(&selector->selection, first - op->ev->lookback_ms + 1, last);
+    return selection_start(&selector->selection,
+                           &(struct histogram_windows){.first_end_ms = first,
+                                                       .last_end_ms = last,
+                                                       .step_ms = op->steps.step_ms,
+                                                       .reach_ms = op->ev->lookback_ms});
 }
 
 /* Fills the column; answers how many steps have a value. */

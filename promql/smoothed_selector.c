@@ -34,7 +34,11 @@ static bool smoothed_selector_start(struct operator* op)
     int64_t lookback_ms = op->ev->lookback_ms;
     int64_t first_ms = time_shift_apply(&selector->shift, op->steps.start_ms);
     int64_t last_ms = time_shift_apply(&selector->shift, steps_end(&op->steps));
-    return selection_start(&selector->selection, first_ms - lookback_ms + 1, last_ms + lookback_ms);
+    return selection_start(&selector->selection,
+                           &(struct histogram_windows){.first_end_ms = first_ms + lookback_ms,
+                                                       .last_end_ms = last_ms + lookback_ms,
+                                                       .step_ms = op->steps.step_ms,
+                                                       .reach_ms = 2 * lookback_ms});
 }
 
 static void smoothed_selector_fill(struct smoothed_selector *selector,

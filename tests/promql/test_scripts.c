@@ -1,6 +1,7 @@
 /*
  * The scripts in tests/promql_scripts: every eval passes, and there is no file without any. Those
- * whose name begins with "experimental_" run with everything switched on.
+ * whose name begins with "experimental_" run with everything switched on; with "_early_" behind it, but
+ * for the delayed removal of names.
  */
 #include <check.h>
 #include <dirent.h>
@@ -25,6 +26,8 @@ static void run_file(const char *name)
     ck_assert_int_eq(fs_read_file(fs_system, buf_cstr(&path), &script, NULL), ERR_NONE);
     unsigned features =
         slice_has_prefix(slice_str(name), SLICE("experimental_")) ? FEATURES_ALL : 0;
+    if (slice_has_prefix(slice_str(name), SLICE("experimental_early_")))
+        features &= ~(unsigned)PROMQL_DELAYED_NAME_REMOVAL;
     struct promql_engine *engine =
         promql_engine_new(&(struct promql_engine_options){.features = features});
     struct script_counts counts =

@@ -46,6 +46,8 @@ struct promql_engine {
 struct result_keep {
     struct series_view *view;
     VEC(uint32_t) symbols;
+    struct memory_budget *memory;
+    uint64_t bytes_taken; /* of it */
 };
 
 struct promql_engine *promql_engine_new(const struct promql_engine_options *options)
@@ -128,6 +130,7 @@ static void result_keep_free(void *keep_pointer)
         symbols_unref(keep->symbols.items[i]);
     vec_release(&keep->symbols);
     series_view_close(keep->view);
+    memory_budget_give(keep->memory, keep->bytes_taken);
     mem_free(keep);
 }
 
@@ -158,6 +161,8 @@ static void evaluation_init(struct evaluation *ev, struct promql_engine *engine,
         .deadline_ns = turn->deadline_ns,
         .samples_max = options->samples_max,
         .bytes_max = options->query_bytes_max,
+        .bytes_granted = MIN(options->query_bytes_max, (uint64_t)EVALUATION_BYTES_FREE),
+        .memory = options->memory,
         .reserved = {labels_name_symbol(), reserved_symbol("__type__"),
                      reserved_symbol("__unit__")},
         .result = &result->arena,
@@ -175,6 +180,8 @@ static void evaluation_release(struct evaluation *ev, struct promql_result *resu
     keep->symbols.items = ev->symbols.items;
     keep->symbols.len = ev->symbols.len;
     keep->symbols.cap = ev->symbols.cap;
+    keep->memory = ev->memory;
+    keep->bytes_taken = ev->bytes_taken;
     result->keep = keep;
     result->keep_free = result_keep_free;
     operators_release(ev);

@@ -49,12 +49,41 @@ bool evaluation_check_now(struct evaluation *ev)
     return true;
 }
 
+/* Takes `missing` bytes, and a step more where there is so much, out of what all queries share. */
+static bool evaluation_take(struct evaluation *ev, uint64_t missing, uint64_t missing_max)
+{
+    uint64_t taken = MIN(missing + EVALUATION_BYTES_STEP, missing_max);
+    if (!memory_budget_take(ev->memory, taken)) {
+        taken = missing;
+        if (!memory_budget_take(ev->memory, taken))
+            return false;
+    }
+    ev->bytes_taken += taken;
+    ev->bytes_granted += taken;
+    return true;
+}
+
+static bool evaluation_grow(struct evaluation *ev, uint64_t used, uint64_t more)
+{
+    if (ev->error != ERR_NONE)
+        return false;
+    if (used > ev->bytes_max || more > ev->bytes_max - used)
+        return evaluation_fail(ev, ERR_LIMIT, TEXT_SAMPLES);
+    uint64_t missing = used + more - ev->bytes_granted;
+    if (evaluation_take(ev, missing, ev->bytes_max - ev->bytes_granted))
+        return true;
+    struct buf text CLEANUP(buf_release);
+    buf_init(&text, 1024);
+    memory_budget_refuse(ev->memory, missing, &text);
+    return evaluation_fail(ev, ERR_LIMIT, "%s", buf_cstr(&text));
+}
+
 bool evaluation_room(struct evaluation *ev, uint64_t more)
 {
     uint64_t used = (uint64_t)ev->result->used + ev->scratch.used + ev->symbol_bytes;
-    if (LIKELY(used <= ev->bytes_max && more <= ev->bytes_max - used))
+    if (LIKELY(used <= ev->bytes_granted && more <= ev->bytes_granted - used))
         return true;
-    return evaluation_fail(ev, ERR_LIMIT, TEXT_SAMPLES);
+    return evaluation_grow(ev, used, more);
 }
 
 void *evaluation_alloc(struct evaluation *ev, uint64_t count, size_t size)

@@ -58,6 +58,9 @@ struct evaluation {
     struct turn *turn;   /* at the processors; passed on now and then */
     uint64_t samples_max;
     uint64_t bytes_max;
+    uint64_t bytes_granted; /* up to here nobody needs to be asked */
+    struct memory_budget *memory;
+    uint64_t bytes_taken; /* of it; given back with the result */
     struct series_view *view;
     struct reserved_labels reserved;
 
@@ -101,7 +104,12 @@ bool evaluation_fail(struct evaluation *ev, enum err code, const char *format, .
 /* A failure that a callee has already put into ev->err. */
 bool evaluation_failed(struct evaluation *ev, enum err code);
 
-/* Are the bytes that are taken, and `more`, within the limit? */
+/* What a query may take whatever the state of the memory that all share, so that small ones are always
+ * answered, and in which steps it takes more. */
+#define EVALUATION_BYTES_FREE ((uint64_t)1 << 20)
+#define EVALUATION_BYTES_STEP ((uint64_t)4 << 20)
+
+/* Are the bytes that are taken, and `more`, within the limits? */
 bool evaluation_room(struct evaluation *ev, uint64_t more);
 
 /* From the scratch arena; NULL when the limit is reached. */

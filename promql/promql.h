@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/memory_budget.h"
 #include "base/slice.h"
 #include "model/series_source.h"
 #include "promql/value.h"
@@ -84,6 +85,7 @@ struct promql_engine_options {
     int64_t lookback_delta_ms;       /* 0 = 5 m */
     int64_t default_subquery_step_ms; /* 0 = 1 m */
     uint64_t query_bytes_max;        /* memory of one query; 0 = 1 GiB */
+    struct memory_budget *memory;    /* which all queries share; NULL = no limit but that */
     unsigned features;
 };
 

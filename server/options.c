@@ -408,6 +408,8 @@ static void derive(struct parsing *parsing)
                                   options->retention_size_bytes > 0;
     if (options->config_auto_reload_interval_ms < 1000)
         options->config_auto_reload_interval_ms = 1000;
+    if (options->maintenance_interval_ms < 1000)
+        options->maintenance_interval_ms = 1000;
     if (options->memory_limit_bytes == 0 && is_on(parsing, "auto-gomemlimit")) {
         double ratio = number_of(parsing, "auto-gomemlimit.ratio");
         options->memory_limit_bytes = (uint64_t)((double)memory_limit_available() * ratio);

@@ -21,6 +21,11 @@ static struct {
     struct counter *open_fds;
     struct counter *max_fds;
     struct counter *threads;
+    const struct memory_budget *memory;
+    struct counter *memory_limit;
+    struct counter *memory_storage;
+    struct counter *memory_queries;
+    struct counter *memory_refused;
     struct counter *config_successful;
     struct counter *config_success_time;
     struct counter *ready;
@@ -76,6 +81,29 @@ static void self_metrics_update(void *context)
     counter_set(self_metrics.max_fds, limit_value(RLIMIT_NOFILE));
     counter_set(self_metrics.virtual_max_bytes, limit_value(RLIMIT_AS));
     counter_set(self_metrics.threads, count_entries("/proc/self/task"));
+    const struct memory_budget *memory = self_metrics.memory;
+    counter_set(self_metrics.memory_limit, (double)memory->limit_bytes);
+    counter_set(self_metrics.memory_storage, (double)memory->storage_bytes);
+    counter_set(self_metrics.memory_queries, (double)memory->query_bytes);
+    counter_set(self_metrics.memory_refused, (double)memory->refused_count);
+}
+
+static void self_metrics_memory(const struct memory_budget *memory)
+{
+    self_metrics.memory = memory;
+    self_metrics.memory_limit = counters_gauge(
+        "ferula_memory_limit_bytes", "Memory that storage and queries share, 0 without a limit.");
+    struct counters_family *family = counters_family(&(struct counters_description){
+        .name = "ferula_memory_bytes",
+        .help = "Memory out of ferula_memory_limit_bytes that is taken, by who has it.",
+        .type = COUNTERS_GAUGE,
+        .label_names = {"part"},
+    });
+    self_metrics.memory_storage = counters_get(family, &SLICE("storage"));
+    self_metrics.memory_queries = counters_get(family, &SLICE("queries"));
+    self_metrics.memory_refused =
+        counters_counter("ferula_memory_refused_queries_total",
+                         "Queries that were refused because they needed more memory than was free.");
 }
 
 static void self_metrics_build_info(void)
@@ -113,9 +141,10 @@ static void self_metrics_build_info(void)
     counter_set(counters_get(own, own_values), 1);
 }
 
-void self_metrics_init(int64_t start_ms)
+void self_metrics_init(int64_t start_ms, const struct memory_budget *memory)
 {
     self_metrics_build_info();
+    self_metrics_memory(memory);
     counter_set(counters_gauge("process_start_time_seconds",
                                "Start time of the process since unix epoch in seconds."),
                 (double)start_ms / 1000);

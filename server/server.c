@@ -36,6 +36,7 @@ struct server {
     char working_directory[PATH_MAX];
     struct buf external_url;
     struct buf route_prefix;
+    struct memory_budget memory; /* of storage and queries */
     struct tsdb *db;
     struct scrape_manager *scrape;
     struct notifier *notifier;
@@ -339,7 +340,8 @@ static enum err server_open_storage(struct server *server, const struct config *
         .store_start_times = options->feature_start_storage,
         .wal_segment_bytes = options->wal_segment_bytes,
         .fsync_policy = options->wal_fsync,
-        .memory_limit_bytes = options->memory_limit_bytes,
+        .maintenance_interval_ms = options->maintenance_interval_ms,
+        .memory = &server->memory,
         .no_lockfile = options->storage_no_lockfile,
     };
     log_info("Starting TSDB ...", log_str("path", options->storage_path));
@@ -361,6 +363,7 @@ static void server_make_engine(struct server *server)
         .concurrency_max = (size_t)options->query_concurrency_max,
         .lookback_delta_ms = options->query_lookback_delta_ms,
         .features = options->promql_features,
+        .memory = &server->memory,
     });
 }
 
@@ -482,7 +485,8 @@ enum server_exit server_start(const struct options *options, struct server **out
     buf_init(&server->external_url, 4096);
     buf_init(&server->route_prefix, 4096);
     server_describe_host(server);
-    self_metrics_init(server->start_ms);
+    memory_budget_init(&server->memory, options->memory_limit_bytes);
+    self_metrics_init(server->start_ms, &server->memory);
     struct config *config = NULL;
     enum server_exit exit_code = server_prepare(server, &config);
     if (exit_code == SERVER_EXIT_OK)

@@ -1,16 +1,16 @@
 /*
- * The maintenance thread: syncs the log, brings it back after a failure, seals closed chunks, and
- * once a minute drops what is older than the retention: samples, series without any, segments.
+ * The maintenance thread: syncs the log, brings it back after a failure, seals closed chunks, and at
+ * every interval drops what is older than the retention: samples, series without any, segments.
  */
 #include "base/assert.h"
 #include "base/log.h"
+#include "model/symbols.h"
 #include "tsdb/group.h"
 #include "tsdb/head_seal.h"
 #include "tsdb/out_of_order.h"
 #include "tsdb/series_starts.h"
 #include "tsdb/tsdb_internal.h"
 
-#define MAINTENANCE_INTERVAL_NS INT64_C(60000000000)
 #define RECOVER_INTERVAL_NS INT64_C(1000000000)
 /* Series between two breaths of the commit lock. */
 #define DROP_BATCH 4096
@@ -203,6 +203,22 @@ static void maintenance_sync(struct tsdb *db)
         counter_observe(db->metrics.wal_fsync_duration, seconds_since(db, start_ns));
 }
 
+/* What the head takes, for who shares the memory with it; said once when it is all of it. */
+static void maintenance_account(struct tsdb *db, bool *was_over)
+{
+    struct memory_budget *memory = db->options.memory;
+    if (memory == NULL)
+        return;
+    uint64_t bytes = tsdb_memory(db) + symbols_bytes();
+    memory_budget_note_storage(memory, bytes);
+    bool over = memory->limit_bytes > 0 && bytes > memory->limit_bytes;
+    if (over && !*was_over)
+        log_warn("Storage holds more memory than --storage.memory-limit plans with: samples are "
+                 "taken as before, larger queries are refused",
+                 log_uint("bytes", bytes), log_uint("limit", memory->limit_bytes));
+    *was_over = over;
+}
+
 /* The failed state is said once when it begins and once when it ends. */
 static void maintenance_report(struct tsdb *db, bool was_failed)
 {
@@ -221,8 +237,11 @@ static void maintenance_run(void *context)
 {
     struct tsdb *db = context;
     int64_t interval_ns = db->options.fsync_interval_ms * 1000000;
-    int64_t maintain_ns = clock_monotonic_ns(clock_system) + MAINTENANCE_INTERVAL_NS;
+    int64_t maintain_interval_ns = db->options.maintenance_interval_ms * 1000000;
+    int64_t maintain_ns = clock_monotonic_ns(clock_system) + maintain_interval_ns;
     bool was_failed = false;
+    bool was_over = false;
+    maintenance_account(db, &was_over);
     mutex_lock(&db->stop_lock);
     while (!db->stop) {
         int64_t wait_ns =
@@ -237,11 +256,12 @@ static void maintenance_run(void *context)
         maintenance_recover(db);
         was_failed = wal_has_failed(db->wal);
         maintenance_seal(db);
+        maintenance_account(db, &was_over);
         if (clock_monotonic_ns(clock_system) >= maintain_ns) {
             struct errbuf err = ERRBUF_INIT;
             if (tsdb_maintain(db, &err) != ERR_NONE)
                 log_error("Maintenance of the storage failed", log_err(&err));
-            maintain_ns = clock_monotonic_ns(clock_system) + MAINTENANCE_INTERVAL_NS;
+            maintain_ns = clock_monotonic_ns(clock_system) + maintain_interval_ns;
         }
         mutex_lock(&db->stop_lock);
     }

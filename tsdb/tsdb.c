@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAINTENANCE_INTERVAL_MS 60000
+
 struct tsdb_replay_progress tsdb_replay_progress;
 
 static const struct series_source_operations source_operations = {.open = tsdb_source_open};
@@ -54,6 +56,8 @@ static struct tsdb *tsdb_new(const struct tsdb_options *options)
         db->options.seed = rand_seed_system();
     if (db->options.fsync_interval_ms == 0)
         db->options.fsync_interval_ms = 1000;
+    if (db->options.maintenance_interval_ms == 0)
+        db->options.maintenance_interval_ms = MAINTENANCE_INTERVAL_MS;
     db->directory.lock_fd = -1;
     db->retention_ms = options->retention_ms;
     db->retention_bytes = options->retention_bytes;
@@ -233,6 +237,15 @@ bool tsdb_takes_exemplars(const struct tsdb *db)
     return db->exemplars.slots_max > 0;
 }
 
+uint64_t tsdb_memory(struct tsdb *db)
+{
+    MUTEX_GUARD(&db->commit_lock);
+    uint64_t bytes = head_memory(&db->head);
+    for (struct sample_group *group = db->groups; group != NULL; group = group->next)
+        bytes += group_memory(group);
+    return bytes;
+}
+
 void tsdb_head_stats(struct tsdb *db, struct tsdb_head_stats *out)
 {
     struct head *head = &db->head;
@@ -244,11 +257,7 @@ void tsdb_head_stats(struct tsdb *db, struct tsdb_head_stats *out)
     out->max_ms = head->max_ms;
     out->samples_appended = head->samples_appended;
     out->wal_bytes = wal_bytes(db->wal);
-    mutex_lock(&db->commit_lock);
-    out->memory_bytes = head_memory(head);
-    for (struct sample_group *group = db->groups; group != NULL; group = group->next)
-        out->memory_bytes += group_memory(group);
-    mutex_unlock(&db->commit_lock);
+    out->memory_bytes = tsdb_memory(db);
 }
 
 bool tsdb_failed(struct tsdb *db, struct buf *out_reason)

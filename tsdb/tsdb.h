@@ -16,6 +16,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "base/memory_budget.h"
 #include "model/exemplar.h"
 #include "model/matcher.h"
 #include "model/series_source.h"
@@ -46,7 +47,8 @@ struct tsdb_options {
     uint64_t wal_segment_bytes;     /* 0 = 128 MiB */
     enum tsdb_fsync_policy fsync_policy;
     int64_t fsync_interval_ms;   /* 0 = 1000 */
-    uint64_t memory_limit_bytes; /* 0 = none */
+    int64_t maintenance_interval_ms; /* 0 = 60000 */
+    struct memory_budget *memory; /* is told what storage holds; may be NULL */
     bool no_lockfile;
     bool no_snapshot; /* a stop leaves the head to the log, as a kill does */
     uint64_t seed; /* 0 = from the system */
@@ -106,7 +108,7 @@ void tsdb_exemplar_list_release(struct tsdb_exemplar_list *list);
 enum err tsdb_delete_series(struct tsdb *db, const struct matcher *const *matchers, size_t count,
                             int64_t min_ms, int64_t max_ms, struct errbuf *err) MUST_CHECK;
 
-/* One round of maintenance, as the maintenance thread does every minute: head GC, WAL truncation,
+/* One round of maintenance, as the maintenance thread does at every interval: head GC, WAL truncation,
  * retention, and a try to leave the failed state. For tests and shutdown. */
 enum err tsdb_maintain(struct tsdb *db, struct errbuf *err) MUST_CHECK;
 

@@ -68,6 +68,9 @@ struct tsdb {
 struct sample_group *tsdb_group_new_locked(struct tsdb *db) MUST_CHECK;
 void tsdb_group_end_locked(struct tsdb *db, struct sample_group *group);
 
+/* The bytes that the head takes in memory. */
+uint64_t tsdb_memory(struct tsdb *db);
+
 /* Commits what was staged; the transaction keeps its memory. `logged` is false in a replay. */
 enum err tsdb_commit(struct tsdb *db, struct transaction *transaction, bool logged,
                      struct errbuf *err) MUST_CHECK;

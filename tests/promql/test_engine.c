@@ -169,6 +169,39 @@ START_TEST(memory_of_a_query_is_limited)
 }
 END_TEST
 
+#define MIB ((uint64_t)1 << 20)
+
+START_TEST(queries_share_memory_and_small_ones_are_answered_whatever_is_left)
+{
+    load("x 1x9");
+    struct memory_budget memory;
+    memory_budget_init(&memory, 256 * MIB);
+    memory_budget_note_storage(&memory, 250 * MIB);
+    use_engine(&(struct promql_engine_options){.memory = &memory});
+    struct promql_result *result = NULL;
+    ck_assert_int_eq(evaluate("x", 0, 1000000, 1, NULL, &result), ERR_LIMIT);
+    ck_assert_msg(strstr(err.text, "of the 256 MiB of --storage.memory-limit, storage holds 250.0 "
+                                   "MiB and running queries hold") != NULL,
+                  "%s", err.text);
+    ck_assert_uint_eq(memory.refused_count, 1);
+    ck_assert_uint_eq(memory.query_bytes, 0);
+
+    memory_budget_note_storage(&memory, 500 * MIB);
+    promql_result_free(instant("sum(x)", 0));
+    ck_assert_uint_eq(memory.query_bytes, 0);
+
+    /* a result holds its memory until it is freed */
+    memory_budget_note_storage(&memory, 0);
+    result = range("x", 0, 1000000, 1);
+    ck_assert_uint_gt(memory.query_bytes, 8 * MIB);
+    memory_budget_note_storage(&memory, 250 * MIB);
+    struct promql_result *other = NULL;
+    ck_assert_int_eq(evaluate("x", 0, 1000000, 1, NULL, &other), ERR_LIMIT);
+    promql_result_free(result);
+    ck_assert_uint_eq(memory.query_bytes, 0);
+}
+END_TEST
+
 /* A clock that moves by itself whenever it is read, and can raise a flag after some readings. */
 static _Atomic int64_t ticks;
 static int64_t tick_ns;
@@ -555,6 +588,7 @@ int main(void)
     tcase_add_test(tests, what_is_made_of_samples_takes_their_place);
     tcase_add_test(tests, samples_of_a_window_count_against_the_limit);
     tcase_add_test(tests, memory_of_a_query_is_limited);
+    tcase_add_test(tests, queries_share_memory_and_small_ones_are_answered_whatever_is_left);
     tcase_add_test(tests, a_query_ends_soon_after_its_deadline);
     tcase_add_test(tests, a_canceled_query_ends_within_a_range_function);
     tcase_add_test(tests, a_query_that_is_canceled_from_the_start_reads_nothing);

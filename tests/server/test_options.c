@@ -91,6 +91,7 @@ START_TEST(without_arguments_there_are_the_defaults)
     ck_assert(!options->enable_remote_write_receiver);
     ck_assert(!options->has_retention_time && !options->has_retention_size);
     ck_assert_int_eq(options->wal_fsync, TSDB_FSYNC_INTERVAL);
+    ck_assert_int_eq(options->maintenance_interval_ms, 60000);
     ck_assert_uint_gt(options->memory_limit_bytes, 0);
     ck_assert(options->scrape_adjust_timestamps);
     ck_assert_int_eq(options->scrape_timestamp_tolerance_ms, 2);

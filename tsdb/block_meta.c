@@ -97,7 +97,7 @@ static void print_compaction(struct json_writer *json, const struct block_meta *
     json_object_end(json);
 }
 
-void block_meta_print(const struct block_meta *meta, struct buf *out)
+static void print_meta(const struct block_meta *meta, const char *format, struct buf *out)
 {
     struct json_writer json;
     json_writer_init(&json, out);
@@ -108,9 +108,20 @@ void block_meta_print(const struct block_meta *meta, struct buf *out)
     print_stats(&json, &meta->stats);
     print_compaction(&json, meta);
     json_key_int(&json, "version", 1);
-    json_key_cstring(&json, "format", BLOCK_FORMAT);
+    if (format != NULL)
+        json_key_cstring(&json, "format", format);
     json_object_end(&json);
     buf_append_byte(out, '\n');
+}
+
+void block_meta_print(const struct block_meta *meta, struct buf *out)
+{
+    print_meta(meta, BLOCK_FORMAT, out);
+}
+
+void block_meta_print_reference(const struct block_meta *meta, struct buf *out)
+{
+    print_meta(meta, NULL, out);
 }
 
 /* Reads members until the first that is wrong. */
@@ -211,16 +222,28 @@ static void parse_compaction(struct meta_parser *parser, const struct json_value
     }
 }
 
-static enum err parse_root(const struct json_value *root, struct block_meta *out,
-                           struct errbuf *err)
+static enum err check_format(const struct json_value *root, bool is_reference, struct errbuf *err)
 {
-    struct meta_parser parser = {.err = err};
     const struct json_value *format = json_object_get(root, "format");
     if (json_value_type(root) != JSON_OBJECT)
         return errbuf_set(err, ERR_INVALID, "it is not a JSON object");
+    if (is_reference && format == NULL)
+        return ERR_NONE;
+    if (is_reference)
+        return errbuf_set(err, ERR_UNSUPPORTED, "the block is not one of Prometheus");
     if (format == NULL || !slice_eq_str(json_value_string(format), BLOCK_FORMAT))
         return errbuf_set(err, ERR_UNSUPPORTED, "the block is not of the format \"%s\"",
                           BLOCK_FORMAT);
+    return ERR_NONE;
+}
+
+static enum err parse_root(const struct json_value *root, bool is_reference, struct block_meta *out,
+                           struct errbuf *err)
+{
+    struct meta_parser parser = {.err = err};
+    enum err code = check_format(root, is_reference, err);
+    if (code != ERR_NONE)
+        return code;
     parse_ulid(&parser, json_object_get(root, "ulid"), &out->ulid);
     out->min_ms = parse_int(&parser, root, "minTime", true);
     out->max_ms = parse_int(&parser, root, "maxTime", true);
@@ -231,7 +254,8 @@ static enum err parse_root(const struct json_value *root, struct block_meta *out
     return parser.code;
 }
 
-enum err block_meta_parse(struct slice text, struct block_meta *out, struct errbuf *err)
+static enum err parse_meta(struct slice text, bool is_reference, struct block_meta *out,
+                           struct errbuf *err)
 {
     struct json_value *root;
     *out = (struct block_meta){0};
@@ -240,11 +264,21 @@ enum err block_meta_parse(struct slice text, struct block_meta *out, struct errb
     enum err code = json_parse(text, &root, err);
     if (code != ERR_NONE)
         return code;
-    code = parse_root(root, out, err);
+    code = parse_root(root, is_reference, out, err);
     json_value_free(root);
     if (code != ERR_NONE) {
         block_meta_release(out);
         *out = (struct block_meta){0};
     }
     return code;
+}
+
+enum err block_meta_parse(struct slice text, struct block_meta *out, struct errbuf *err)
+{
+    return parse_meta(text, false, out, err);
+}
+
+enum err block_meta_parse_reference(struct slice text, struct block_meta *out, struct errbuf *err)
+{
+    return parse_meta(text, true, out, err);
 }

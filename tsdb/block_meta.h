@@ -63,3 +63,7 @@ void block_meta_copy(struct block_meta *to, const struct block_meta *from);
 void block_meta_print(const struct block_meta *meta, struct buf *out);
 /* ERR_INVALID or ERR_UNSUPPORTED (another format) with what is wrong. */
 enum err block_meta_parse(struct slice text, struct block_meta *out, struct errbuf *err) MUST_CHECK;
+/* The same of a block of the reference's own, which has no "format". */
+void block_meta_print_reference(const struct block_meta *meta, struct buf *out);
+enum err block_meta_parse_reference(struct slice text, struct block_meta *out,
+                                    struct errbuf *err) MUST_CHECK;

@@ -30,7 +30,9 @@ RANKS = {
 PUBLIC_HEADERS = {
     'config': {'config.h', 'yaml_tree.h', 'binding.h'},
     'exposition': {'exposition.h'},
-    'tsdb': {'tsdb.h', 'appender.h', 'querier.h', 'wal_tail.h'},
+    'tsdb': {'tsdb.h', 'appender.h', 'querier.h', 'wal_tail.h',
+             # for tool, which works on blocks while no server runs:
+             'block.h', 'block_meta.h', 'block_writer.h', 'directory.h', 'merged_view.h', 'tombstones.h'},
     'promql': {'promql.h', 'value.h'},
     'discovery': {'discovery.h', 'client_profile.h'},
     'scrape': {'scrape.h'},

@@ -21,6 +21,7 @@
 struct commit_tally {
     int64_t min_ms;
     int64_t max_ms;
+    int64_t late_min_ms;
     size_t in_order[TSDB_SAMPLE_TYPES];
     size_t out_of_order[TSDB_SAMPLE_TYPES];
 };
@@ -259,12 +260,13 @@ static void commit_apply_samples(struct tsdb *db, struct transaction *transactio
             mutex_lock(lock);
             held = lock;
         }
-        tally->min_ms = MIN(tally->min_ms, sample->t_ms);
-        tally->max_ms = MAX(tally->max_ms, sample->t_ms);
         if (sample->verdict == VERDICT_OUT_OF_ORDER) {
+            tally->late_min_ms = MIN(tally->late_min_ms, sample->t_ms);
             tally->out_of_order[sample->kind]++;
             apply_out_of_order(transaction, sample, commit);
         } else {
+            tally->min_ms = MIN(tally->min_ms, sample->t_ms);
+            tally->max_ms = MAX(tally->max_ms, sample->t_ms);
             tally->in_order[sample->kind]++;
             series_note_commit(sample->series, commit, low_watermark);
             apply_in_order(db, transaction, sample, token);
@@ -279,6 +281,7 @@ static void commit_count(struct tsdb *db, const struct commit_tally *tally, bool
 {
     static_assert((int)STAGED_FLOAT == (int)TSDB_FLOAT, "kinds count as types");
     head_widen(&db->head, tally->min_ms, tally->max_ms);
+    head_widen_late(&db->head, tally->late_min_ms);
     size_t floats = tally->in_order[TSDB_FLOAT] + tally->out_of_order[TSDB_FLOAT];
     size_t histograms = tally->in_order[TSDB_HISTOGRAM] + tally->out_of_order[TSDB_HISTOGRAM];
     db->head.samples_appended += floats + histograms;
@@ -322,7 +325,8 @@ static void commit_apply_exemplars(struct tsdb *db, struct transaction *transact
 static void commit_apply(struct tsdb *db, struct transaction *transaction)
 {
     struct head *head = &db->head;
-    struct commit_tally tally = {.min_ms = INT64_MAX, .max_ms = INT64_MIN};
+    struct commit_tally tally = {
+        .min_ms = INT64_MAX, .max_ms = INT64_MIN, .late_min_ms = INT64_MAX};
     uint64_t commit = isolation_published(&head->isolation) + 1;
     uint64_t low_watermark = isolation_low_watermark(&head->isolation);
     if (transaction->row.group != NULL) {

@@ -22,6 +22,8 @@ void head_init(struct head *head)
         mutex_init(&head->stripes[i], LOCK_RANK_TSDB_SERIES);
     head->min_ms = INT64_MAX;
     head->max_ms = INT64_MIN;
+    head->late_min_ms = INT64_MAX;
+    head->floor_ms = INT64_MIN;
     head->cutoff_ms = INT64_MIN;
 }
 
@@ -153,12 +155,20 @@ void head_widen(struct head *head, int64_t min_ms, int64_t max_ms)
         ;
 }
 
+void head_widen_late(struct head *head, int64_t min_ms)
+{
+    int64_t seen = head->late_min_ms;
+    while (min_ms < seen && !atomic_compare_exchange_weak(&head->late_min_ms, &seen, min_ms))
+        ;
+}
+
 int64_t head_valid_min_ms(const struct head *head)
 {
     int64_t max_ms = head->max_ms;
+    int64_t floor_ms = head->floor_ms;
     if (max_ms < INT64_MIN + HEAD_CHUNK_RANGE_MS / 2)
-        return INT64_MIN;
-    return max_ms - HEAD_CHUNK_RANGE_MS / 2;
+        return floor_ms;
+    return MAX(floor_ms, max_ms - HEAD_CHUNK_RANGE_MS / 2);
 }
 
 void head_push_chunk(struct head *head, struct series *series, struct chunk *chunk)

@@ -49,9 +49,11 @@ struct head {
     /* What is deleted, by ref; NULL = nothing. A reader that is open may use it until it closes.
      * Changes: maintenance lock. */
     _Atomic(const struct tombstones *) deleted;
-    _Atomic int64_t min_ms;             /* INT64_MAX when empty */
-    _Atomic int64_t max_ms;             /* INT64_MIN when empty */
-    _Atomic int64_t cutoff_ms;          /* retention: nothing older is there */
+    _Atomic int64_t min_ms;      /* of those in order; INT64_MAX when empty */
+    _Atomic int64_t max_ms;      /* INT64_MIN when empty */
+    _Atomic int64_t late_min_ms; /* of samples that came out of order; INT64_MAX: none */
+    _Atomic int64_t floor_ms;    /* older samples are in blocks, or going there */
+    _Atomic int64_t cutoff_ms;   /* retention: nothing older is there */
     _Atomic uint64_t series_count;
     _Atomic uint64_t series_created;
     _Atomic uint64_t series_removed;
@@ -93,7 +95,9 @@ static inline struct mutex *head_stripe(struct head *head, const struct series *
 void head_init_time(struct head *head, int64_t t_ms);
 /* A commit brought samples of these times. */
 void head_widen(struct head *head, int64_t min_ms, int64_t max_ms);
-/* Samples before this are out of bounds; INT64_MIN for an empty head. */
+/* Samples that came out of order. */
+void head_widen_late(struct head *head, int64_t min_ms);
+/* Samples before this are out of bounds; INT64_MIN for an empty head without blocks. */
 int64_t head_valid_min_ms(const struct head *head);
 
 /* Adds a chunk to the closed ones of a series; NULL is nothing. The series' lock is held. */

@@ -177,7 +177,8 @@ enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
             cutoff_ms = MAX(cutoff_ms, gone_ms + 1);
         }
     }
-    if (cutoff_ms > db->head.cutoff_ms && cutoff_ms > db->head.min_ms) {
+    int64_t oldest_ms = MIN((int64_t)db->head.min_ms, (int64_t)db->head.late_min_ms);
+    if (cutoff_ms > db->head.cutoff_ms && cutoff_ms > oldest_ms) {
         counter_inc(db->metrics.truncations);
         samples_drop(db, cutoff_ms);
         log_truncate(db, cutoff_ms);

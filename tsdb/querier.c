@@ -2,7 +2,7 @@
  * Views of the head. A handle is the address of a series, whose memory stays while the view is
  * registered as a reader. Reading copies the open chunk's bytes under the lock and decodes outside.
  */
-#include "tsdb/querier.h"
+#include "tsdb/head_view.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -22,8 +22,8 @@ struct head_view {
     struct tsdb *db;
     struct reader reader;
     const struct tombstones *deleted; /* by ref; lives as long as the reader is open */
-    int64_t min_ms;
-    int64_t max_ms;
+    int64_t from_ms;                  /* in-order samples before are in blocks */
+    enum head_samples which;
 };
 
 /* Open chunks are small but for histograms, which get heap memory. */
@@ -254,9 +254,8 @@ static void columns_delete(struct sample_columns *columns, struct tombstone_span
 {
     size_t kept = 0, at = 0, count = columns->timestamp_memory.len;
     bool histograms = columns->histogram_memory.len > 0;
-    int64_t *starts_ms = columns->start_timestamps_ms == NULL
-                             ? NULL
-                             : columns->start_timestamp_memory.items;
+    int64_t *starts_ms =
+        columns->start_timestamps_ms == NULL ? NULL : columns->start_timestamp_memory.items;
     for (size_t i = 0; i < count; i++) {
         int64_t time_ms = columns->timestamp_memory.items[i];
         if (tombstone_spans_find(deleted, &at, time_ms) != NULL)
@@ -286,17 +285,23 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     vec_reset(&out->value_memory);
     vec_reset(&out->histogram_memory);
     arena_reset(&out->histogram_arena);
+    /* samples that came out of order are here whatever their time */
+    int64_t from_ms = MAX(min_ms, view->from_ms);
     struct tombstone_spans deleted = deleted_of(view, series);
     if (out->newest_only && deleted.count == 0 &&
-        read_newest(head, series, watermark, min_ms, max_ms, out))
+        read_newest(head, series, watermark, from_ms, max_ms, out))
         return ERR_NONE;
     struct series_snapshot snapshot;
-    snapshot_take(head, series, watermark, min_ms, max_ms, &snapshot);
-    enum err result = read_chunks(&snapshot, watermark, min_ms, max_ms, out);
+    snapshot_take(head, series, watermark, from_ms, max_ms, &snapshot);
+    enum err result = ERR_NONE;
+    if (view->which != HEAD_SAMPLES_LATE)
+        result = read_chunks(&snapshot, watermark, from_ms, max_ms, out);
+    if (view->which == HEAD_SAMPLES_IN_ORDER)
+        snapshot.has_out_of_order = false;
     if (result == ERR_NONE && (snapshot.has_out_of_order || snapshot.has_starts)) {
         struct sample_group *group;
         struct mutex *lock = group_lock_series(head, series, &group);
-        if (series->extra->out_of_order != NULL)
+        if (snapshot.has_out_of_order && series->extra->out_of_order != NULL)
             result =
                 out_of_order_merge(series->extra->out_of_order, watermark, min_ms, max_ms, out);
         if (series->extra->series_starts != NULL)
@@ -334,22 +339,25 @@ static bool is_wanted(const struct wanted_range *wanted, int64_t first_ms, int64
 }
 
 /* Has it a chunk in the range? */
-static bool series_overlaps(struct head *head, struct series *series,
+static bool series_overlaps(const struct head_view *view, struct series *series,
                             const struct wanted_range *wanted)
 {
     struct sample_group *group;
-    struct mutex *lock = group_lock_series(head, series, &group);
+    struct mutex *lock = group_lock_series(&view->db->head, series, &group);
+    bool in_order = view->which != HEAD_SAMPLES_LATE;
+    struct wanted_range recent = *wanted;
+    recent.min_ms = MAX(wanted->min_ms, view->from_ms);
     int64_t first_ms, last_ms;
-    bool overlaps =
-        open_range(series, group, &first_ms, &last_ms) && is_wanted(wanted, first_ms, last_ms);
-    struct chunk *closed = series->closed;
+    bool overlaps = in_order && open_range(series, group, &first_ms, &last_ms) &&
+                    is_wanted(&recent, first_ms, last_ms);
+    struct chunk *closed = in_order ? series->closed : NULL;
     const struct out_of_order *late = series->extra == NULL ? NULL : series->extra->out_of_order;
-    if (!overlaps && late != NULL && late->samples.len > 0)
+    if (!overlaps && view->which != HEAD_SAMPLES_IN_ORDER && late != NULL && late->samples.len > 0)
         overlaps = is_wanted(wanted, late->samples.items[0].timestamp_ms,
                              late->samples.items[late->samples.len - 1].timestamp_ms);
     mutex_unlock(lock);
-    for (; !overlaps && closed != NULL && closed->max_ms >= wanted->min_ms; closed = closed->next)
-        overlaps = is_wanted(wanted, closed->min_ms, closed->max_ms);
+    for (; !overlaps && closed != NULL && closed->max_ms >= recent.min_ms; closed = closed->next)
+        overlaps = is_wanted(&recent, closed->min_ms, closed->max_ms);
     return overlaps;
 }
 
@@ -374,7 +382,7 @@ static enum err head_view_select(struct series_view *base, const struct series_q
         if (series == NULL)
             continue;
         struct wanted_range wanted = {query->min_ms, query->max_ms, deleted_of(view, series)};
-        if (!series_overlaps(head, series, &wanted))
+        if (!series_overlaps(view, series, &wanted))
             continue;
         vec_push(&out->entries, (struct series_entry){series->labels, (uintptr_t)series});
     }
@@ -424,9 +432,11 @@ static void texts_sort(symbol_list *symbols, size_t limit, struct arena *arena,
 }
 
 /* Is there nothing of that time in the head? */
-static bool outside_head(const struct head *head, const struct series_query *query)
+static bool outside_head(const struct head_view *view, const struct series_query *query)
 {
-    return query->max_ms < head->min_ms || query->min_ms > head->max_ms;
+    const struct head *head = &view->db->head;
+    int64_t min_ms = MAX((int64_t)head->min_ms, view->from_ms);
+    return query->max_ms < MIN(min_ms, (int64_t)head->late_min_ms) || query->min_ms > head->max_ms;
 }
 
 static void symbols_from_index(struct head *head, uint32_t name, symbol_list *out)
@@ -471,7 +481,7 @@ static enum err list_texts(struct head_view *view, uint32_t name, const struct s
     struct head *head = &view->db->head;
     *out = (struct text_list){0};
     symbol_list symbols = {0};
-    if (!outside_head(head, query)) {
+    if (!outside_head(view, query)) {
         if (query->matcher_count == 0)
             symbols_from_index(head, name, &symbols);
         else
@@ -516,22 +526,24 @@ static const struct series_view_operations head_view_operations = {
     .close = head_view_close,
 };
 
-enum err querier_open(struct tsdb *db, int64_t min_ms, int64_t max_ms, struct series_view **out,
-                      struct errbuf *err)
+struct series_view *head_view_open(struct tsdb *db, enum head_samples which)
 {
     struct head_view *view = mem_zalloc(sizeof(*view));
     view->view.operations = &head_view_operations;
     view->db = db;
-    view->min_ms = min_ms;
-    view->max_ms = max_ms;
+    view->from_ms = INT64_MIN;
+    view->which = which;
     isolation_open_view(&db->head.isolation, &view->reader);
     view->deleted = db->head.deleted;
-    *out = &view->view;
-    return ERR_NONE;
+    return &view->view;
 }
 
-enum err tsdb_source_open(struct series_source *source, int64_t min_ms, int64_t max_ms,
-                          struct series_view **out, struct errbuf *err)
+void head_view_begin_at(struct series_view *view, int64_t from_ms)
 {
-    return querier_open((struct tsdb *)source, min_ms, max_ms, out, err);
+    ((struct head_view *)view)->from_ms = from_ms;
+}
+
+uint64_t head_view_watermark(const struct series_view *view)
+{
+    return ((const struct head_view *)view)->reader.watermark;
 }

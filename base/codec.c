@@ -9,11 +9,6 @@ static bool codec_need(struct codec_reader *reader, size_t len)
     return false;
 }
 
-uint8_t codec_read_u8(struct codec_reader *reader)
-{
-    return codec_need(reader, 1) ? *reader->at++ : 0;
-}
-
 #define CODEC_READ_FIXED(type, reader)                                                             \
     type value = 0;                                                                                \
     if (codec_need(reader, sizeof(value))) {                                                       \
@@ -44,7 +39,7 @@ double codec_read_double(struct codec_reader *reader)
     return codec_bits_double(codec_read_u64(reader));
 }
 
-uint64_t codec_read_uvarint(struct codec_reader *reader)
+uint64_t codec_read_uvarint_slow(struct codec_reader *reader)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 70; shift += 7) {
@@ -59,11 +54,6 @@ uint64_t codec_read_uvarint(struct codec_reader *reader)
     }
     reader->failed = true;
     return 0;
-}
-
-int64_t codec_read_varint(struct codec_reader *reader)
-{
-    return codec_unzigzag(codec_read_uvarint(reader));
 }
 
 struct slice codec_read_bytes(struct codec_reader *reader, size_t len)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/compiler.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
@@ -28,13 +29,18 @@ static inline size_t codec_left(const struct codec_reader *reader)
     return (size_t)(reader->end - reader->at);
 }
 
-uint8_t codec_read_u8(struct codec_reader *reader);
+static inline uint8_t codec_read_u8(struct codec_reader *reader)
+{
+    if (LIKELY(reader->at < reader->end && !reader->failed))
+        return *reader->at++;
+    reader->failed = true;
+    return 0;
+}
 uint16_t codec_read_u16(struct codec_reader *reader);
 uint32_t codec_read_u32(struct codec_reader *reader);
 uint64_t codec_read_u64(struct codec_reader *reader);
 double codec_read_double(struct codec_reader *reader); /* 8 bytes, bits kept */
-uint64_t codec_read_uvarint(struct codec_reader *reader);
-int64_t codec_read_varint(struct codec_reader *reader); /* zigzag */
+uint64_t codec_read_uvarint_slow(struct codec_reader *reader);
 /* Borrowed from the input. */
 struct slice codec_read_bytes(struct codec_reader *reader, size_t len);
 /* uvarint length, then bytes. */
@@ -62,6 +68,17 @@ static inline uint64_t codec_double_bits(double value)
     uint64_t bits;
     memcpy(&bits, &value, sizeof(bits));
     return bits;
+}
+/* Most are one byte. */
+static inline uint64_t codec_read_uvarint(struct codec_reader *reader)
+{
+    if (LIKELY(reader->at < reader->end && *reader->at < 0x80 && !reader->failed))
+        return *reader->at++;
+    return codec_read_uvarint_slow(reader);
+}
+static inline int64_t codec_read_varint(struct codec_reader *reader) /* zigzag */
+{
+    return codec_unzigzag(codec_read_uvarint(reader));
 }
 static inline double codec_bits_double(uint64_t bits)
 {

@@ -477,6 +477,7 @@ enum err wal_decoder_read(struct wal_decoder *decoder, struct slice payload, str
             result = read_layout(decoder, &reader, err);
             break;
         case WAL_RECORD_ROW:
+        case WAL_RECORD_ROW_ALONE:
             result = read_row(decoder, &reader, err);
             break;
         case WAL_RECORD_LOOSE:

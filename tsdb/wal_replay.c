@@ -10,6 +10,7 @@
 #include "tsdb/tsdb_internal.h"
 #include "tsdb/wal_decoder.h"
 #include "tsdb/wal_frame.h"
+#include "tsdb/wal_window.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -29,6 +30,7 @@ struct replay {
     struct transaction *transaction;
     VEC(series_ref) refs; /* by number in the segment */
     VEC(struct replay_group *) groups;
+    struct wal_window window;
     uint64_t run;
     size_t muted_until; /* the snapshot has what is before this offset of the segment */
     bool muted;
@@ -154,8 +156,7 @@ static void replay_deletion(void *context, uint32_t id, int64_t min_ms, int64_t 
 {
     struct replay *replay = context;
     if (!replay->muted)
-        vec_push(&replay->deletions,
-                 (struct tombstone){replay->refs.items[id], min_ms, max_ms});
+        vec_push(&replay->deletions, (struct tombstone){replay->refs.items[id], min_ms, max_ms});
 }
 
 /* The group that stands for one of the log; its segments may be many. */
@@ -252,6 +253,41 @@ static void replay_groups_end(struct replay *replay)
     vec_reset(&replay->groups);
 }
 
+/* Applies the rows that wait. Where one is damaged, *out_good is the begin of its frame. */
+static enum err replay_window(struct replay *replay, struct wal_decoder *decoder, size_t *out_good,
+                              struct errbuf *err)
+{
+    struct wal_window *window = &replay->window;
+    enum err result = ERR_NONE;
+    wal_window_sort(window);
+    for (size_t i = 0; i < window->rows.len && result == ERR_NONE; i++) {
+        result = wal_decoder_read(decoder, wal_window_payload(window, i), err);
+        if (result == ERR_NONE)
+            replay_commit(replay);
+        else
+            *out_good = window->rows.items[i].offset;
+    }
+    wal_window_reset(window);
+    return result;
+}
+
+static enum err replay_payload(struct replay *replay, struct wal_decoder *decoder,
+                               struct slice payload, size_t *out_good, struct errbuf *err)
+{
+    enum err result = ERR_NONE;
+    if (!replay->muted && wal_window_add(&replay->window, payload, *out_good)) {
+        if (wal_window_is_full(&replay->window))
+            result = replay_window(replay, decoder, out_good, err);
+        return result;
+    }
+    result = replay_window(replay, decoder, out_good, err);
+    if (result == ERR_NONE)
+        result = wal_decoder_read(decoder, payload, err);
+    if (result == ERR_NONE)
+        replay_commit(replay);
+    return result;
+}
+
 /* Reads frames until the end or the first damage; *out_good is the end of the last good one. */
 static enum err replay_frames(struct replay *replay, struct wal_decoder *decoder,
                               struct slice segment, size_t *out_good, struct errbuf *err)
@@ -275,12 +311,13 @@ static enum err replay_frames(struct replay *replay, struct wal_decoder *decoder
             result = errbuf_set(err, ERR_UNSUPPORTED, "a frame has the unknown type %d",
                                 (int)frame.type);
         if (result == ERR_NONE)
-            result = wal_decoder_read(decoder, frame.payload, err);
-        if (result == ERR_NONE) {
-            replay_commit(replay);
+            result = replay_payload(replay, decoder, frame.payload, out_good, err);
+        if (result == ERR_NONE)
             *out_good += frame.size;
-        }
     }
+    /* what came before the damage counts; a second one, in a row, is further up */
+    enum err waiting = replay_window(replay, decoder, out_good, err);
+    result = waiting == ERR_NONE ? result : waiting;
     if (result != ERR_NONE) {
         if (replay->transaction->row.group != NULL)
             row_reset(&replay->transaction->row);
@@ -380,6 +417,7 @@ static void replay_finish(struct replay *replay)
     vec_release(&replay->deletions);
     vec_release(&replay->groups);
     vec_release(&replay->refs);
+    wal_window_release(&replay->window);
     replay->transaction->replaying = false;
     tsdb_appender_close(replay->appender);
 }
@@ -401,6 +439,7 @@ enum err tsdb_replay(struct tsdb *db, struct wal_position from, struct errbuf *e
     int64_t start_ns = clock_monotonic_ns(clock_system);
     struct replay replay = {
         .db = db, .appender = tsdb_appender_open(db), .direct_min_ms = INT64_MAX};
+    wal_window_init(&replay.window);
     replay.transaction = tsdb_appender_transaction(replay.appender);
     replay.transaction->replaying = true;
     transaction_reset(replay.transaction); /* takes the bounds of a replay: none */

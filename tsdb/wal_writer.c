@@ -41,6 +41,7 @@ void wal_writer_begin(struct wal_writer *writer)
 {
     buf_reset(&writer->definitions);
     buf_reset(&writer->body);
+    writer->row_end = 0;
     writer->definition_count = 0;
     writer->definition_last = NULL;
     vec_reset(&writer->carried);
@@ -219,6 +220,7 @@ void wal_writer_row(struct wal_writer *writer, struct row *row)
     if (group->wal_count != group->count)
         put_layout(writer, group);
     struct buf *body = &writer->body;
+    bool first = body->len == 0;
     codec_write_u8(body, WAL_RECORD_ROW);
     codec_write_uvarint(body, group->id);
     codec_write_varint(body, (int64_t)((uint64_t)row->t_ms - (uint64_t)group->wal_last_ms));
@@ -227,6 +229,7 @@ void wal_writer_row(struct wal_writer *writer, struct row *row)
         put_row_absolute(body, row);
     else
         put_row_changes(writer, row);
+    writer->row_end = first ? body->len : 0;
 }
 
 /* The columns `series` and `times` of the samples with a verdict; returns the end. */
@@ -422,8 +425,11 @@ static void put_starts(struct wal_writer *writer, const struct transaction *tran
 struct slice wal_writer_finish(struct wal_writer *writer, const struct transaction *transaction)
 {
     put_starts(writer, transaction);
-    if (writer->definition_count == 0)
+    if (writer->definition_count == 0) {
+        if (writer->row_end > 0 && writer->row_end == writer->body.len)
+            writer->body.data[0] = WAL_RECORD_ROW_ALONE;
         return buf_slice(&writer->body);
+    }
     buf_reset(&writer->payload);
     codec_write_u8(&writer->payload, WAL_RECORD_SERIES);
     codec_write_uvarint(&writer->payload, writer->definition_count);

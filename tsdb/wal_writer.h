@@ -10,6 +10,7 @@
  *     7 exemplars     series, time, value and labels, each
  *     8 starts        series, time of a sample and since when it counts, each
  *     9 deletions     series, begin and end of the span, each
+ *    10 row alone     as row, where the frame has nothing else
  *
  * Every segment stands for itself: series are defined again, and groups begin with absolute values,
  * at their first use in it. So the tokens' predecessors are defined by the segment alone, and
@@ -36,6 +37,7 @@ enum wal_record_kind {
     WAL_RECORD_EXEMPLARS = 7,
     WAL_RECORD_STARTS = 8,
     WAL_RECORD_DELETIONS = 9,
+    WAL_RECORD_ROW_ALONE = 10,
 };
 
 /* How a row says which positions changed. */
@@ -69,8 +71,9 @@ struct wal_writer {
     const struct labels *definition_last;
     struct buf definitions;
     struct buf body;
+    size_t row_end; /* in the body; 0 = there is none */
     struct buf payload;
-    VEC(uint64_t) changed; /* bitmap of a row */
+    VEC(uint64_t) changed;            /* bitmap of a row */
     VEC(struct staged_start) carried; /* what series count since that are new in the segment */
 };
 

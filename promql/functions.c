@@ -1,6 +1,7 @@
 /* The table of functions, sorted by name. */
 #include "promql/functions.h"
 
+#include "base/assert.h"
 #include "base/compiler.h"
 #include "promql/ast.h"
 #include "promql/spelling.h"
@@ -131,6 +132,12 @@ const struct function_signature *function_find(struct slice name)
             high = middle;
     }
     return NULL;
+}
+
+const struct function_signature *function_at(size_t index)
+{
+    ASSERT(index < ARRAY_SIZE(functions));
+    return &functions[index];
 }
 
 struct slice function_suggest(struct slice name)

@@ -54,6 +54,8 @@ struct function_signature {
 
 /* NULL when there is none of that name. */
 const struct function_signature *function_find(struct slice name);
+/* One of FUNCTION_COUNT_ALL, in the order of names. */
+const struct function_signature *function_at(size_t index);
 /* The function or aggregation that was probably meant: a former name, or one that differs in a
  * letter or two. Empty where there is none. */
 struct slice function_suggest(struct slice name);

@@ -71,7 +71,10 @@ enum err fs_read_file(const struct fs *fs, const char *path, struct buf *out, st
 /* The directory that holds `path`. */
 static void fs_parent(const char *path, char out[PATH_MAX])
 {
-    const char *slash = strrchr(path, '/');
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    const char *slash = memrchr(path, '/', len);
     if (slash == NULL)
         snprintf(out, PATH_MAX, ".");
     else
@@ -119,11 +122,24 @@ enum err fs_replace_file(const struct fs *fs, const char *path, struct slice con
     return result < 0 ? fs_failed(err, result, "sync directory", parent) : ERR_NONE;
 }
 
+/* Without syncing the directory above, a power cut may take the new one with all that is in it. One
+ * that is another's, and cannot be read, is left to the system. */
+static enum err fs_keep_directory(const struct fs *fs, const char *path, struct errbuf *err)
+{
+    char parent[PATH_MAX];
+    fs_parent(path, parent);
+    int result = fs->sync_directory(fs, parent);
+    if (result == 0 || result == -EACCES || result == -EPERM)
+        return ERR_NONE;
+    fs->remove_directory(fs, path);
+    return fs_failed(err, result, "sync directory", parent);
+}
+
 static enum err fs_make_one(const struct fs *fs, const char *path, struct errbuf *err)
 {
     int result = fs->make_directory(fs, path);
     if (result == 0)
-        return ERR_NONE;
+        return fs_keep_directory(fs, path, err);
     struct fs_stat found;
     if (result == -EEXIST && fs->stat(fs, path, &found) == 0 && found.is_directory)
         return ERR_NONE;

@@ -303,7 +303,7 @@ static bool run_power_cut(uint64_t k)
     if (tsdb_open(&options, &db, NULL) == ERR_NONE)
         tsdb_close(db);
     bool reached = faults.operations >= until;
-    fault_fs_cut_power(&faults);
+    fault_fs_cut_power(&faults, 0);
     fault_fs_fail(&faults, 0, false, 0);
     log_text[0] = '\0';
     db = kit_open(&options);

@@ -182,7 +182,7 @@ static bool run_power_cut(uint64_t k, enum tsdb_fsync_policy policy)
     sample_group_free(group);
     tsdb_close(db);
     fault_fs_fail(&faults, 0, false, 0);
-    fault_fs_cut_power(&faults);
+    fault_fs_cut_power(&faults, 0);
     db = kit_open(&options);
     struct buf expected;
     buf_init(&expected, 1 << 16);

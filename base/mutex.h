@@ -21,6 +21,7 @@ enum lock_rank {
     LOCK_RANK_RULES = 30,
     LOCK_RANK_RULE_GROUP = 32,
     LOCK_RANK_NOTIFIER = 34,
+    LOCK_RANK_PROMQL_LOOKAHEAD = 38, /* rows that are made ahead of one operator */
     LOCK_RANK_PROMQL_GATE = 40,
     LOCK_RANK_REMOTE_WRITE = 48,     /* refs that a receiver remembers; its scratch memory */
     LOCK_RANK_TSDB_MAINTENANCE = 50, /* one maintenance action at a time */

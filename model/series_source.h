@@ -9,7 +9,8 @@
  *
  * Ownership: everything that a view hands out is borrowed from it and valid until it is closed.
  * Thread-safety: a source from any thread; select and the label functions of one view from one
- * thread at a time; read from any number of threads at once, each with its own columns.
+ * thread at a time; read from any number of threads at once, each with its own columns, also while
+ * something else is selected.
  */
 #pragma once
 

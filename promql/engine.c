@@ -9,10 +9,12 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/mutex.h"
+#include "base/queue.h"
 #include "model/symbols.h"
 #include "promql/answer.h"
 #include "promql/deep_call.h"
 #include "promql/engine_metrics.h"
+#include "promql/lookahead.h"
 #include "promql/operator.h"
 #include "promql/plan.h"
 #include "promql/promql.h"
@@ -24,6 +26,9 @@
 #define DEFAULT_LOOKBACK_MS (5 * 60 * 1000)
 #define DEFAULT_SUBQUERY_STEP_MS (60 * 1000)
 #define DEFAULT_QUERY_BYTES_MAX ((uint64_t)1 << 30)
+#define DEFAULT_THREADS_SERIES_MIN 1024
+/* Calls for help of all queries; each is answered at once, as there are no more than threads. */
+#define HELP_CALLS_MAX 1024
 #define NS_PER_MS INT64_C(1000000)
 /* How long a query in the queue may be canceled without noticing. */
 #define GATE_LOOK_NS (50 * NS_PER_MS)
@@ -36,6 +41,7 @@ struct promql_engine {
     struct engine_metrics metrics;
     _Atomic int64_t subquery_step_ms;
     struct turns turns;
+    struct helpers helpers; /* without a pool where queries have one thread */
     struct mutex lock;
     struct condition leave;
     /* guarded by lock: */
@@ -49,6 +55,23 @@ struct result_keep {
     struct memory_budget *memory;
     uint64_t bytes_taken; /* of it */
 };
+
+/* One processor is the query's own. */
+static void engine_make_helpers(struct promql_engine *engine)
+{
+    const struct promql_engine_options *options = &engine->options;
+    size_t helpers_max = engine->turns.count_max - 1;
+    if (options->threads <= 1 || helpers_max == 0)
+        return;
+    engine->helpers = (struct helpers){
+        .pool = worker_pool_new("query", helpers_max, HELP_CALLS_MAX),
+        .turns = &engine->turns,
+        .threads = options->threads,
+        .series_min = options->threads_series_min == 0 ? DEFAULT_THREADS_SERIES_MIN
+                                                       : options->threads_series_min,
+    };
+    mutex_init(&engine->helpers.lock, LOCK_RANK_PROMQL_LOOKAHEAD);
+}
 
 struct promql_engine *promql_engine_new(const struct promql_engine_options *options)
 {
@@ -71,6 +94,7 @@ struct promql_engine *promql_engine_new(const struct promql_engine_options *opti
         o->query_bytes_max = DEFAULT_QUERY_BYTES_MAX;
     atomic_init(&engine->subquery_step_ms, o->default_subquery_step_ms);
     turns_init(&engine->turns, o->turns_max);
+    engine_make_helpers(engine);
     mutex_init(&engine->lock, LOCK_RANK_PROMQL_GATE);
     condition_init(&engine->leave);
     engine_metrics_init(&engine->metrics, o->concurrency_max);
@@ -82,6 +106,10 @@ void promql_engine_free(struct promql_engine *engine)
     if (engine == NULL)
         return;
     ASSERT(engine->running == 0);
+    if (engine->helpers.pool != NULL) {
+        worker_pool_free(engine->helpers.pool);
+        mutex_release(&engine->helpers.lock);
+    }
     condition_release(&engine->leave);
     mutex_release(&engine->lock);
     turns_release(&engine->turns);
@@ -148,6 +176,7 @@ static void evaluation_init(struct evaluation *ev, struct promql_engine *engine,
     *ev = (struct evaluation){
         .query = query,
         .turn = turn,
+        .helpers = engine->helpers.pool == NULL ? NULL : &engine->helpers,
         .text = query->expression->text,
         .has_step_statistics =
             query->statistics_by_step && (options->features & PROMQL_PER_STEP_STATS) != 0,

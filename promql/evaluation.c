@@ -14,6 +14,30 @@
 #define TEXT_TIMEOUT "query timed out in expression evaluation"
 #define TEXT_SAMPLES "query processing would load too many samples into memory in query execution"
 
+void evaluation_fork(struct evaluation *fork, const struct evaluation *ev, struct arena *result,
+                     struct errbuf *err)
+{
+    *fork = (struct evaluation){
+        .query = ev->query,
+        .text = ev->text,
+        .delayed_name_removal = ev->delayed_name_removal,
+        .start_timestamps = ev->start_timestamps,
+        .lookback_ms = ev->lookback_ms,
+        .default_subquery_step_ms = ev->default_subquery_step_ms,
+        .clock = ev->clock,
+        .deadline_ns = ev->deadline_ns,
+        .samples_max = ev->samples_max,
+        .bytes_max = ev->bytes_max,
+        .bytes_granted = ev->bytes_max, /* who takes the rows asks for their memory */
+        .view = ev->view,
+        .reserved = ev->reserved,
+        .result = result,
+        .err = err,
+    };
+    arena_init(result, SIZE_MAX);
+    arena_init(&fork->scratch, SIZE_MAX);
+}
+
 bool evaluation_fail(struct evaluation *ev, enum err code, const char *format, ...)
 {
     if (ev->error != ERR_NONE)
@@ -131,6 +155,15 @@ const struct histogram *evaluation_keep_histogram(struct evaluation *ev, struct 
     if (!evaluation_room(ev, histogram_size_bytes(histogram)))
         return NULL;
     return histogram_copy_into(arena, histogram);
+}
+
+void row_copy_histograms(struct row *row, size_t steps, struct arena *arena)
+{
+    BITMAP_FOR_EACH(row->present, steps, i)
+    {
+        if (row->histograms[i] != NULL)
+            row->histograms[i] = histogram_copy_into(arena, row->histograms[i]);
+    }
 }
 
 uint64_t histogram_cells(const struct histogram *histogram)

@@ -11,8 +11,7 @@
  * The first failure stays: evaluation_fail records it, every loop looks at the answer of
  * evaluation_check or operator_next and ends.
  *
- * Thread-safety: one thread. (Where rows will be made by several threads, each gets an own
- * scratch.)
+ * Thread-safety: one thread. Where others make rows ahead (lookahead.h), each has a fork.
  */
 #pragma once
 
@@ -33,6 +32,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct helpers;
 struct node;
 struct operator;
 struct turn;
@@ -56,6 +56,7 @@ struct evaluation {
     const struct clock *clock;
     int64_t deadline_ns; /* monotonic */
     struct turn *turn;   /* at the processors; passed on now and then */
+    struct helpers *helpers; /* NULL: the query has one thread */
     uint64_t samples_max;
     uint64_t bytes_max;
     uint64_t bytes_granted; /* up to here nobody needs to be asked */
@@ -98,6 +99,12 @@ static inline bool evaluation_check(struct evaluation *ev, uint64_t work)
     return evaluation_check_now(ev);
 }
 
+/* Another evaluation of the same query, for computing on another thread: with the limits, the view and
+ * the deadline, but with nothing in it and an error of its own. `result` is initialised here. Its arenas
+ * are to be released, and nothing else. */
+void evaluation_fork(struct evaluation *fork, const struct evaluation *ev, struct arena *result,
+                     struct errbuf *err);
+
 /* Records the first failure; returns false, for `return evaluation_fail(...)`. */
 bool evaluation_fail(struct evaluation *ev, enum err code, const char *format, ...)
     PRINTF_LIKE(3, 4);
@@ -123,6 +130,9 @@ const struct histogram **evaluation_histograms(struct evaluation *ev, size_t ste
 /* A deep copy in an arena of this evaluation; NULL when the limit is reached. */
 const struct histogram *evaluation_keep_histogram(struct evaluation *ev, struct arena *arena,
                                                   const struct histogram *histogram) MUST_CHECK;
+
+/* Deep copies in place of the row's histograms; the array is the row's. */
+void row_copy_histograms(struct row *row, size_t steps, struct arena *arena);
 
 /* Cells that come into being and go, as the reference counts them against max-samples. */
 bool evaluation_hold(struct evaluation *ev, uint64_t cells);

@@ -9,9 +9,10 @@
 #include "base/buf.h"
 #include "model/quote.h"
 #include "model/symbols.h"
-#include "promql/functions_range.h"
 #include "promql/label_groups.h"
+#include "promql/lookahead.h"
 #include "promql/operators.h"
+#include "promql/range_column.h"
 #include "promql/range_mixed.h"
 
 /* Beyond this a subquery has more steps than any memory limit allows. */
@@ -20,92 +21,27 @@
 /* Of a metric name in quotes. */
 #define NAME_TEXT_MAX ((size_t)64 * 1024)
 
-/* Samples in the windows of one series. */
-struct window_counts {
-    uint64_t total;
-    uint64_t read;
-    uint64_t largest;
-    uint64_t last;
-};
-
 struct range_function {
     struct operator op; /* children: the scalar arguments, then the inner operator of a subquery */
-    enum function_id id;
-    range_kernel kernel;
+    struct range_plan plan;
     bool keeps_name;
-    bool uses_starts;
     bool guarded;
-    struct range_source source;
-    struct time_shift reach_shift; /* where the windows lie; see range_source_reach */
-    int64_t reach_ms;
     struct selection selection;
     VEC(int64_t) inner_timestamps_ms;
     VEC(double) inner_values;
     VEC(const struct histogram *) inner_histograms;
-    VEC(int64_t) last_timestamps_ms; /* of the series before, whose windows are known */
     bool has_series;
+    struct lookahead *ahead;    /* NULL as long as there never was one */
+    struct range_column column; /* where rows are not made ahead, with the memory for a row: */
+    struct row own;
+    const struct histogram **histograms; /* as much room; made when there is a first one */
     size_t column_steps;
     struct row row;
-    const struct histogram **histograms; /* as much room; made when there is a first one */
-    struct range_input input;
-    struct window_counts counts;
-    uint64_t window_cells; /* of them, what is held */
-    struct range_scratch scratch;
+    VEC(uint64_t) step_counts; /* totals, then reads */
+    uint64_t window_cells;     /* that are held */
     struct label_guard guard;
     uint32_t checked_name; /* symbol of the metric name that was looked at last */
 };
-
-static const range_kernel kernels[FUNCTION_COUNT_ALL] = {
-    [FUNCTION_RATE] = range_rate,
-    [FUNCTION_INCREASE] = range_increase,
-    [FUNCTION_DELTA] = range_delta,
-    [FUNCTION_IRATE] = range_irate,
-    [FUNCTION_IDELTA] = range_idelta,
-    [FUNCTION_RESETS] = range_resets,
-    [FUNCTION_CHANGES] = range_changes,
-    [FUNCTION_SUM_OVER_TIME] = range_sum,
-    [FUNCTION_AVG_OVER_TIME] = range_avg,
-    [FUNCTION_COUNT_OVER_TIME] = range_count,
-    [FUNCTION_PRESENT_OVER_TIME] = range_present,
-    [FUNCTION_FIRST_OVER_TIME] = range_first,
-    [FUNCTION_LAST_OVER_TIME] = range_last,
-    [FUNCTION_TS_OF_FIRST_OVER_TIME] = range_time_of_first,
-    [FUNCTION_TS_OF_LAST_OVER_TIME] = range_time_of_last,
-    [FUNCTION_STDDEV_OVER_TIME] = range_stddev,
-    [FUNCTION_STDVAR_OVER_TIME] = range_stdvar,
-    [FUNCTION_MIN_OVER_TIME] = range_min,
-    [FUNCTION_MAX_OVER_TIME] = range_max,
-    [FUNCTION_TS_OF_MIN_OVER_TIME] = range_time_of_min,
-    [FUNCTION_TS_OF_MAX_OVER_TIME] = range_time_of_max,
-    [FUNCTION_QUANTILE_OVER_TIME] = range_quantile,
-    [FUNCTION_MAD_OVER_TIME] = range_mad,
-    [FUNCTION_DERIV] = range_deriv,
-    [FUNCTION_PREDICT_LINEAR] = range_predict_linear,
-    [FUNCTION_DOUBLE_EXPONENTIAL_SMOOTHING] = range_smooth,
-};
-
-range_kernel range_kernel_of(enum function_id id)
-{
-    ASSERT((size_t)id < ARRAY_SIZE(kernels));
-    return kernels[id];
-}
-
-range_kernel range_kernel_of_extended(enum function_id id, enum selector_extension extension)
-{
-    switch (id) {
-    case FUNCTION_RATE:
-        return range_extended_rate;
-    case FUNCTION_INCREASE:
-        return range_extended_increase;
-    case FUNCTION_DELTA:
-        return range_extended_delta;
-    case FUNCTION_CHANGES:
-    case FUNCTION_RESETS: /* the windows begin with the anchor */
-        return extension == SELECTOR_ANCHORED ? kernels[id] : NULL;
-    default:
-        return NULL;
-    }
-}
 
 void range_source_reach(const struct evaluation *ev, const struct range_source *source,
                         struct time_shift *out_shift, int64_t *out_range_ms)
@@ -125,12 +61,11 @@ static bool range_function_reserve(struct range_function *function)
 {
     struct evaluation *ev = function->op.ev;
     size_t steps = function->op.steps.count;
+    if (!range_column_start(&function->column, ev))
+        return false;
     if (function->column_steps >= steps)
         return true;
-    struct windows *windows = &function->input.windows;
-    windows->low = evaluation_alloc(ev, steps, sizeof(*windows->low));
-    windows->high = evaluation_alloc(ev, steps, sizeof(*windows->high));
-    if (windows->high == NULL || !evaluation_row(ev, steps, &function->row))
+    if (!evaluation_row(ev, steps, &function->own))
         return false;
     function->column_steps = steps;
     function->histograms = NULL;
@@ -160,11 +95,11 @@ static bool range_function_start_inner(struct range_function *function, int64_t 
     struct evaluation *ev = function->op.ev;
     struct promql_steps inner;
     function->has_series =
-        range_source_inner_steps(ev, &function->source, first_ms, last_ms, &inner);
+        range_source_inner_steps(ev, &function->plan.source, first_ms, last_ms, &inner);
     if (!function->has_series)
         return ev->error == ERR_NONE;
-    return sample_sheet_start(&ev->counts, function->source.inner->sheet, &inner) &&
-           operator_start(function->source.inner, &inner);
+    return sample_sheet_start(&ev->counts, function->plan.source.inner->sheet, &inner) &&
+           operator_start(function->plan.source.inner, &inner);
 }
 
 static void range_function_drop_window(struct range_function *function)
@@ -173,32 +108,127 @@ static void range_function_drop_window(struct range_function *function)
     function->window_cells = 0;
 }
 
-static bool range_function_start(struct operator* op)
+/* --- rows that are made ahead --- */
+
+struct range_lane {
+    const struct range_function *function;
+    struct evaluation *ev;
+    struct series_reader reader;
+    struct range_column column;
+};
+
+static void range_lane_init(void *memory, const struct operator* op, struct evaluation *fork)
 {
-    struct range_function *function = (struct range_function *)op;
-    const struct range_source *source = &function->source;
-    if (!range_function_reserve(function))
+    struct range_lane *lane = memory;
+    lane->function = (const struct range_function *)op;
+    lane->ev = fork;
+    series_reader_init(&lane->reader, fork, lane->function->selection.reader.outlined);
+    range_column_init(&lane->column, fork, &lane->function->plan);
+}
+
+static bool range_lane_start(void *memory)
+{
+    struct range_lane *lane = memory;
+    return range_column_start(&lane->column, lane->function->op.ev);
+}
+
+static void range_lane_release(void *memory)
+{
+    struct range_lane *lane = memory;
+    series_reader_release(&lane->reader);
+    range_column_release(&lane->column);
+}
+
+static void range_lane_count_steps(const struct range_lane *lane, struct arena *made,
+                                   struct ahead_row *out)
+{
+    size_t steps = lane->function->op.steps.count;
+    uint64_t *totals = arena_zalloc_array(made, steps, sizeof(*totals));
+    uint64_t *reads = arena_zalloc_array(made, steps, sizeof(*reads));
+    range_column_count_steps(&lane->column, totals, reads);
+    out->totals = totals;
+    out->reads = reads;
+}
+
+static bool range_lane_fill(struct range_lane *lane, struct arena *made, struct row *row)
+{
+    size_t steps = lane->function->op.steps.count;
+    if (LIKELY(lane->column.input.samples.histograms == NULL))
+        return range_column_fill(&lane->column, row, NULL, made);
+    const struct histogram **histograms = arena_alloc_array(made, steps, sizeof(*histograms));
+    if (!range_column_fill(&lane->column, row, histograms, made))
         return false;
-    function->input.steps = &op->steps;
-    size_t scalar_count = op->child_count - (source->inner != NULL);
-    for (size_t i = 0; i < scalar_count; i++) {
-        function->input.arguments[i] = operator_scalar(op->children[i], &op->steps);
-        if (function->input.arguments[i] == NULL)
-            return false;
-    }
-    label_guard_clear(&function->guard, op->steps.count);
-    vec_reset(&function->last_timestamps_ms);
-    range_function_drop_window(function);
-    function->has_series = true;
-    int64_t first_ms = time_shift_apply(&function->reach_shift, op->steps.start_ms);
-    int64_t last_ms = time_shift_apply(&function->reach_shift, steps_end(&op->steps));
-    if (source->inner != NULL)
-        return range_function_start_inner(function, first_ms, last_ms);
+    /* these lend what the reader forgets with its next series */
+    if (lane->function->keeps_name)
+        row_copy_histograms(row, steps, made);
+    return evaluation_room(lane->ev, made->used);
+}
+
+static enum ahead_outcome range_lane_compute(void *memory, const struct series_entry *entry,
+                                             struct arena *made, struct ahead_row *out)
+{
+    struct range_lane *lane = memory;
+    struct samples samples;
+    if (!series_reader_read(&lane->reader, &lane->function->selection, entry, &samples))
+        return AHEAD_FAILED;
+    out->samples = samples.count;
+    if (samples.count > 0)
+        series_reader_clean(&lane->reader, &samples);
+    if (samples.count == 0)
+        return AHEAD_NOTHING;
+    range_column_find_windows(&lane->column, &samples);
+    if (sample_sheet_has_steps(lane->function->op.sheet))
+        range_lane_count_steps(lane, made, out);
+    out->row.labels = entry->labels;
+    out->row.drop_name = false;
+    bool good = range_lane_fill(lane, made, &out->row);
+    out->figures = range_column_figures(&lane->column);
+    return good ? AHEAD_ROW : AHEAD_FAILED_LATE;
+}
+
+static const struct lookahead_methods range_ahead = {
+    .lane_size = sizeof(struct range_lane),
+    .lane_init = range_lane_init,
+    .lane_start = range_lane_start,
+    .lane_release = range_lane_release,
+    .compute = range_lane_compute,
+};
+
+/* --- beginning --- */
+
+static bool range_function_start_selection(struct range_function *function, int64_t first_ms,
+                                           int64_t last_ms)
+{
+    lookahead_end(function->ahead); /* the list may change */
     return selection_start(&function->selection,
                            &(struct histogram_windows){.first_end_ms = first_ms,
                                                        .last_end_ms = last_ms,
-                                                       .step_ms = op->steps.step_ms,
-                                                       .reach_ms = function->reach_ms});
+                                                       .step_ms = function->op.steps.step_ms,
+                                                       .reach_ms = function->plan.reach_ms}) &&
+           lookahead_begin(&function->ahead, &function->op, &range_ahead,
+                           &function->selection.list);
+}
+
+static bool range_function_start(struct operator* op)
+{
+    struct range_function *function = (struct range_function *)op;
+    struct range_plan *plan = &function->plan;
+    size_t scalar_count = op->child_count - (plan->source.inner != NULL);
+    for (size_t i = 0; i < scalar_count; i++) {
+        plan->arguments[i] = operator_scalar(op->children[i], &op->steps);
+        if (plan->arguments[i] == NULL)
+            return false;
+    }
+    if (!range_function_reserve(function))
+        return false;
+    label_guard_clear(&function->guard, op->steps.count);
+    range_function_drop_window(function);
+    function->has_series = true;
+    int64_t first_ms = time_shift_apply(&plan->reach_shift, op->steps.start_ms);
+    int64_t last_ms = time_shift_apply(&plan->reach_shift, steps_end(&op->steps));
+    if (plan->source.inner != NULL)
+        return range_function_start_inner(function, first_ms, last_ms);
+    return range_function_start_selection(function, first_ms, last_ms);
 }
 
 /* The steps of a subquery skip samples or see them twice, so what a histogram says about the sample
@@ -219,7 +249,7 @@ static const struct histogram *without_reset_hint(struct range_function *functio
 static const struct histogram *const *
 range_function_inner_histograms(struct range_function *function, const struct row *row)
 {
-    size_t steps = function->source.inner->steps.count;
+    size_t steps = function->plan.source.inner->steps.count;
     if (LIKELY(!row_has_histograms(row, steps)))
         return NULL;
     vec_reset(&function->inner_histograms);
@@ -233,7 +263,7 @@ range_function_inner_histograms(struct range_function *function, const struct ro
 /* The next row of a subquery as a series of samples. */
 static bool range_function_next_inner(struct range_function *function, struct samples *out)
 {
-    struct operator* inner = function->source.inner;
+    struct operator* inner = function->plan.source.inner;
     struct row row;
     if (!operator_next(inner, &row))
         return false;
@@ -262,91 +292,35 @@ static bool range_function_next_samples(struct range_function *function, struct 
 {
     if (!function->has_series)
         return false;
-    if (function->source.inner != NULL)
+    if (function->plan.source.inner != NULL)
         return range_function_next_inner(function, out);
     function->row.drop_name = false;
     return selection_next(&function->selection, &function->row.labels, out);
 }
 
-/* Counts samples as the reference does: every window in full, and what a step sees for the first
- * time. */
-static void range_function_count_windows(struct range_function *function)
-{
-    const struct windows *windows = &function->input.windows;
-    struct window_counts counts = {0};
-    uint32_t seen = 0;
-    bool refetch = !function->source.shift.is_fixed;
-    for (size_t i = 0; i < function->op.steps.count; i++) {
-        uint32_t low = windows->low[i], high = windows->high[i];
-        counts.total += high - low;
-        counts.last = high - low;
-        counts.largest = MAX(counts.largest, counts.last);
-        if (i == 0 || refetch)
-            counts.read += high - MIN(high, MAX(low, seen));
-        seen = high;
-    }
-    function->counts = counts;
-}
-
-/* The same for samples with histograms, which count as much as they are large. */
-static void range_function_count_cells(struct range_function *function)
-{
-    const struct windows *windows = &function->input.windows;
-    const struct samples *samples = &function->input.samples;
-    struct window_counts counts = {0};
-    uint32_t seen = 0;
-    bool refetch = !function->source.shift.is_fixed;
-    vec_reset(&function->scratch.cells);
-    vec_push(&function->scratch.cells, 0);
-    for (size_t i = 0; i < samples->count; i++) {
-        const struct histogram *histogram = samples->histograms[i];
-        uint64_t cells = histogram == NULL ? 1 : histogram_cells(histogram);
-        vec_push(&function->scratch.cells, *vec_last(&function->scratch.cells) + cells);
-    }
-    const uint64_t *cells = function->scratch.cells.items;
-    for (size_t i = 0; i < function->op.steps.count; i++) {
-        uint32_t low = windows->low[i], high = windows->high[i];
-        counts.last = cells[high] - cells[low];
-        counts.total += counts.last;
-        counts.largest = MAX(counts.largest, counts.last);
-        if (i == 0 || refetch)
-            counts.read += cells[high] - cells[MIN(high, MAX(low, seen))];
-        seen = high;
-    }
-    function->counts = counts;
-}
-
-/* Step by step. The rows of a subquery were counted as read when they were made. */
-static void range_function_count_steps(struct range_function *function)
+/* The rows of a subquery were counted as read when they were made. */
+static void range_function_count_steps(struct range_function *function, const uint64_t *totals,
+                                       const uint64_t *reads)
 {
     struct operator* op = & function->op;
-    const struct windows *windows = &function->input.windows;
-    bool mixed = function->input.samples.histograms != NULL;
-    const uint64_t *cells = function->scratch.cells.items;
     size_t first = sample_sheet_index(op->sheet, &op->steps);
-    bool refetch = !function->source.shift.is_fixed;
-    uint32_t seen = 0;
-    for (size_t i = 0; i < op->steps.count; i++) {
-        uint32_t low = windows->low[i], high = windows->high[i];
-        uint32_t fresh = MIN(high, MAX(low, seen));
-        bool reads = function->source.inner == NULL && (i == 0 || refetch);
-        uint64_t total = mixed ? cells[high] - cells[low] : high - low;
-        uint64_t read = mixed ? cells[high] - cells[fresh] : high - fresh;
-        sample_sheet_add(op->sheet, first + i, total, reads ? read : 0);
-        seen = high;
-    }
+    bool is_read = function->plan.source.inner == NULL;
+    for (size_t i = 0; i < op->steps.count; i++)
+        sample_sheet_add(op->sheet, first + i, totals[i], is_read ? reads[i] : 0);
 }
 
-static bool range_function_count(struct range_function *function)
+/* `totals` and `reads` by step, where the sheet has steps. */
+static bool range_function_count(struct range_function *function,
+                                 const struct window_counts *counts, const uint64_t *totals,
+                                 const uint64_t *reads)
 {
     struct evaluation *ev = function->op.ev;
-    const struct window_counts *counts = &function->counts;
     function->op.sample_count += counts->total;
-    if (sample_sheet_has_steps(function->op.sheet)) {
-        range_function_count_steps(function);
+    if (totals != NULL) {
+        range_function_count_steps(function, totals, reads);
     } else {
         function->op.sheet->total += counts->total;
-        function->op.sheet->read += function->source.inner == NULL ? counts->read : 0;
+        function->op.sheet->read += function->plan.source.inner == NULL ? counts->read : 0;
     }
     /* the window of the last step stays until the next series */
     range_function_drop_window(function);
@@ -354,6 +328,20 @@ static bool range_function_count(struct range_function *function)
         return false;
     function->window_cells = counts->last;
     return true;
+}
+
+/* The same for a row that is made here. */
+static bool range_function_count_own(struct range_function *function)
+{
+    size_t steps = function->op.steps.count;
+    const struct window_counts *counts = &function->column.counts;
+    if (!sample_sheet_has_steps(function->op.sheet))
+        return range_function_count(function, counts, NULL, NULL);
+    vec_reserve(&function->step_counts, 2 * steps);
+    uint64_t *totals = function->step_counts.items, *reads = totals + steps;
+    memset(totals, 0, 2 * steps * sizeof(*totals));
+    range_column_count_steps(&function->column, totals, reads);
+    return range_function_count(function, counts, totals, reads);
 }
 
 static bool is_counter_name(struct slice name)
@@ -373,7 +361,7 @@ static uint32_t range_function_position(const struct range_function *function)
 static void range_function_check_counter(struct range_function *function)
 {
     struct evaluation *ev = function->op.ev;
-    if (function->id != FUNCTION_RATE && function->id != FUNCTION_INCREASE)
+    if (function->plan.id != FUNCTION_RATE && function->plan.id != FUNCTION_INCREASE)
         return;
     if (!row_has_floats(&function->row, function->op.steps.count))
         return;
@@ -395,9 +383,9 @@ static void range_function_check_counter(struct range_function *function)
 
 static void range_function_check_quantile(struct range_function *function)
 {
-    if (function->id != FUNCTION_QUANTILE_OVER_TIME)
+    if (function->plan.id != FUNCTION_QUANTILE_OVER_TIME)
         return;
-    const double *quantiles = function->input.arguments[0];
+    const double *quantiles = function->plan.arguments[0];
     BITMAP_FOR_EACH(function->row.present, function->op.steps.count, i)
     {
         char text[ANNOTATION_NUMBER_SIZE];
@@ -410,72 +398,19 @@ static void range_function_check_quantile(struct range_function *function)
     }
 }
 
-static void range_function_check_overlaps(struct range_function *function)
+static void range_function_check_overlaps(struct range_function *function, uint64_t overlaps)
 {
     struct evaluation *ev = function->op.ev;
-    if (LIKELY(function->input.overlaps == 0))
+    if (LIKELY(overlaps == 0))
         return;
     struct buf CLEANUP(buf_release) name;
     buf_init(&name, BUF_SIZE_ANY);
     quote_go(symbols_text(labels_value(function->row.labels, ev->reserved.name)), &name);
     annotations_add_counted(&ev->annotations, PROMQL_WARNING,
-                            node_unwrap(function->op.node->children[0])->start,
-                            function->input.overlaps,
+                            node_unwrap(function->op.node->children[0])->start, overlaps,
                             "sample has start time that overlaps with previous sample timestamp "
                             "for metric %s",
                             buf_cstr(&name));
-}
-
-/* The series of one target have been scraped together, so their times are often the same: then the
- * windows are, too. */
-static void range_function_find_windows(struct range_function *function,
-                                        const struct samples *samples)
-{
-    struct range_input *input = &function->input;
-    const struct range_source *source = &function->source;
-    size_t count = samples->count, bytes = count * sizeof(*samples->timestamps_ms);
-    const int64_t *last = function->last_timestamps_ms.items;
-    input->same_times = samples->histograms == NULL && count == function->last_timestamps_ms.len &&
-                        samples->timestamps_ms[0] == last[0] &&
-                        memcmp(samples->timestamps_ms, last, bytes) == 0;
-    if (input->same_times)
-        return;
-    vec_reset(&function->last_timestamps_ms);
-    vec_reserve(&function->last_timestamps_ms, count);
-    memcpy(function->last_timestamps_ms.items, samples->timestamps_ms, bytes);
-    function->last_timestamps_ms.len = count;
-    windows_find(&input->windows, samples->timestamps_ms, count, &function->op.steps,
-                 &function->reach_shift, function->reach_ms);
-    if (UNLIKELY(samples->histograms != NULL))
-        range_function_count_cells(function);
-    else
-        range_function_count_windows(function);
-    if (source->extension == SELECTOR_ANCHORED &&
-        (function->id == FUNCTION_CHANGES || function->id == FUNCTION_RESETS))
-        windows_anchor(&input->windows, samples->timestamps_ms, count, &function->op.steps,
-                       &source->shift, source->range_ms);
-}
-
-/* With histograms. What is kept about windows and times from series to series is void then. */
-static bool range_function_compute_mixed(struct range_function *function)
-{
-    struct evaluation *ev = function->op.ev;
-    struct range_input *input = &function->input;
-    if (function->histograms == NULL)
-        function->histograms = evaluation_histograms(ev, function->column_steps);
-    if (function->histograms == NULL)
-        return false;
-    memset(function->histograms, 0, function->op.steps.count * sizeof(*function->histograms));
-    input->histograms = function->row.histograms = function->histograms;
-    input->made = &function->op.made;
-    input->notes = 0;
-    vec_reset(&function->last_timestamps_ms);
-    if (!range_mixed(input, function->id, function->kernel))
-        return false;
-    if (input->notes != 0)
-        range_mixed_annotate(ev, input->notes, function->row.labels,
-                             range_function_position(function));
-    return true;
 }
 
 /* Extended rates do without start timestamps. */
@@ -483,33 +418,14 @@ static bool range_function_uses_starts(const struct range_function *function)
 {
     if (!function->op.ev->start_timestamps)
         return false;
-    switch (function->id) {
+    switch (function->plan.id) {
     case FUNCTION_RATE:
     case FUNCTION_IRATE:
     case FUNCTION_INCREASE:
-        return function->source.extension == SELECTOR_PLAIN;
+        return function->plan.source.extension == SELECTOR_PLAIN;
     default:
-        return function->id == FUNCTION_RESETS;
+        return function->plan.id == FUNCTION_RESETS;
     }
-}
-
-static bool range_function_compute(struct range_function *function, const struct samples *samples)
-{
-    struct range_input *input = &function->input;
-    input->samples = *samples;
-    input->overlaps = 0;
-    if (!function->uses_starts)
-        input->samples.start_timestamps_ms = NULL;
-    input->values = function->row.values;
-    input->present = function->row.present;
-    range_function_find_windows(function, samples);
-    bitmap_clear(input->present, function->op.steps.count);
-    function->row.histograms = NULL;
-    if (!range_function_count(function))
-        return false;
-    if (UNLIKELY(samples->histograms != NULL))
-        return range_function_compute_mixed(function);
-    return function->kernel(input);
 }
 
 /* The name goes, unless the function picks one sample as it is. */
@@ -528,17 +444,57 @@ static bool range_function_finish(struct range_function *function)
            label_guard_add(&function->guard, row->labels, row->present, LABEL_GUARD_ROWS);
 }
 
+/* Computes the row of the next series that has samples. */
+static bool range_function_make_row(struct range_function *function, struct range_figures *out)
+{
+    struct range_column *column = &function->column;
+    struct samples samples;
+    do {
+        if (!range_function_next_samples(function, &samples))
+            return false;
+        selection_clean(&function->selection, &samples);
+    } while (samples.count == 0);
+    range_column_find_windows(column, &samples);
+    if (!range_function_count_own(function))
+        return false;
+    if (UNLIKELY(samples.histograms != NULL && function->histograms == NULL)) {
+        function->histograms = evaluation_histograms(function->op.ev, function->column_steps);
+        if (function->histograms == NULL)
+            return false;
+    }
+    function->row.values = function->own.values;
+    function->row.present = function->own.present;
+    if (!range_column_fill(column, &function->row, function->histograms, &function->op.made))
+        return false;
+    *out = range_column_figures(column);
+    return true;
+}
+
+/* Takes it from those who work ahead. */
+static bool range_function_take_row(struct range_function *function, struct range_figures *out)
+{
+    struct ahead_row ahead;
+    if (!lookahead_next(function->ahead, &ahead) ||
+        !range_function_count(function, &ahead.figures.counts, ahead.totals, ahead.reads))
+        return false;
+    if (ahead.failed)
+        return lookahead_fail(function->ahead);
+    function->row = ahead.row;
+    *out = ahead.figures;
+    return true;
+}
+
 static bool range_function_next(struct operator* op, struct row *out)
 {
     struct range_function *function = (struct range_function *)op;
-    struct samples samples;
-    while (range_function_next_samples(function, &samples)) {
-        selection_clean(&function->selection, &samples);
-        if (samples.count == 0)
-            continue;
-        if (!range_function_compute(function, &samples))
-            return false;
-        range_function_check_overlaps(function);
+    struct range_figures figures;
+    bool is_ahead = lookahead_is_on(function->ahead);
+    while (is_ahead ? range_function_take_row(function, &figures)
+                    : range_function_make_row(function, &figures)) {
+        if (figures.notes != 0)
+            range_mixed_annotate(op->ev, figures.notes, function->row.labels,
+                                 range_function_position(function));
+        range_function_check_overlaps(function, figures.overlaps);
         if (!bitmap_any(function->row.present, op->steps.count))
             continue;
         if (!range_function_finish(function))
@@ -546,20 +502,22 @@ static bool range_function_next(struct operator* op, struct row *out)
         *out = function->row;
         return true;
     }
-    range_function_drop_window(function);
+    if (op->ev->error == ERR_NONE)
+        range_function_drop_window(function);
     return false;
 }
 
 static void range_function_release(struct operator* op)
 {
     struct range_function *function = (struct range_function *)op;
+    lookahead_release(function->ahead);
     selection_release(&function->selection);
-    range_scratch_release(&function->scratch);
+    range_column_release(&function->column);
     label_guard_release(&function->guard);
     vec_release(&function->inner_timestamps_ms);
     vec_release(&function->inner_values);
     vec_release(&function->inner_histograms);
-    vec_release(&function->last_timestamps_ms);
+    vec_release(&function->step_counts);
 }
 
 static const struct operator_methods range_function_methods = {
@@ -581,23 +539,20 @@ struct operator* range_function_new(struct evaluation *ev, const struct node *ca
         function->op.children[i] = scalars[i];
     if (source->inner != NULL)
         function->op.children[scalar_count] = source->inner;
-    function->id = call->call.function->id;
-    function->kernel = source->extension == SELECTOR_PLAIN
-                           ? range_kernel_of(function->id)
-                           : range_kernel_of_extended(function->id, source->extension);
+    struct range_plan *plan = &function->plan;
+    plan->id = call->call.function->id;
+    plan->kernel = source->extension == SELECTOR_PLAIN
+                       ? range_kernel_of(plan->id)
+                       : range_kernel_of_extended(plan->id, source->extension);
     function->keeps_name =
-        function->id == FUNCTION_LAST_OVER_TIME || function->id == FUNCTION_FIRST_OVER_TIME;
-    function->source = *source;
-    range_source_reach(ev, source, &function->reach_shift, &function->reach_ms);
-    function->uses_starts = range_function_uses_starts(function);
-    range_scratch_init(&function->scratch);
+        plan->id == FUNCTION_LAST_OVER_TIME || plan->id == FUNCTION_FIRST_OVER_TIME;
+    plan->source = *source;
+    plan->steps = &function->op.steps;
+    range_source_reach(ev, source, &plan->reach_shift, &plan->reach_ms);
+    plan->uses_starts = range_function_uses_starts(function);
+    range_column_init(&function->column, ev, plan);
     selection_init(&function->selection, ev, source->selector, source->sorted);
     label_guard_init(&function->guard, ev);
-    function->input = (struct range_input){.ev = ev,
-                                           .shift = &function->source.shift,
-                                           .range_ms = source->range_ms,
-                                           .extension = source->extension,
-                                           .scratch = &function->scratch};
     const struct operator* inner = source->inner;
     bool name_unique =
         inner != NULL ? inner->name_unique : selection_has_one_name(ev, source->selector);
@@ -615,7 +570,7 @@ struct operator* range_presence_new(struct evaluation *ev, const struct node *ca
 {
     struct operator* op = range_function_new(ev, call, source, NULL, 0);
     struct range_function *function = (struct range_function *)op;
-    function->kernel = range_present;
+    function->plan.kernel = range_present;
     function->guarded = false;
     return op;
 }

@@ -2,7 +2,10 @@
  * The series of one selector and their samples, one series at a time.
  *
  * The list is asked for once, for the widest span that was needed so far; every start goes through
- * it again. Samples are borrowed until the next series is read.
+ * it again. Samples are borrowed until the next series is read with the same reader.
+ *
+ * Thread-safety: that of the evaluation; but any number of threads may read series of one list, each
+ * with a reader of its own, until the selection is started again.
  */
 #pragma once
 
@@ -17,6 +20,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The memory that reading needs. */
+struct series_reader {
+    struct evaluation *ev;
+    struct sample_columns columns;
+    bool outlined; /* its histograms have no buckets */
+    struct histogram_outlines outlines;
+    VEC(int64_t) clean_timestamps_ms;
+    VEC(double) clean_values;
+    VEC(int64_t) clean_start_timestamps_ms;
+    VEC(const struct histogram *) clean_histograms;
+};
+
 struct selection {
     struct evaluation *ev;
     const struct node *selector; /* NODE_VECTOR_SELECTOR */
@@ -28,14 +43,8 @@ struct selection {
     int64_t min_ms;
     int64_t max_ms;
     size_t at;
-    struct sample_columns columns;
-    bool outlined; /* its histograms have no buckets */
-    struct histogram_windows windows; /* where they are looked at */
-    struct histogram_outlines outlines;
-    VEC(int64_t) clean_timestamps_ms;
-    VEC(double) clean_values;
-    VEC(int64_t) clean_start_timestamps_ms;
-    VEC(const struct histogram *) clean_histograms;
+    struct histogram_windows windows; /* where histograms without buckets are looked at */
+    struct series_reader reader;
 };
 
 /* Samples of one series. With histograms: sample i is one where histograms[i] != NULL. */
@@ -55,6 +64,15 @@ static inline bool samples_is_stale(const struct samples *samples, size_t index)
     return sample_is_stale(histogram == NULL ? samples->values[index] : histogram->sum);
 }
 
+void series_reader_init(struct series_reader *reader, struct evaluation *ev, bool outlined);
+void series_reader_release(struct series_reader *reader);
+/* The samples of a series of the selection, perhaps none; stale markers are among them. */
+bool series_reader_read(struct series_reader *reader, const struct selection *selection,
+                        const struct series_entry *entry, struct samples *out);
+/* Takes stale markers out; what is left may be none. Where all histograms were, `histograms` becomes
+ * NULL. */
+void series_reader_clean(struct series_reader *reader, struct samples *samples);
+
 void selection_init(struct selection *selection, struct evaluation *ev, const struct node *selector,
                     bool sorted);
 void selection_release(struct selection *selection);
@@ -65,8 +83,6 @@ bool selection_start(struct selection *selection, const struct histogram_windows
  */
 bool selection_next(struct selection *selection, const struct labels **out_labels,
                     struct samples *out);
-/* Takes stale markers out; what is left may be none. Where all histograms were, `histograms` becomes
- * NULL. */
 void selection_clean(struct selection *selection, struct samples *samples);
 
 /* Do all series of the selector have one metric name, and nothing else that goes with it? Then

@@ -157,3 +157,26 @@ void turn_end(struct turn *turn)
     mutex_unlock(&turns->lock);
     condition_release(&turn->ready);
 }
+
+bool turns_take_spare(struct turns *turns)
+{
+    MUTEX_GUARD(&turns->lock);
+    if (turns->running >= turns->count_max || anyone_waits_locked(turns))
+        return false;
+    turns->running++;
+    return true;
+}
+
+bool turns_are_wanted(struct turns *turns)
+{
+    MUTEX_GUARD(&turns->lock);
+    return anyone_waits_locked(turns);
+}
+
+void turns_return_spare(struct turns *turns)
+{
+    MUTEX_GUARD(&turns->lock);
+    ASSERT(turns->running > 0);
+    turns->running--;
+    turns_grant_locked(turns);
+}

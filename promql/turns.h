@@ -65,3 +65,11 @@ void turn_begin(struct turn *turn, struct turns *turns, int64_t deadline_ns,
 /* Lets others go first when the slice is over; call it now and then while computing. true: it waited. */
 bool turn_pass(struct turn *turn, int64_t now_ns);
 void turn_end(struct turn *turn);
+
+/*
+ * Spare turns: one more processor for a query that computes already, where one is free and nobody waits.
+ * Whoever has one looks now and then whether it is wanted, and gives it back then.
+ */
+bool turns_take_spare(struct turns *turns);
+bool turns_are_wanted(struct turns *turns);
+void turns_return_spare(struct turns *turns);

@@ -69,8 +69,7 @@ static const struct pinned *pinned_find(const char *name)
 static void run_script(const char *name, struct slice content, void *context)
 {
     struct totals *totals = context;
-    struct promql_engine *engine =
-        promql_engine_new(&(struct promql_engine_options){.features = FEATURES});
+    struct promql_engine *engine = script_engine_new(FEATURES);
     struct script_counts counts =
         promql_script_run(name, content, engine, FEATURES, getenv("VERBOSE") != NULL);
     promql_engine_free(engine);

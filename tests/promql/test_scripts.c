@@ -35,8 +35,7 @@ static void run_file(const char *name, size_t *missed)
         slice_has_prefix(slice_str(name), SLICE("experimental_")) ? FEATURES_ALL : 0;
     if (slice_has_prefix(slice_str(name), SLICE("experimental_early_")))
         features &= ~(unsigned)PROMQL_DELAYED_NAME_REMOVAL;
-    struct promql_engine *engine =
-        promql_engine_new(&(struct promql_engine_options){.features = features});
+    struct promql_engine *engine = script_engine_new(features);
     struct script_counts counts =
         promql_script_run(name, buf_slice(&script), engine, features, true);
     promql_engine_free(engine);

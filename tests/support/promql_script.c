@@ -660,6 +660,18 @@ static void script_eval(struct script *script, struct slice command, struct slic
                script->reason);
 }
 
+struct promql_engine *script_engine_new(unsigned features)
+{
+    struct promql_engine_options options = {.features = features};
+    const char *threads = getenv("FERULA_QUERY_THREADS");
+    if (threads != NULL) {
+        options.threads = strtoul(threads, NULL, 10);
+        options.threads_series_min = 1;
+        options.turns_max = 8;
+    }
+    return promql_engine_new(&options);
+}
+
 struct script_counts promql_script_run(const char *name, struct slice text,
                                        struct promql_engine *engine, unsigned features,
                                        bool verbose)

@@ -18,6 +18,10 @@ struct script_counts {
     size_t passed;
 };
 
+/* An engine that evaluates with FERULA_QUERY_THREADS threads where that is set, however small the data
+ * are. */
+struct promql_engine *script_engine_new(unsigned features);
+
 /* `verbose`: failures are printed with the name and their line. */
 struct script_counts promql_script_run(const char *name, struct slice script,
                                        struct promql_engine *engine, unsigned features,

@@ -498,11 +498,8 @@ static bool check_with(struct random_bytes *bytes, struct fake_source *source,
     return same || is_unsure;
 }
 
-bool random_query_check(struct random_bytes *bytes, struct random_outcome *out,
-                        struct buf *out_text)
+struct fake_source *random_query_data(struct random_bytes *bytes)
 {
-    *out = (struct random_outcome){0};
-    buf_reset(out_text);
     struct fake_source *source = fake_source_new();
     struct random_bytes data = {.state = 0x9e3779b97f4a7c15u * (1 + random_below(bytes, 65536))};
     add_metric(&data, source, "c_total", true, false);
@@ -511,6 +508,31 @@ bool random_query_check(struct random_bytes *bytes, struct random_outcome *out,
     add_metric(&data, source, "d", false, true);
     add_histogram(&data, source, "x");
     add_histogram(&data, source, "y");
+    return source;
+}
+
+struct promql_query random_query_make(struct random_bytes *bytes, struct fake_source *source,
+                                      struct promql_expression **out_expression,
+                                      struct buf *out_text)
+{
+    struct maker maker = {bytes, out_text};
+    struct promql_query query = make_times(bytes);
+    buf_reset(out_text);
+    (void)make_query(&maker);
+    struct errbuf err = ERRBUF_INIT;
+    enum err code = promql_parse(buf_slice(out_text), 0, out_expression, &err);
+    ASSERT(code == ERR_NONE);
+    query.expression = *out_expression;
+    query.source = &source->source;
+    return query;
+}
+
+bool random_query_check(struct random_bytes *bytes, struct random_outcome *out,
+                        struct buf *out_text)
+{
+    *out = (struct random_outcome){0};
+    buf_reset(out_text);
+    struct fake_source *source = random_query_data(bytes);
     struct promql_engine *engine = promql_engine_new(&(struct promql_engine_options){0});
     bool same = check_with(bytes, source, engine, out, out_text);
     promql_engine_free(engine);

@@ -11,6 +11,8 @@
 #pragma once
 
 #include "base/buf.h"
+#include "promql/promql.h"
+#include "tests/support/fake_source.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +31,13 @@ struct random_outcome {
     size_t points; /* compared */
     bool failed;   /* engine and naive evaluator both say that the query fails */
 };
+
+/* The data alone, to be freed by fake_source_free; then a query, whose expression is to be freed. The text
+ * is always well-formed. */
+struct fake_source *random_query_data(struct random_bytes *bytes);
+struct promql_query random_query_make(struct random_bytes *bytes, struct fake_source *source,
+                                      struct promql_expression **out_expression,
+                                      struct buf *out_text);
 
 /* Makes data and a query, evaluates both ways and compares. false, with a text that says what and
  * where, when they differ. */

@@ -1,9 +1,9 @@
 /*
  * What storage costs: 200 targets of 1,026 series, 36 rows at 5 s each (three minutes of scraping),
  * then a clean stop, a start from its snapshot, and a start from the log alone, as after a kill.
- * Prints nanoseconds of CPU a sample written and read, bytes of memory a series, bytes of log and of
- * head files a sample, seconds of stop and start, and seconds of replay a million samples, as one
- * line of JSON.
+ * Prints nanoseconds of CPU a sample written and read, bytes of memory a series, bytes of log and
+ * of head files a sample, seconds of stop and start, and seconds of replay a million samples, as
+ * one line of JSON.
  *
  *     storage_figures [TARGETS [ROWS]]
  */
@@ -201,8 +201,10 @@ int main(int argc, char **argv)
     double stop = wall_seconds() - start;
     uint64_t head_bytes = head_file_bytes(path);
     start = wall_seconds();
+    double start_cpu = cpu_seconds();
     check(tsdb_open(&options, &db, &err), &err);
     double load = wall_seconds() - start;
+    double load_cpu = cpu_seconds() - start_cpu;
     double samples_read = 0;
     start = cpu_seconds();
     read_all(db, &samples_read);
@@ -218,14 +220,15 @@ int main(int argc, char **argv)
     tsdb_close(db);
     double series = (double)(target_count * NODE_SERIES_COUNT);
     double samples = series * (double)row_count;
-    printf("{\"series\":%.0f,\"samples\":%.0f,\"append_ns\":%.1f,\"rss_bytes_per_series\":%.0f,"
-           "\"head_bytes_per_series\":%.0f,\"wal_bytes_per_sample\":%.3f,"
-           "\"head_file_bytes_per_sample\":%.3f,\"stop_s\":%.3f,\"start_s\":%.3f,"
-           "\"read_ns\":%.2f,\"replay_s_per_million\":%.4f,\"replay_wall_s_per_million\":%.4f}\n",
-           series, samples, spent * 1e9 / (samples - series), (double)(after - before) / series,
-           (double)stats.memory_bytes / series, (double)stats.wal_bytes / samples,
-           (double)head_bytes / samples, stop, load, reading * 1e9 / samples_read,
-           replay * 1e6 / samples, replay_wall * 1e6 / samples);
+    printf(
+        "{\"series\":%.0f,\"samples\":%.0f,\"append_ns\":%.1f,\"rss_bytes_per_series\":%.0f,"
+        "\"head_bytes_per_series\":%.0f,\"wal_bytes_per_sample\":%.3f,"
+        "\"head_file_bytes_per_sample\":%.3f,\"stop_s\":%.3f,\"start_s\":%.3f,\"start_cpu_s\":%.3f,"
+        "\"read_ns\":%.2f,\"replay_s_per_million\":%.4f,\"replay_wall_s_per_million\":%.4f}\n",
+        series, samples, spent * 1e9 / (samples - series), (double)(after - before) / series,
+        (double)stats.memory_bytes / series, (double)stats.wal_bytes / samples,
+        (double)head_bytes / samples, stop, load, load_cpu, reading * 1e9 / samples_read,
+        replay * 1e6 / samples, replay_wall * 1e6 / samples);
     check(fs_remove_tree(fs_system, path, &err), &err);
     return EXIT_SUCCESS;
 }

@@ -59,7 +59,8 @@ struct head {
     _Atomic uint64_t series_removed;
     _Atomic uint64_t chunk_count; /* closed ones */
     _Atomic uint64_t chunk_bytes; /* closed ones, in memory */
-    _Atomic uint64_t sealed_count;
+    _Atomic uint64_t sealed_count; /* closed ones, in files */
+    _Atomic uint64_t sealed_total; /* since the start */
     _Atomic uint64_t chunks_created;
     _Atomic uint64_t chunks_removed;
     _Atomic uint64_t samples_appended;

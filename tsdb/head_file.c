@@ -124,11 +124,14 @@ enum err head_files_open(struct head_files *files, uint64_t number, uint64_t siz
     bool matches = found >= HEAD_FILE_HEADER_SIZE && (uint64_t)found == size;
     void *data = matches ? fs->map(fs, fd, (size_t)size) : NULL;
     fs->close(fs, fd);
-    if (data == NULL)
+    if (data == NULL) {
+        files->corruptions++;
         return errbuf_set(err, ERR_CORRUPT, "%s has %lld bytes instead of %llu", path,
                           (long long)found, (unsigned long long)size);
+    }
     if (crc32c(0, data, (size_t)size) != checksum) {
         fs->unmap(fs, data, (size_t)size);
+        files->corruptions++;
         return errbuf_set(err, ERR_CORRUPT, "the checksum of %s does not match", path);
     }
     *out = file_add(files, number, data, (size_t)size, checksum);

@@ -45,6 +45,7 @@ struct head_files {
     uint64_t next_number;
     _Atomic uint64_t bytes;
     _Atomic uint64_t count;
+    _Atomic uint64_t corruptions;
 };
 
 void head_files_init(struct head_files *files, const struct fs *fs, const char *directory);

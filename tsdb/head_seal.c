@@ -117,6 +117,7 @@ static void seal_replace(struct head *head, const struct seal_item *item, struct
     head->chunk_bytes += chunk_size(sealed);
     head->chunk_bytes -= size_old;
     head->sealed_count++;
+    head->sealed_total++;
 }
 
 /* Writes what was gathered and puts it in place. */

@@ -14,6 +14,9 @@ enum tsdb_gauge {
     GAUGE_SERIES_REMOVED,
     GAUGE_CHUNKS_CREATED,
     GAUGE_CHUNKS_REMOVED,
+    GAUGE_CHUNKS_SEALED,
+    GAUGE_HEAD_FILE_BYTES,
+    GAUGE_HEAD_FILE_CORRUPTIONS,
     GAUGE_MIN_TIME,
     GAUGE_MIN_TIME_SECONDS,
     GAUGE_MAX_TIME,
@@ -57,6 +60,13 @@ static const struct {
                               "Total number of chunks created in the head", COUNTERS_COUNTER},
     [GAUGE_CHUNKS_REMOVED] = {"prometheus_tsdb_head_chunks_removed_total",
                               "Total number of chunks removed in the head", COUNTERS_COUNTER},
+    [GAUGE_CHUNKS_SEALED] = {"prometheus_tsdb_mmap_chunks_total",
+                             "Total number of chunks that were memory-mapped.", COUNTERS_COUNTER},
+    [GAUGE_HEAD_FILE_BYTES] = {"prometheus_tsdb_head_chunks_storage_size_bytes",
+                               "Size of the chunks_head directory.", COUNTERS_GAUGE},
+    [GAUGE_HEAD_FILE_CORRUPTIONS] = {"prometheus_tsdb_mmap_chunk_corruptions_total",
+                                     "Total number of memory-mapped chunk corruptions.",
+                                     COUNTERS_COUNTER},
     [GAUGE_MIN_TIME] = {"prometheus_tsdb_head_min_time",
                         "Minimum time bound of the head block. The unit is decided by the library "
                         "consumer.",
@@ -138,8 +148,6 @@ static const struct {
     const char *help;
     enum counters_type type;
 } constants[] = {
-    {"prometheus_tsdb_head_chunks_storage_size_bytes", "Size of the chunks_head directory.",
-     COUNTERS_GAUGE},
     {"prometheus_tsdb_compactions_total",
      "Total number of compactions that were executed for the partition.", COUNTERS_COUNTER},
     {"prometheus_tsdb_compactions_failed_total",
@@ -228,6 +236,9 @@ static void collect(void *context)
     gauge_set(GAUGE_SERIES_REMOVED, (double)db->head.series_removed);
     gauge_set(GAUGE_CHUNKS_CREATED, (double)(db->head.chunks_created + stats.series_count));
     gauge_set(GAUGE_CHUNKS_REMOVED, (double)db->head.chunks_removed);
+    gauge_set(GAUGE_CHUNKS_SEALED, (double)db->head.sealed_total);
+    gauge_set(GAUGE_HEAD_FILE_BYTES, (double)db->head_files.bytes);
+    gauge_set(GAUGE_HEAD_FILE_CORRUPTIONS, (double)db->head_files.corruptions);
     gauge_set(GAUGE_ACTIVE_APPENDERS, (double)isolation_appender_count(&db->head.isolation));
     gauge_set(GAUGE_WAL_SEGMENT, (double)wal_end(db->wal).segment);
     gauge_set(GAUGE_WAL_BYTES, (double)stats.wal_bytes);

@@ -256,6 +256,7 @@ START_TEST(a_missing_file_means_a_replay_and_a_damaged_one_is_told)
     db = kit_open(&options);
     ck_assert(log_has("was set aside"));
     ck_assert(log_has("chunks.00000001"));
+    ck_assert_uint_eq(db->head_files.corruptions, 1);
     check_same(&expected);
     ck_assert(seal() == ERR_NONE);
     tsdb_close(db);

@@ -152,6 +152,16 @@ class Rules(unittest.TestCase):
         self.expect({'README.md': 'line\n' + 'TO' + 'DO: more\n'}, 'banned-word', 'README.md', 2)
         self.expect({'README.md': 'see /wo' + 'rk/trees\n'}, 'machine-path', 'README.md', 1)
 
+    def test_guides_name_what_exists(self):
+        self.expect({'docs/guide/a.md': '# a\nsee `base/none.c`\n'}, 'guide-name', 'docs/guide/a.md', 2)
+        self.expect({'docs/guide/a.md': 'see `x_none()`\n'}, 'guide-name', 'docs/guide/a.md', 1)
+        self.expect({'docs/guide/a.md': 'see `base/{err,none}.h`\n'}, 'guide-name', 'docs/guide/a.md', 1)
+
+    def test_guides_may_name_files_and_functions(self):
+        self.assertEqual(self.found({
+            'base/x.c': 'int x_open(void)\n{\n    return 1;\n}\n',
+            'docs/guide/a.md': '`base/x.c`, `x.c`, `base/*.c`, `x_open()`, `rate(x[5m])`\n'}), [])
+
     def test_waivers_only_shrink(self):
         findings = self.found({'base/f.c': function(80)})
         key = ('function-length', 'base/f.c', 'work')

@@ -7,6 +7,7 @@ old finding stand at the number that was measured; it must go when the finding g
 """
 
 import collections
+import fnmatch
 import os
 import re
 import subprocess
@@ -483,8 +484,37 @@ def check_words(tree):
                     tree.find('machine-path', path, number, f'a path of one machine: {machine}')
 
 
+def expand_braces(text):
+    match = re.search(r'\{([^{}]*)\}', text)
+    if not match:
+        return [text]
+    return [name for part in match.group(1).split(',')
+            for name in expand_braces(text[:match.start()] + part.strip() + text[match.end():])]
+
+
+def guide_name_exists(tree, name):
+    """A path or file name in backquotes; * and {a,b} stand for several, all of which must be there."""
+    names = tree.paths if '/' in name else [os.path.basename(path) for path in tree.paths]
+    return all(fnmatch.filter(names, each) for each in expand_braces(name))
+
+
+def check_guides(tree):
+    """What the pages for readers call by name is there: `folder/file.c` and `some_function()`."""
+    code = '\n'.join(text for path, text in tree.code.items() if not path.startswith('tests/'))
+    for path, text in tree.texts.items():
+        if path != 'ARCHITECTURE.md' and not path.startswith('docs/guide/'):
+            continue
+        for number, line in enumerate(text.split('\n'), 1):
+            for name in re.findall(r'`([^`\s]+\.(?:c|cc|h|py|sh|md|js|txt|test))`', line):
+                if not guide_name_exists(tree, name):
+                    tree.find('guide-name', path, number, f'there is no {name}')
+            for name in re.findall(r'`(\w+)\(\)`', line):
+                if not re.search(r'\b' + name + r'\(|"' + name + '"', code):
+                    tree.find('guide-name', path, number, f'there is no function {name}()')
+
+
 CHECKS = (check_sizes, check_layers, check_cycles, check_includes, check_libraries, check_headers,
-          check_line_comments, check_calls, check_must_check, check_names, check_words)
+          check_line_comments, check_calls, check_must_check, check_names, check_words, check_guides)
 
 
 def findings_of(root):

@@ -4,7 +4,8 @@
  * topk and bottomk keep a heap of at most k values for every group and step, so rows are forgotten
  * as soon as no heap holds them; memory grows with groups * steps * k, not with rows. Which of
  * several equal values stays is decided by the order of heap operations, which is therefore that of
- * Go's container/heap. limitk and limit_ratio need no more than a counter and pass rows through.
+ * Go's container/heap. limitk and limit_ratio need no more than a counter and pass rows through; at
+ * one time, where the order shows, they fill such heaps too, and what comes out is the heap as it lies.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct select_heap {
 
 struct select_row {
     const struct labels *labels;
+    const struct histogram *histogram; /* limitk, limit_ratio: a copy */
     bool drop_name;
     struct row *out; /* its columns, once the heaps are settled */
 };
@@ -47,6 +49,7 @@ struct aggregate_select {
     bool is_gathered;
     size_t at;
     struct row row;
+    const struct histogram **histograms; /* of the one step */
     /* limitk: */
     VEC(uint32_t *) passed; /* by group: one a step */
 };
@@ -56,7 +59,7 @@ static inline bool is_worse(const struct aggregate_select *select, double a, dou
 {
     if (isnan(a))
         return true;
-    return select->kind == AGGREGATE_TOPK ? a < b : a > b;
+    return select->kind == AGGREGATE_BOTTOMK ? a > b : a < b;
 }
 
 static void heap_swap(struct select_heap *heap, uint32_t i, uint32_t j)
@@ -278,14 +281,16 @@ static bool select_settle_instant(struct aggregate_select *select)
 {
     for (size_t group = 0; group < select->heaps.len; group++) {
         struct select_heap *heap = &select->heaps.items[group][0];
-        if (heap->len <= 12)
+        bool sorts = select->kind == AGGREGATE_TOPK || select->kind == AGGREGATE_BOTTOMK;
+        if (sorts && heap->len <= 12)
             select_sort_heap(select, heap);
-        else if (!select_sort_long(select, heap))
+        else if (sorts && !select_sort_long(select, heap))
             return false;
         for (uint32_t i = 0; i < heap->len; i++)
             vec_push(&select->answer, heap->entries[i]);
     }
-    return evaluation_row(select->op.ev, 1, &select->row);
+    select->histograms = evaluation_histograms(select->op.ev, 1);
+    return select->histograms != NULL && evaluation_row(select->op.ev, 1, &select->row);
 }
 
 static struct row *select_row_columns(struct aggregate_select *select, struct select_row *row)
@@ -321,11 +326,55 @@ static bool select_settle_range(struct aggregate_select *select)
     return true;
 }
 
+/* limit_ratio: a share of the label sets, by their hash, so the same ones at every time. */
+static bool ratio_passes(const struct aggregate_select *select, double offset, size_t step)
+{
+    double ratio = fmax(-1, fmin(1, select->parameter.values[step]));
+    return ratio != 0 && (ratio >= 0 ? offset < ratio : offset >= 1 + ratio);
+}
+
+/* limitk and limit_ratio at one time. */
+static bool limit_offer_row(struct aggregate_select *select, const struct row *row)
+{
+    struct evaluation *ev = select->op.ev;
+    if (!promql_bitmap_get(row->present, 0))
+        return true;
+    struct select_heap *heap = select_heaps(select, row->labels);
+    if (heap == NULL)
+        return false;
+    bool passes = select->kind == AGGREGATE_LIMITK
+                      ? (double)heap->len + 1 <= select->parameter.values[0]
+                      : ratio_passes(select, ratio_offset(ev, row->labels), 0);
+    if (!passes)
+        return true;
+    struct select_row kept = {.labels = row->labels, .drop_name = row->drop_name};
+    const struct histogram *histogram = row_histogram(row, 0);
+    if (histogram != NULL) {
+        kept.histogram = evaluation_keep_histogram(ev, &ev->scratch, histogram);
+        if (kept.histogram == NULL)
+            return false;
+    }
+    struct select_entry entry = {histogram == NULL ? row->values[0] : 0,
+                                 (uint32_t)select->rows.len};
+    vec_push(&select->rows, kept);
+    return heap_push(select, heap, entry, UINT32_MAX);
+}
+
+static bool select_takes_all(const struct aggregate_select *select)
+{
+    return select->kind == AGGREGATE_LIMITK || select->kind == AGGREGATE_LIMIT_RATIO;
+}
+
+static bool select_offer(struct aggregate_select *select, const struct row *row)
+{
+    return select_takes_all(select) ? limit_offer_row(select, row) : select_offer_row(select, row);
+}
+
 static bool select_gather(struct aggregate_select *select)
 {
     struct row row;
     while (operator_next(select->op.children[0], &row)) {
-        if (!select->is_empty && !select_offer_row(select, &row))
+        if (!select->is_empty && !select_offer(select, &row))
             return false;
     }
     select->is_gathered = true;
@@ -344,10 +393,13 @@ static bool select_next(struct operator* op, struct row *out)
         if (select->at == select->answer.len)
             return false;
         const struct select_entry *entry = &select->answer.items[select->at++];
+        const struct select_row *row = &select->rows.items[entry->row];
         select->row.values[0] = entry->value;
         select->row.present[0] = 1;
-        select->row.labels = select->rows.items[entry->row].labels;
-        select->row.drop_name = select->rows.items[entry->row].drop_name;
+        select->row.labels = row->labels;
+        select->row.drop_name = row->drop_name;
+        select->histograms[0] = row->histogram;
+        select->row.histograms = row->histogram == NULL ? NULL : select->histograms;
         *out = select->row;
         return true;
     }
@@ -384,15 +436,12 @@ static bool limit_row(struct aggregate_select *select, struct row *row)
     return true;
 }
 
-/* limit_ratio: a share of the label sets, by their hash, so the same ones at every time. */
 static void limit_ratio_row(struct aggregate_select *select, struct row *row)
 {
     double offset = ratio_offset(select->op.ev, row->labels);
     BITMAP_FOR_EACH(row->present, select->op.steps.count, i)
     {
-        double ratio = fmax(-1, fmin(1, select->parameter.values[i]));
-        bool passes = ratio != 0 && (ratio >= 0 ? offset < ratio : offset >= 1 + ratio);
-        if (!passes)
+        if (!ratio_passes(select, offset, i))
             bitmap_unset(row->present, i);
     }
 }
@@ -400,6 +449,8 @@ static void limit_ratio_row(struct aggregate_select *select, struct row *row)
 static bool limit_next(struct operator* op, struct row *out)
 {
     struct aggregate_select *select = (struct aggregate_select *)op;
+    if (op->steps.count == 1)
+        return select_next(op, out);
     while (operator_next(op->children[0], out)) {
         if (select->is_empty)
             continue;

@@ -6,6 +6,7 @@
 struct merge {
     struct operator op;
     bool drop_names;
+    bool only_ranges;
     bool is_gathered;
     struct row_store store;
     size_t at;
@@ -37,6 +38,8 @@ static bool merge_gather(struct merge *merge)
 static bool merge_next(struct operator* op, struct row *out)
 {
     struct merge *merge = (struct merge *)op;
+    if (merge->only_ranges && op->steps.count == 1)
+        return operator_next(op->children[0], out);
     if (!merge->is_gathered && !merge_gather(merge))
         return false;
     if (merge->at == merge->store.rows.len)
@@ -67,5 +70,13 @@ struct operator* merge_new(struct operator* child, bool drop_names)
     merge->op.unique = true;
     merge->op.nameless = child->nameless;
     merge->op.name_unique = child->name_unique;
+    return &merge->op;
+}
+
+struct operator* merge_ranges_new(struct operator* child)
+{
+    struct merge *merge = (struct merge *)merge_new(child, false);
+    merge->only_ranges = true;
+    merge->op.unique = child->unique;
     return &merge->op;
 }

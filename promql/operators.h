@@ -54,6 +54,9 @@ struct operator* range_presence_new(struct evaluation *ev, const struct node *ca
 /* merge.c: gathers rows and joins those of one label set; afterwards rows are unique. With
  * `drop_names` the reserved labels of rows that say so go first. */
 struct operator* merge_new(struct operator* child, bool drop_names);
+/* Only where there is more than one step. Of rows that differ in whether their name goes, the one
+ * that begins first decides. */
+struct operator* merge_ranges_new(struct operator* child);
 
 /* absent.c: 1 where no row of the child is present, with the labels that the selector asks for */
 struct operator* absent_new(struct evaluation *ev, const struct node *call,

@@ -99,8 +99,11 @@ static struct operator* plan_binary(struct plan *plan, const struct node *node)
         return binary_scalars_new(plan->ev, node, l, r);
     if (!vectors)
         return binary_vector_scalar_new(plan->ev, node, l, r);
-    if (operator_is_set(kind))
-        return binary_set_new(plan->ev, node, l, r);
+    if (operator_is_set(kind)) {
+        struct operator* set = binary_set_new(plan->ev, node, l, r);
+        bool mixes_names = kind == OPERATOR_OR && plan->ev->delayed_name_removal;
+        return mixes_names ? merge_ranges_new(set) : set;
+    }
     return binary_match_new(plan->ev, node, l, r);
 }
 

@@ -80,6 +80,15 @@ static bool row_has_labels(const void *value, const void *key)
     return labels_equal(((const struct row *)value)->labels, key);
 }
 
+static size_t first_step(const struct row *row, size_t steps)
+{
+    BITMAP_FOR_EACH(row->present, steps, i)
+    {
+        return i;
+    }
+    return steps;
+}
+
 bool row_store_merge(struct row_store *store, const struct row *row)
 {
     struct row *kept = table_get(&store->by_labels, row->labels->hash, row_has_labels, row->labels);
@@ -92,6 +101,8 @@ bool row_store_merge(struct row_store *store, const struct row *row)
     }
     if (bitmap_overlap(kept->present, row->present, store->step_count))
         return evaluation_fail(store->ev, ERR_EXECUTION, LABEL_GUARD_TEXT);
+    if (first_step(row, store->step_count) < first_step(kept, store->step_count))
+        kept->drop_name = row->drop_name;
     BITMAP_FOR_EACH(row->present, store->step_count, i)
     {
         kept->values[i] = row->values[i];
@@ -103,6 +114,5 @@ bool row_store_merge(struct row_store *store, const struct row *row)
         !row_store_copy_histograms(store, row, kept->histograms))
         return false;
     bitmap_or(kept->present, row->present, store->step_count);
-    kept->drop_name = kept->drop_name || row->drop_name;
     return true;
 }

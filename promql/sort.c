@@ -99,6 +99,25 @@ static void sort_rows(const struct sort *sort, struct row **rows, struct row **s
     merge_halves(sort, rows, scratch, middle, count);
 }
 
+#define ROWS_FEW 12
+
+/* As Go sorts so few: equal values stay in order, but each NaN goes behind the NaNs after it. */
+static void sort_few_by_value(const struct sort *sort, struct row **rows, size_t count)
+{
+    bool descending = sort->id == FUNCTION_SORT_DESC;
+    ASSERT(count <= ROWS_FEW);
+    for (size_t i = 1; i < count; i++) {
+        for (size_t j = i; j > 0; j--) {
+            struct row *before = rows[j - 1];
+            double value = before->values[0];
+            if (!isnan(value) && compare_values(value, rows[j]->values[0], descending) <= 0)
+                break;
+            rows[j - 1] = rows[j];
+            rows[j] = before;
+        }
+    }
+}
+
 static bool sort_gather(struct sort *sort)
 {
     struct evaluation *ev = sort->op.ev;
@@ -112,7 +131,11 @@ static bool sort_gather(struct sort *sort)
     struct row **scratch = evaluation_alloc(ev, count, sizeof(*scratch));
     if (scratch == NULL || ev->error != ERR_NONE)
         return false;
-    sort_rows(sort, sort->store.rows.items, scratch, count);
+    bool by_value = sort->id == FUNCTION_SORT || sort->id == FUNCTION_SORT_DESC;
+    if (by_value && count <= ROWS_FEW)
+        sort_few_by_value(sort, sort->store.rows.items, count);
+    else
+        sort_rows(sort, sort->store.rows.items, scratch, count);
     return true;
 }
 

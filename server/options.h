@@ -13,6 +13,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "tsdb/tsdb.h"
 
 #include <stdbool.h>
@@ -88,9 +89,3 @@ enum options_outcome {
 enum options_outcome options_parse(int argc, char *const *argv, struct options *out,
                                    struct buf *out_text, int *out_exit_code) MUST_CHECK;
 void options_release(struct options *options);
-
-/* Who we say we are: the version whose behaviour clients may expect, and our own. */
-#define FERULA_COMPATIBLE_VERSION "3.14.0"
-extern const char *const ferula_version;
-extern const char *const ferula_revision;
-extern const char *const ferula_build_date;

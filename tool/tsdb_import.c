@@ -1,0 +1,270 @@
+/*
+ * ferulatool tsdb import-prometheus: each block of Prometheus becomes a block of ours. The blocks
+ * keep their names, so that a second run takes over what is new and nothing twice.
+ */
+#include "tool/tsdb_commands.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "tool/block_table.h"
+#include "tool/data_directory.h"
+#include "tool/progress.h"
+#include "tsdb/block_writer.h"
+#include "tsdb/directory.h"
+
+#define PATH_SIZE_MAX 8192
+/* From this length on blocks are packed with more effort. */
+#define DENSE_MS INT64_C(86400000)
+
+struct import {
+    struct data_directory from;
+    struct data_directory to; /* what is there already */
+    char *blocks_path;
+    VEC(struct data_block) written;
+    size_t left_out;
+};
+
+static bool is_in(const struct ulid *ulid, const struct ulid *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(ulid->text, list[i].text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_there(const struct import *import, const struct ulid *ulid)
+{
+    for (size_t i = 0; i < import->to.blocks.len; i++) {
+        const struct block_meta *meta = &import->to.blocks.items[i].meta;
+        if (strcmp(meta->ulid.text, ulid->text) == 0 ||
+            is_in(ulid, meta->sources.items, meta->sources.len))
+            return true;
+    }
+    return false;
+}
+
+/* Was it imported before, maybe compacted since, by them or by us? */
+static bool is_known(const struct import *import, const struct block_meta *meta)
+{
+    if (is_there(import, &meta->ulid))
+        return true;
+    for (size_t i = 0; i < meta->sources.len; i++) {
+        if (!is_there(import, &meta->sources.items[i]))
+            return false;
+    }
+    return meta->sources.len > 0;
+}
+
+/* Blocks that went into another one stay for a moment. */
+static bool is_replaced(const struct import *import, const struct block_meta *meta)
+{
+    for (size_t i = 0; i < import->from.blocks.len; i++) {
+        const struct block_meta *other = &import->from.blocks.items[i].meta;
+        for (size_t k = 0; k < other->parents.len; k++) {
+            if (strcmp(other->parents.items[k].ulid.text, meta->ulid.text) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static enum err copy_series(struct series_view *view, const struct block_meta *meta,
+                            struct block_writer *writer, struct errbuf *err)
+{
+    struct series_list CLEANUP(series_list_release) list = {0};
+    struct sample_columns CLEANUP(sample_columns_release) columns;
+    sample_columns_init(&columns);
+    struct series_query query = {
+        .min_ms = meta->min_ms, .max_ms = meta->max_ms - 1, .sorted = true};
+    enum err code = series_view_select(view, &query, &list, err);
+    for (size_t i = 0; i < list.entries.len && code == ERR_NONE; i++) {
+        const struct labels *labels = list.entries.items[i].labels;
+        progress_show(meta->ulid.text, i, list.entries.len);
+        if (i > 0 && labels_equal(labels, list.entries.items[i - 1].labels))
+            return errbuf_set(err, ERR_CORRUPT, "a series is in the block twice");
+        code = series_view_read(view, &list.entries.items[i], query.min_ms, query.max_ms, &columns,
+                                err);
+        if (code != ERR_NONE || columns.count == 0)
+            continue;
+        block_writer_series(writer, labels);
+        block_writer_samples(writer, &columns);
+        if (block_writer_failed(writer))
+            break; /* its end tells why */
+    }
+    progress_clear();
+    return code;
+}
+
+static enum err write_block(struct import *import, const struct data_block *block,
+                            struct series_view *view, struct errbuf *err)
+{
+    /* the head of a server may have samples of the same time: such a block must not hide them */
+    struct block_meta meta = block->meta;
+    meta.out_of_order = true;
+    struct block_writer_options options = {.fs = fs_system,
+                                           .directory = import->blocks_path,
+                                           .meta = &meta,
+                                           .dense = meta.max_ms - meta.min_ms >= DENSE_MS};
+    struct block_writer *writer;
+    struct data_block written = {0};
+    enum err code = block_writer_open(&options, &writer, err);
+    if (code != ERR_NONE)
+        return code;
+    code = copy_series(view, &block->meta, writer, err);
+    if (code != ERR_NONE) {
+        block_writer_abort(writer);
+        return code;
+    }
+    code = block_writer_finish(writer, &written.meta, err);
+    if (code == ERR_NONE && written.meta.stats.samples > 0)
+        vec_push(&import->written, written);
+    else if (code == ERR_NONE)
+        block_meta_release(&written.meta);
+    return code;
+}
+
+static enum err import_block(struct import *import, const struct data_block *block,
+                             struct errbuf *err)
+{
+    struct data_source source;
+    struct series_view *view;
+    enum err code = data_source_open(&import->from, block, &source, err);
+    if (code == ERR_NONE)
+        code = series_source_open(source.source, INT64_MIN, INT64_MAX, &view, err);
+    if (code == ERR_NONE) {
+        code = write_block(import, block, view, err);
+        series_view_close(view);
+    }
+    data_source_close(&source);
+    if (code != ERR_NONE)
+        errbuf_prefix(err, "block %s: ", block->meta.ulid.text);
+    return code;
+}
+
+static enum err import_all(struct import *import, struct errbuf *err)
+{
+    enum err code = ERR_NONE;
+    for (size_t i = 0; i < import->from.blocks.len && code == ERR_NONE; i++) {
+        const struct data_block *block = &import->from.blocks.items[i];
+        if (is_known(import, &block->meta) || is_replaced(import, &block->meta))
+            import->left_out++;
+        else
+            code = import_block(import, block, err);
+    }
+    return code;
+}
+
+/* Samples that Prometheus has not cut into blocks: they need a word. */
+static void tell_of_log(const char *path)
+{
+    struct buf wal CLEANUP(buf_release);
+    buf_init(&wal, PATH_SIZE_MAX);
+    buf_printf(&wal, "%s/wal/00000000", path);
+    struct fs_stat stat;
+    buf_truncate(&wal, wal.len - strlen("/00000000"));
+    if (fs_system->stat(fs_system, buf_cstr(&wal), &stat) != 0)
+        return;
+    printf("\nThe samples of the last hours are in Prometheus' log (%s) and were not imported.\n"
+           "To get them too, let the running Prometheus write a snapshot and import that:\n\n"
+           "    prometheus --web.enable-admin-api ...\n"
+           "    curl -XPOST http://localhost:9090/api/v1/admin/tsdb/snapshot\n"
+           "    ferulatool tsdb import-prometheus %s/snapshots/<name> --storage.tsdb.path=%s\n",
+           buf_cstr(&wal), path, path);
+}
+
+static uint64_t sample_count(const struct import *import)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < import->written.len; i++)
+        count += import->written.items[i].meta.stats.samples;
+    return count;
+}
+
+static void tell(const struct import *import, const char *from, const char *to)
+{
+    if (import->written.len > 0)
+        block_table_print(import->written.items, import->written.len, true, true);
+    printf("%zu blocks with %" PRIu64 " samples imported from %s into %s", import->written.len,
+           sample_count(import), from, to);
+    if (import->left_out > 0)
+        printf("; %zu were there already", import->left_out);
+    printf("\n");
+    tell_of_log(from);
+}
+
+/* The table has a column for sizes. */
+static void measure(struct import *import)
+{
+    struct data_directory now;
+    if (data_directory_open(import->to.path, &now, NULL) != ERR_NONE)
+        return;
+    for (size_t i = 0; i < import->written.len; i++) {
+        for (size_t k = 0; k < now.blocks.len; k++) {
+            if (strcmp(now.blocks.items[k].meta.ulid.text,
+                       import->written.items[i].meta.ulid.text) == 0)
+                import->written.items[i].size_bytes = now.blocks.items[k].size_bytes;
+        }
+    }
+    data_directory_release(&now);
+}
+
+static enum err import_into(struct import *import, const char *path, struct errbuf *err)
+{
+    struct tsdb_directory directory;
+    enum err code = directory_open(fs_system, path, false, &directory, err);
+    if (code != ERR_NONE)
+        return code;
+    struct buf blocks;
+    buf_init(&blocks, PATH_SIZE_MAX);
+    buf_printf(&blocks, "%s/blocks", directory.path);
+    import->blocks_path = buf_take(&blocks);
+    code = fs_make_directories(fs_system, import->blocks_path, err);
+    if (code == ERR_NONE)
+        code = data_directory_open(directory.path, &import->to, err);
+    if (code == ERR_NONE) {
+        code = import_all(import, err);
+        measure(import);
+    }
+    directory_close(fs_system, &directory);
+    return code;
+}
+
+static int run(const struct command_line *line)
+{
+    struct errbuf err = ERRBUF_INIT;
+    const char *from = command_line_argument(line, 0);
+    const char *to = command_line_text(line, "storage.tsdb.path");
+    struct import import = {0};
+    enum err code = data_directory_open_prometheus(from, &import.from, &err);
+    if (code == ERR_NONE) {
+        code = import_into(&import, to == NULL ? from : to, &err);
+        tell(&import, from, import.to.path == NULL ? (to == NULL ? from : to) : import.to.path);
+    }
+    if (code != ERR_NONE)
+        fprintf(stderr, "%s\n", err.text);
+    for (size_t i = 0; i < import.written.len; i++)
+        block_meta_release(&import.written.items[i].meta);
+    vec_release(&import.written);
+    data_directory_release(&import.from);
+    data_directory_release(&import.to);
+    mem_free(import.blocks_path);
+    return code == ERR_NONE ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+const struct command tsdb_import_command = {
+    .words = "tsdb import-prometheus",
+    .help = "Take over the blocks of a data directory of Prometheus, or of a snapshot of it. "
+            "Prometheus' files are not changed. May be repeated: what is there already is left "
+            "out. ferula must not run on the data directory meanwhile.",
+    .flags = {{"storage.tsdb.path", 0, COMMAND_TEXT, NULL, "DATA",
+               "The data directory of ferula (default: the directory of Prometheus, in which "
+               "ferula keeps a folder of its own)."}},
+    .arguments = {{"directory", true, NULL, "The directory that holds Prometheus' blocks."}},
+    .run = run,
+};

@@ -1,6 +1,5 @@
 #include "tsdb/block.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -339,17 +338,4 @@ uint64_t block_tombstone_count(const struct block *block)
     struct block *locked = (struct block *)block;
     MUTEX_GUARD(&locked->lock);
     return block->tombstones->items.len;
-}
-
-/* --- the end --- */
-
-enum err block_remove(const struct fs *fs, const char *path, struct errbuf *err)
-{
-    struct buf CLEANUP(buf_release) doomed;
-    buf_init(&doomed, PATH_SIZE_MAX);
-    buf_printf(&doomed, "%s%s", path, BLOCK_SUFFIX_DELETING);
-    int renamed = fs->rename(fs, path, buf_cstr(&doomed));
-    if (renamed < 0 && renamed != -ENOENT)
-        return errbuf_set_errno(err, -renamed, "renaming %s", path);
-    return fs_remove_tree(fs, buf_cstr(&doomed), err);
 }

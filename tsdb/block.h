@@ -53,7 +53,3 @@ enum err block_delete(struct block *block, const struct matcher *const *matchers
                       struct errbuf *err) MUST_CHECK;
 /* Spans that are deleted. */
 uint64_t block_tombstone_count(const struct block *block);
-
-/* Removes the files of a block: first it loses its name, so that half of it is never taken for a
- * block. Views of it go on, as its files are open. */
-enum err block_remove(const struct fs *fs, const char *path, struct errbuf *err) MUST_CHECK;

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "tsdb/block_copy.h"
+#include "tsdb/block_directory.h"
 #include "tsdb/block_writer.h"
 #include "tsdb/merged_view.h"
 
@@ -184,7 +185,7 @@ static enum err open_result(const struct compaction *compaction, struct block **
     enum err code = block_open(compaction->fs, buf_cstr(&path), out, err);
     if (code == ERR_NONE)
         return ERR_NONE;
-    enum err ignored = block_remove(compaction->fs, buf_cstr(&path), NULL);
+    enum err ignored = block_directory_delete(compaction->fs, buf_cstr(&path), NULL);
     (void)ignored; /* its parents are there; what stays is merged with them some day */
     return code;
 }

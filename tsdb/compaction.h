@@ -1,7 +1,7 @@
 /*
  * Several blocks into one, or one without what was deleted from it. The result is on disk and
  * opened; the blocks that went into it are left to the caller, who publishes the new list first and
- * then removes them (block_remove), so that at any moment one or the other can be read.
+ * then deletes them, so that at any moment one or the other can be read.
  *
  * Memory: series are taken metric by metric, so it is that of the largest metric and, of the
  * result, the labels of all series.

@@ -1,6 +1,7 @@
 /* Deleting series: spans are noted, in the log and in the head, and their samples are not seen from
  * then on. They leave when their chunks do. */
 #include "base/assert.h"
+#include "tsdb/block_upkeep.h"
 #include "tsdb/group.h"
 #include "tsdb/select.h"
 #include "tsdb/tsdb_internal.h"
@@ -97,5 +98,6 @@ enum err tsdb_delete_series(struct tsdb *db, const struct matcher *const *matche
     if (min_ms > max_ms)
         return ERR_NONE;
     MUTEX_GUARD(&db->maintenance_lock);
-    return delete_from_head(db, matchers, count, min_ms, max_ms, err);
+    enum err code = block_upkeep_delete(db, matchers, count, min_ms, max_ms, err);
+    return code == ERR_NONE ? delete_from_head(db, matchers, count, min_ms, max_ms, err) : code;
 }

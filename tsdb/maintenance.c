@@ -1,16 +1,20 @@
 /*
- * The maintenance thread: syncs the log, brings it back after a failure, seals closed chunks, and at
- * every interval drops what is older than the retention: samples, series without any, segments.
+/*
+ * Two threads. One syncs the log, brings it back after a failure and tells how much memory there is
+ * in use; it waits for nothing else. The other seals closed chunks, and at every interval drops what
+ * is older than the retention (samples, series without any, segments, blocks) and merges blocks.
  */
 #include "base/assert.h"
 #include "base/log.h"
 #include "model/symbols.h"
+#include "tsdb/block_upkeep.h"
 #include "tsdb/group.h"
 #include "tsdb/head_seal.h"
 #include "tsdb/out_of_order.h"
 #include "tsdb/series_starts.h"
 #include "tsdb/tsdb_internal.h"
 
+#define SEAL_INTERVAL_NS INT64_C(1000000000)
 #define RECOVER_INTERVAL_NS INT64_C(1000000000)
 /* Series between two breaths of the commit lock. */
 #define DROP_BATCH 4096
@@ -137,9 +141,10 @@ static void maintenance_recover(struct tsdb *db)
         return;
     struct errbuf err = ERRBUF_INIT;
     mutex_lock(&db->commit_lock);
-    enum err result = wal_recover(db->wal, &err);
+    bool failed = wal_has_failed(db->wal); /* another thread may have been faster */
+    enum err result = failed ? wal_recover(db->wal, &err) : ERR_NONE;
     mutex_unlock(&db->commit_lock);
-    if (result == ERR_NONE)
+    if (failed && result == ERR_NONE)
         log_info("Storage writes its log again");
 }
 
@@ -162,10 +167,28 @@ static void maintenance_seal(struct tsdb *db)
     head_files_sweep(&db->head_files);
 }
 
-enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
+/* Until nothing is due. What cannot be merged is not tried again, so others come. */
+static enum err blocks_compact(struct tsdb *db, struct errbuf *err)
+{
+    enum err first = ERR_NONE;
+    bool did = true;
+    counter_inc(db->metrics.compactions_triggered);
+    while (did && !db->stop && first != ERR_NO_SPACE) {
+        enum err code = block_upkeep_compact(db, &did, first == ERR_NONE ? err : NULL);
+        first = first == ERR_NONE ? code : first;
+    }
+    return db->stop ? ERR_NONE : first;
+}
+
+enum err tsdb_compact(struct tsdb *db, struct errbuf *err)
 {
     MUTEX_GUARD(&db->maintenance_lock);
-    maintenance_recover(db);
+    return blocks_compact(db, err);
+}
+
+/* What is older than the retention; the maintenance lock is held. */
+static void maintenance_drop(struct tsdb *db)
+{
     int64_t cutoff_ms = retention_cutoff_ms(db);
     uint64_t bytes_max = retention_bytes(db);
     if (bytes_max > 0) {
@@ -183,12 +206,20 @@ enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
         samples_drop(db, cutoff_ms);
         log_truncate(db, cutoff_ms);
     }
+    block_upkeep_retain(db, bytes_max);
+}
+
+enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
+{
+    MUTEX_GUARD(&db->maintenance_lock);
+    maintenance_recover(db);
+    maintenance_drop(db);
     chunks_seal(db);
     size_t removed = series_collect(db);
     if (removed > 0)
         log_debug("Series without samples left the head", log_uint("series", removed));
     head_files_sweep(&db->head_files);
-    return ERR_NONE;
+    return blocks_compact(db, err);
 }
 
 static void maintenance_sync(struct tsdb *db)
@@ -234,35 +265,50 @@ static void maintenance_report(struct tsdb *db, bool was_failed)
     }
 }
 
-static void maintenance_run(void *context)
+/* Waits under the stop lock; false when the time to stop has come. */
+static bool maintenance_wait_locked(struct tsdb *db, int64_t wait_ns)
+{
+    if (!db->stop)
+        condition_wait_until(&db->stop_condition, &db->stop_lock,
+                             clock_monotonic_ns(clock_system) + wait_ns);
+    return !db->stop;
+}
+
+static void sync_run(void *context)
 {
     struct tsdb *db = context;
     int64_t interval_ns = db->options.fsync_interval_ms * 1000000;
-    int64_t maintain_interval_ns = db->options.maintenance_interval_ms * 1000000;
-    int64_t maintain_ns = clock_monotonic_ns(clock_system) + maintain_interval_ns;
+    int64_t recover_ns = MIN(interval_ns, RECOVER_INTERVAL_NS);
     bool was_failed = false;
     bool was_over = false;
     maintenance_account(db, &was_over);
     mutex_lock(&db->stop_lock);
-    while (!db->stop) {
-        int64_t wait_ns =
-            wal_has_failed(db->wal) ? MIN(interval_ns, RECOVER_INTERVAL_NS) : interval_ns;
-        condition_wait_until(&db->stop_condition, &db->stop_lock,
-                             clock_monotonic_ns(clock_system) + wait_ns);
-        if (db->stop)
-            break;
+    while (maintenance_wait_locked(db, wal_has_failed(db->wal) ? recover_ns : interval_ns)) {
         mutex_unlock(&db->stop_lock);
         maintenance_sync(db);
         maintenance_report(db, was_failed);
         maintenance_recover(db);
         was_failed = wal_has_failed(db->wal);
-        maintenance_seal(db);
         maintenance_account(db, &was_over);
+        mutex_lock(&db->stop_lock);
+    }
+    mutex_unlock(&db->stop_lock);
+}
+
+static void maintenance_run(void *context)
+{
+    struct tsdb *db = context;
+    int64_t interval_ns = db->options.maintenance_interval_ms * 1000000;
+    int64_t maintain_ns = clock_monotonic_ns(clock_system) + interval_ns;
+    mutex_lock(&db->stop_lock);
+    while (maintenance_wait_locked(db, MIN(interval_ns, SEAL_INTERVAL_NS))) {
+        mutex_unlock(&db->stop_lock);
+        maintenance_seal(db);
         if (clock_monotonic_ns(clock_system) >= maintain_ns) {
             struct errbuf err = ERRBUF_INIT;
             if (tsdb_maintain(db, &err) != ERR_NONE)
                 log_error("Maintenance of the storage failed", log_err(&err));
-            maintain_ns = clock_monotonic_ns(clock_system) + maintain_interval_ns;
+            maintain_ns = clock_monotonic_ns(clock_system) + interval_ns;
         }
         mutex_lock(&db->stop_lock);
     }
@@ -273,6 +319,7 @@ void tsdb_maintenance_start(struct tsdb *db)
 {
     ASSERT(!db->thread.started);
     thread_start(&db->thread, "tsdb", maintenance_run, db);
+    thread_start(&db->sync_thread, "tsdb sync", sync_run, db);
 }
 
 void tsdb_maintenance_stop(struct tsdb *db)
@@ -282,4 +329,5 @@ void tsdb_maintenance_stop(struct tsdb *db)
     condition_broadcast(&db->stop_condition);
     mutex_unlock(&db->stop_lock);
     thread_join(&db->thread);
+    thread_join(&db->sync_thread);
 }

@@ -148,12 +148,6 @@ static const struct {
     const char *help;
     enum counters_type type;
 } constants[] = {
-    {"prometheus_tsdb_compactions_total",
-     "Total number of compactions that were executed for the partition.", COUNTERS_COUNTER},
-    {"prometheus_tsdb_compactions_failed_total",
-     "Total number of compactions that failed for the partition.", COUNTERS_COUNTER},
-    {"prometheus_tsdb_compactions_triggered_total",
-     "Total number of triggered compactions for the partition.", COUNTERS_COUNTER},
     {"prometheus_tsdb_compactions_skipped_total",
      "Total number of skipped compactions due to disabled auto compaction.", COUNTERS_COUNTER},
     {"prometheus_tsdb_reloads_total", "Number of times the database reloaded block data from disk.",
@@ -269,13 +263,15 @@ static struct counter *summary(const char *name, const char *help)
                                        .bound_count = sizeof(quantiles) / sizeof(*quantiles)}));
 }
 
-static void histogram(const char *name, const char *help, const double *bounds, size_t count)
+static struct counter *histogram(const char *name, const char *help, const double *bounds,
+                                 size_t count)
 {
-    counters_single(counters_family(&(struct counters_description){.name = name,
-                                                                   .help = help,
-                                                                   .type = COUNTERS_HISTOGRAM,
-                                                                   .bounds = bounds,
-                                                                   .bound_count = count}));
+    return counters_single(
+        counters_family(&(struct counters_description){.name = name,
+                                                       .help = help,
+                                                       .type = COUNTERS_HISTOGRAM,
+                                                       .bounds = bounds,
+                                                       .bound_count = count}));
 }
 
 static void register_samples(struct tsdb_metrics *metrics)
@@ -316,6 +312,33 @@ static void register_wal(struct tsdb_metrics *metrics)
         counters_counter("prometheus_tsdb_wal_page_flushes_total", "Total number of page flushes.");
 }
 
+static void register_compaction(struct tsdb_metrics *metrics)
+{
+    static const double compaction_bounds[] = {1,   2,   4,   8,    16,   32,   64,
+                                               128, 256, 512, 1024, 2048, 4096, 8192};
+    static const double tombstone_bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                                              0.5,   1,    2.5,   5,    10};
+    metrics->compactions =
+        counters_counter("prometheus_tsdb_compactions_total",
+                         "Total number of compactions that were executed for the partition.");
+    metrics->compactions_failed =
+        counters_counter("prometheus_tsdb_compactions_failed_total",
+                         "Total number of compactions that failed for the partition.");
+    metrics->compactions_triggered =
+        counters_counter("prometheus_tsdb_compactions_triggered_total",
+                         "Total number of triggered compactions for the partition.");
+    metrics->vertical_compactions =
+        counters_counter("prometheus_tsdb_vertical_compactions_total",
+                         "Total number of compactions done on overlapping blocks.");
+    metrics->compaction_duration =
+        histogram("prometheus_tsdb_compaction_duration_seconds", "Duration of compaction runs",
+                  compaction_bounds, sizeof(compaction_bounds) / sizeof(*compaction_bounds));
+    metrics->tombstone_cleanup =
+        histogram("prometheus_tsdb_tombstone_cleanup_seconds",
+                  "The time taken to recompact blocks to remove tombstones.", tombstone_bounds,
+                  sizeof(tombstone_bounds) / sizeof(*tombstone_bounds));
+}
+
 void tsdb_metrics_init(struct tsdb_metrics *metrics, struct tsdb *db)
 {
     memset(metrics, 0, sizeof(*metrics));
@@ -340,15 +363,7 @@ void tsdb_metrics_init(struct tsdb_metrics *metrics, struct tsdb *db)
                          "Total number snapshot replays that failed.");
     metrics->replay_duration = counters_gauge("prometheus_tsdb_data_replay_duration_seconds",
                                               "Time taken to replay the data on disk.");
-    static const double compaction_bounds[] = {1,   2,   4,   8,    16,   32,   64,
-                                               128, 256, 512, 1024, 2048, 4096, 8192};
-    static const double tombstone_bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-                                              0.5,   1,    2.5,   5,    10};
-    histogram("prometheus_tsdb_compaction_duration_seconds", "Duration of compaction runs",
-              compaction_bounds, sizeof(compaction_bounds) / sizeof(*compaction_bounds));
-    histogram("prometheus_tsdb_tombstone_cleanup_seconds",
-              "The time taken to recompact blocks to remove tombstones.", tombstone_bounds,
-              sizeof(tombstone_bounds) / sizeof(*tombstone_bounds));
+    register_compaction(metrics);
     for (size_t i = 0; i < sizeof(constants) / sizeof(*constants); i++) {
         if (constants[i].type == COUNTERS_GAUGE)
             counters_gauge(constants[i].name, constants[i].help);

@@ -30,6 +30,12 @@ struct tsdb_metrics {
     struct counter *truncations;
     struct counter *time_retentions;
     struct counter *size_retentions;
+    struct counter *compactions;
+    struct counter *compactions_failed;
+    struct counter *compactions_triggered;
+    struct counter *vertical_compactions;
+    struct counter *compaction_duration;
+    struct counter *tombstone_cleanup;
     struct counter *replay_duration;
     struct counter *snapshot_replay_errors;
 };

@@ -49,6 +49,8 @@ struct tsdb_options {
     int64_t fsync_interval_ms;   /* 0 = 1000 */
     int64_t maintenance_interval_ms; /* 0 = 60000 */
     struct memory_budget *memory; /* is told what storage holds; may be NULL */
+    int64_t block_min_ms; /* of the blocks that are cut from the head; 0 = 2 h */
+    int64_t block_max_ms; /* 0 = a tenth of the retention, at most 31 d */
     bool no_lockfile;
     bool no_snapshot; /* a stop leaves the head to the log, as a kill does */
     uint64_t seed; /* 0 = from the system */
@@ -108,8 +110,13 @@ void tsdb_exemplar_list_release(struct tsdb_exemplar_list *list);
 enum err tsdb_delete_series(struct tsdb *db, const struct matcher *const *matchers, size_t count,
                             int64_t min_ms, int64_t max_ms, struct errbuf *err) MUST_CHECK;
 
+/* Rewrites the blocks of which something is deleted, without that. */
+enum err tsdb_clean_tombstones(struct tsdb *db, struct errbuf *err) MUST_CHECK;
+/* Merges the blocks that are due. */
+enum err tsdb_compact(struct tsdb *db, struct errbuf *err) MUST_CHECK;
+
 /* One round of maintenance, as the maintenance thread does at every interval: head GC, WAL truncation,
- * retention, and a try to leave the failed state. For tests and shutdown. */
+ * retention, compaction, and a try to leave the failed state. For tests and shutdown. */
 enum err tsdb_maintain(struct tsdb *db, struct errbuf *err) MUST_CHECK;
 
 /* The head's figures, for status/tsdb and /metrics. */

@@ -56,8 +56,9 @@ struct tsdb {
     struct mutex maintenance_lock;
     struct mutex stop_lock;
     struct condition stop_condition;
-    bool stop; /* guarded by stop_lock */
+    _Atomic bool stop; /* changed under stop_lock */
     struct thread thread;
+    struct thread sync_thread;
     _Atomic int64_t retention_ms;
     _Atomic uint64_t retention_bytes;
     _Atomic double retention_percentage;

@@ -64,6 +64,10 @@ static const struct api_route api_route_table[] = {
     {"/api/v1/status/runtimeinfo", GET, QUICK, status_runtimeinfo},
     {"/api/v1/status/buildinfo", GET, QUICK, status_buildinfo},
     {"/api/v1/status/tsdb", GET, SLOW, status_tsdb},
+    {"/api/v1/status/tsdb/blocks", GET, SLOW, status_tsdb_blocks},
+    {"/api/v1/admin/tsdb/delete_series", HTTP_POST | HTTP_PUT, SLOW, admin_delete_series},
+    {"/api/v1/admin/tsdb/clean_tombstones", HTTP_POST | HTTP_PUT, SLOW, admin_clean_tombstones},
+    {"/api/v1/admin/tsdb/snapshot", HTTP_POST | HTTP_PUT, SLOW, admin_snapshot},
     {"/api/v1/status/walreplay", GET, ALWAYS, status_walreplay},
     {"/api/v1/write", HTTP_POST, SLOW, write_remote},
 };

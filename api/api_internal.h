@@ -81,6 +81,8 @@ bool parameter_duration(struct http_request *request, struct http_response *resp
                         const char *name, bool required, double *out_seconds, bool *out_given);
 /* 0 = no limit. */
 bool parameter_limit(struct http_request *request, struct http_response *response, size_t *out);
+/* A text in quotes, for messages; memory of the request. */
+const char *parameter_quoted(struct http_request *request, struct slice text);
 /* The value or "". */
 struct slice parameter_text(const struct http_request *request, const char *name);
 
@@ -90,6 +92,9 @@ struct match_sets {
 };
 bool parameter_match_sets(struct http_request *request, struct http_response *response,
                           bool name_parameter, struct match_sets *out);
+/* The same without that condition beyond what the parser asks for, for deleting. */
+bool parameter_selectors(struct http_request *request, struct http_response *response,
+                         struct match_sets *out);
 void match_sets_release(struct match_sets *sets);
 
 /* {"a":"b",...} of a label set. */
@@ -130,7 +135,12 @@ API_HANDLER(status_runtimeinfo);
 API_HANDLER(status_buildinfo);
 API_HANDLER(status_version);
 API_HANDLER(status_tsdb);
+API_HANDLER(status_tsdb_blocks);
 API_HANDLER(status_walreplay);
+
+API_HANDLER(admin_delete_series);
+API_HANDLER(admin_clean_tombstones);
+API_HANDLER(admin_snapshot);
 
 API_HANDLER(alerting_rules);
 API_HANDLER(alerting_alerts);

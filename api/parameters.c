@@ -18,8 +18,7 @@ struct slice parameter_text(const struct http_request *request, const char *name
     return value;
 }
 
-/* A text in quotes, for messages. */
-static const char *parameter_quoted(struct http_request *request, struct slice text)
+const char *parameter_quoted(struct http_request *request, struct slice text)
 {
     struct buf quoted CLEANUP(buf_release);
     buf_init(&quoted, BUF_SIZE_ANY);
@@ -119,11 +118,11 @@ static bool match_set_selects(const struct promql_matchers *set)
     return false;
 }
 
-bool parameter_match_sets(struct http_request *request, struct http_response *response,
-                          bool name_parameter, struct match_sets *out)
+/* Selectors as they are, or only those that have a matcher of a value. */
+static bool parse_match_sets(struct http_request *request, struct http_response *response,
+                             const char *prefix, bool selecting, struct match_sets *out)
 {
     *out = (struct match_sets){0};
-    const char *prefix = name_parameter ? "invalid parameter \"match[]\": " : "";
     for (size_t i = 0; i < request->parameter_count; i++) {
         if (!slice_eq_str(request->parameters[i].name, "match[]"))
             continue;
@@ -138,7 +137,7 @@ bool parameter_match_sets(struct http_request *request, struct http_response *re
             return false;
         }
         vec_push(&out->items, set);
-        if (!match_set_selects(&set)) {
+        if (selecting && !match_set_selects(&set)) {
             answer_error(response, API_ERROR_BAD_DATA,
                          "%smatch[] must contain at least one non-empty matcher", prefix);
             match_sets_release(out);
@@ -146,6 +145,20 @@ bool parameter_match_sets(struct http_request *request, struct http_response *re
         }
     }
     return true;
+}
+
+#define PARAMETER_MATCH "invalid parameter \"match[]\": "
+
+bool parameter_match_sets(struct http_request *request, struct http_response *response,
+                          bool name_parameter, struct match_sets *out)
+{
+    return parse_match_sets(request, response, name_parameter ? PARAMETER_MATCH : "", true, out);
+}
+
+bool parameter_selectors(struct http_request *request, struct http_response *response,
+                         struct match_sets *out)
+{
+    return parse_match_sets(request, response, PARAMETER_MATCH, false, out);
 }
 
 void match_sets_release(struct match_sets *sets)

@@ -195,6 +195,19 @@ void status_tsdb(struct http_request *request, struct http_response *response, v
     answer_end(&answer);
 }
 
+void status_tsdb_blocks(struct http_request *request, struct http_response *response,
+                        void *context)
+{
+    struct api *api = context;
+    struct answer answer;
+    answer_begin(&answer, response);
+    json_object_begin(&answer.json);
+    json_key(&answer.json, "blocks");
+    tsdb_print_blocks(api->db, &answer.json);
+    json_object_end(&answer.json);
+    answer_end(&answer);
+}
+
 void status_walreplay(struct http_request *request, struct http_response *response, void *context)
 {
     struct answer answer;

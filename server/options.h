@@ -46,6 +46,8 @@ struct options {
     uint64_t retention_size_bytes;
     uint64_t wal_segment_bytes;
     enum tsdb_fsync_policy wal_fsync;
+    int64_t block_min_ms;
+    int64_t block_max_ms; /* 0 = not given */
     int64_t maintenance_interval_ms;
     uint64_t memory_limit_bytes;
     int64_t query_lookback_delta_ms;

@@ -340,6 +340,8 @@ static enum err server_open_storage(struct server *server, const struct config *
         .store_start_times = options->feature_start_storage,
         .wal_segment_bytes = options->wal_segment_bytes,
         .fsync_policy = options->wal_fsync,
+        .block_min_ms = options->block_min_ms,
+        .block_max_ms = options->block_max_ms,
         .maintenance_interval_ms = options->maintenance_interval_ms,
         .memory = &server->memory,
         .no_lockfile = options->storage_no_lockfile,

@@ -51,16 +51,22 @@ void block_meta_copy(struct block_meta *to, const struct block_meta *from)
         vec_push(&to->parents, from->parents.items[i]);
 }
 
+static void print_count(struct json_writer *json, const char *name, uint64_t count)
+{
+    if (count > 0)
+        json_key_int(json, name, (int64_t)count);
+}
+
 static void print_stats(struct json_writer *json, const struct block_stats *stats)
 {
     json_key(json, "stats");
     json_object_begin(json);
-    json_key_int(json, "numSamples", (int64_t)stats->samples);
-    json_key_int(json, "numFloatSamples", (int64_t)stats->float_samples);
-    json_key_int(json, "numHistogramSamples", (int64_t)stats->histogram_samples);
-    json_key_int(json, "numSeries", (int64_t)stats->series);
-    json_key_int(json, "numChunks", (int64_t)stats->chunks);
-    json_key_int(json, "numTombstones", (int64_t)stats->tombstones);
+    print_count(json, "numSamples", stats->samples);
+    print_count(json, "numFloatSamples", stats->float_samples);
+    print_count(json, "numHistogramSamples", stats->histogram_samples);
+    print_count(json, "numSeries", stats->series);
+    print_count(json, "numChunks", stats->chunks);
+    print_count(json, "numTombstones", stats->tombstones);
     json_object_end(json);
 }
 

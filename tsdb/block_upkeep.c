@@ -180,6 +180,24 @@ enum err block_upkeep_compact(struct tsdb *db, bool *out_did, struct errbuf *err
     return code;
 }
 
+/* --- figures --- */
+
+void tsdb_print_blocks(struct tsdb *db, struct json_writer *json)
+{
+    struct block_list *list = block_shelf_take(&db->shelf);
+    json_array_begin(json);
+    for (size_t i = 0; i < list->count; i++) {
+        struct block_meta CLEANUP(block_meta_release) meta;
+        block_meta_now(list->blocks[i], &meta);
+        struct buf CLEANUP(buf_release) text;
+        buf_init(&text, BLOCK_META_SIZE_MAX);
+        block_meta_print_reference(&meta, &text);
+        json_raw(json, slice_trim(buf_slice(&text)));
+    }
+    json_array_end(json);
+    block_list_unref(list);
+}
+
 /* --- retention --- */
 
 void block_upkeep_retain(struct tsdb *db, uint64_t bytes_max)

@@ -70,11 +70,14 @@ static enum err open_view(const struct compaction *compaction, struct series_vie
 {
     VEC(struct merged_part) parts = {0};
     enum err code = ERR_NONE;
-    for (size_t i = 0; i < compaction->count && code == ERR_NONE; i++) {
-        const struct block_meta *meta = block_meta(compaction->blocks[i]);
+    for (size_t i = 0; i < 2 * compaction->count && code == ERR_NONE; i++) {
+        struct block *block = compaction->blocks[i % compaction->count];
+        const struct block_meta *meta = block_meta(block);
+        /* as for queries, what came in order wins */
+        if (meta->out_of_order != (i < compaction->count))
+            continue;
         struct merged_part part = {.min_ms = meta->min_ms, .max_ms = meta->max_ms - 1};
-        code = series_source_open(block_source(compaction->blocks[i]), part.min_ms, part.max_ms,
-                                  &part.view, err);
+        code = series_source_open(block_source(block), part.min_ms, part.max_ms, &part.view, err);
         if (code == ERR_NONE)
             vec_push(&parts, part);
     }

@@ -25,7 +25,7 @@
 struct compaction {
     const struct fs *fs;
     const char *directory;       /* of the blocks */
-    struct block *const *blocks; /* in the order of their begin; of equal times the later wins */
+    struct block *const *blocks; /* by their begin; of equal times the later wins */
     size_t count;
     struct ulid ulid;         /* of the result */
     bool rewrite;             /* one block once more, not a step up */

@@ -1,5 +1,4 @@
 /*
-/*
  * Two threads. One syncs the log, brings it back after a failure and tells how much memory there is
  * in use; it waits for nothing else. The other seals closed chunks, and at every interval drops what
  * is older than the retention (samples, series without any, segments, blocks) and merges blocks.

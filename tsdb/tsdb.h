@@ -16,6 +16,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "base/json_writer.h"
 #include "base/memory_budget.h"
 #include "model/exemplar.h"
 #include "model/matcher.h"
@@ -112,6 +113,13 @@ enum err tsdb_delete_series(struct tsdb *db, const struct matcher *const *matche
 
 /* Rewrites the blocks of which something is deleted, without that. */
 enum err tsdb_clean_tombstones(struct tsdb *db, struct errbuf *err) MUST_CHECK;
+/* A copy of what is there now, under snapshots/ of the data directory, in a directory of its own that
+ * can be opened as one: blocks as hard links, the head as a block unless it is left out. Appends the
+ * name. */
+enum err tsdb_snapshot(struct tsdb *db, bool skip_head, struct buf *out_name,
+                       struct errbuf *err) MUST_CHECK;
+/* Writes an array of what the blocks say of themselves, oldest first. */
+void tsdb_print_blocks(struct tsdb *db, struct json_writer *json);
 /* Merges the blocks that are due. */
 enum err tsdb_compact(struct tsdb *db, struct errbuf *err) MUST_CHECK;
 

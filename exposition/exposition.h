@@ -42,6 +42,7 @@ struct exposition_label {
 struct exposition_series {
     struct slice text;     /* as written: name{...}; borrowed from the body */
     enum metric_type type; /* of the last TYPE line, METRIC_UNKNOWN before the first */
+    struct slice unit;     /* of the last UNIT line, empty before the first */
     bool openmetrics;      /* whose grammar the text follows */
     int64_t start_ms;      /* since when its sample counts, 0 = not known */
 };

@@ -412,7 +412,8 @@ static enum err give_metadata(struct family_parser *parser, struct slice help, s
         return errbuf_set(parser->err, ERR_INVALID, "unknown metric type for metric \"%.*s\": %llu",
                           SLICE_ARG(parser->name), (unsigned long long)parser->type);
     parser->plain_name = labels_metric_name_valid_legacy(parser->name);
-    parser->series = (struct exposition_series){.type = types[parser->type], .openmetrics = true};
+    parser->series =
+        (struct exposition_series){.type = types[parser->type], .unit = unit, .openmetrics = true};
     enum exposition_answer answer = EXPOSITION_GO_ON;
     if (sink->help != NULL)
         answer = sink->help(sink->context, parser->name, help);

@@ -156,6 +156,7 @@ static enum exposition_answer give_entry(struct text_parser *parser, const struc
         return sink->type == NULL ? EXPOSITION_GO_ON
                                   : sink->type(sink->context, entry->family, entry->type);
     case ENTRY_UNIT:
+        parser->series.unit = entry->text;
         return sink->unit == NULL ? EXPOSITION_GO_ON
                                   : sink->unit(sink->context, entry->family, entry->text);
     case ENTRY_COMMENT:

@@ -182,6 +182,7 @@ static void evaluation_init(struct evaluation *ev, struct promql_engine *engine,
             query->statistics_by_step && (options->features & PROMQL_PER_STEP_STATS) != 0,
         .delayed_name_removal = (options->features & PROMQL_DELAYED_NAME_REMOVAL) != 0,
         .start_timestamps = (options->features & PROMQL_START_TIMESTAMPS) != 0,
+        .type_labels = (options->features & PROMQL_TYPE_AND_UNIT_LABELS) != 0,
         .lookback_ms =
             query->lookback_delta_ms > 0 ? query->lookback_delta_ms : options->lookback_delta_ms,
         .default_subquery_step_ms =

@@ -51,11 +51,12 @@ struct evaluation {
     bool delayed_name_removal;
     bool has_step_statistics;
     bool start_timestamps; /* are looked at */
+    bool type_labels;      /* tell what a counter is */
     int64_t lookback_ms;
     int64_t default_subquery_step_ms;
     const struct clock *clock;
-    int64_t deadline_ns; /* monotonic */
-    struct turn *turn;   /* at the processors; passed on now and then */
+    int64_t deadline_ns;     /* monotonic */
+    struct turn *turn;       /* at the processors; passed on now and then */
     struct helpers *helpers; /* NULL: the query has one thread */
     uint64_t samples_max;
     uint64_t bytes_max;
@@ -72,8 +73,8 @@ struct evaluation {
     struct sample_counts counts;
     VEC(uint32_t) symbols; /* interned for this query: references to give back with the result */
     uint64_t symbol_bytes; /* of their text; counts against the limit */
-    VEC(struct label_pair) pairs; /* where label sets are put together */
-    struct operator* operators;   /* all of the plan, for their end */
+    VEC(struct label_pair) pairs;      /* where label sets are put together */
+    struct operator* operators;        /* all of the plan, for their end */
     VEC(const struct node *) outlined; /* selectors: histogram_outline.h */
 
     /* limits: */
@@ -99,9 +100,9 @@ static inline bool evaluation_check(struct evaluation *ev, uint64_t work)
     return evaluation_check_now(ev);
 }
 
-/* Another evaluation of the same query, for computing on another thread: with the limits, the view and
- * the deadline, but with nothing in it and an error of its own. `result` is initialised here. Its arenas
- * are to be released, and nothing else. */
+/* Another evaluation of the same query, for computing on another thread: with the limits, the view
+ * and the deadline, but with nothing in it and an error of its own. `result` is initialised here.
+ * Its arenas are to be released, and nothing else. */
 void evaluation_fork(struct evaluation *fork, const struct evaluation *ev, struct arena *result,
                      struct errbuf *err);
 
@@ -111,8 +112,8 @@ bool evaluation_fail(struct evaluation *ev, enum err code, const char *format, .
 /* A failure that a callee has already put into ev->err. */
 bool evaluation_failed(struct evaluation *ev, enum err code);
 
-/* What a query may take whatever the state of the memory that all share, so that small ones are always
- * answered, and in which steps it takes more. */
+/* What a query may take whatever the state of the memory that all share, so that small ones are
+ * always answered, and in which steps it takes more. */
 #define EVALUATION_BYTES_FREE ((uint64_t)1 << 20)
 #define EVALUATION_BYTES_STEP ((uint64_t)4 << 20)
 

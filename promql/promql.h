@@ -1,10 +1,10 @@
 /*
- * PromQL: text to result (https://prometheus.io/docs/prometheus/latest/querying/basics/). Parsing is
- * apart from evaluating: rules parse once and evaluate often.
+ * PromQL: text to result (https://prometheus.io/docs/prometheus/latest/querying/basics/). Parsing
+ * is apart from evaluating: rules parse once and evaluate often.
  *
  * Errors: ERR_INVALID for what is wrong with the text (errbuf has line, column and byte position;
- * the text is the reference's without "line:col: "), ERR_EXECUTION, ERR_LIMIT (max samples, memory),
- * ERR_TIMEOUT, ERR_CANCELED and ERR_UNSUPPORTED when evaluating.
+ * the text is the reference's without "line:col: "), ERR_EXECUTION, ERR_LIMIT (max samples,
+ * memory), ERR_TIMEOUT, ERR_CANCELED and ERR_UNSUPPORTED when evaluating.
  *
  * Thread-safety: an engine and a parsed expression may be used from any number of threads.
  */
@@ -33,7 +33,8 @@ enum promql_feature {
     PROMQL_FILL_MODIFIERS = 1 << 3,
     PROMQL_DELAYED_NAME_REMOVAL = 1 << 4,
     PROMQL_PER_STEP_STATS = 1 << 5,
-    PROMQL_START_TIMESTAMPS = 1 << 6, /* rate and its kin look at start timestamps */
+    PROMQL_START_TIMESTAMPS = 1 << 6,     /* rate and its kin look at start timestamps */
+    PROMQL_TYPE_AND_UNIT_LABELS = 1 << 7, /* __type__ tells what a counter is */
 };
 
 #define PROMQL_TEXT_BYTES_MAX (1024 * 1024)
@@ -64,8 +65,8 @@ void promql_tree_json(const struct promql_expression *expression, struct buf *ou
 void promql_error_text(const struct errbuf *err, struct buf *out);
 
 /* A selector such as up{job="x"} for match[] parameters: its matchers, to be freed by
- * promql_matchers_free. Whether all of them may match the empty value is the caller's business: series
- * and labels refuse that, federation does not. */
+ * promql_matchers_free. Whether all of them may match the empty value is the caller's business:
+ * series and labels refuse that, federation does not. */
 struct promql_matchers {
     struct matcher **items;
     size_t count;
@@ -77,17 +78,17 @@ void promql_matchers_free(struct promql_matchers *matchers);
 struct promql_engine;
 
 struct promql_engine_options {
-    const struct clock *clock;       /* NULL = clock_system */
-    int64_t timeout_ms;              /* 0 = 2 m */
-    uint64_t samples_max;            /* 0 = 50,000,000 */
-    size_t concurrency_max;          /* 0 = 20; further queries wait */
-    size_t turns_max;                /* 0 = the processors; how many of them compute at once */
-    int64_t lookback_delta_ms;       /* 0 = 5 m */
+    const struct clock *clock;        /* NULL = clock_system */
+    int64_t timeout_ms;               /* 0 = 2 m */
+    uint64_t samples_max;             /* 0 = 50,000,000 */
+    size_t concurrency_max;           /* 0 = 20; further queries wait */
+    size_t turns_max;                 /* 0 = the processors; how many of them compute at once */
+    int64_t lookback_delta_ms;        /* 0 = 5 m */
     int64_t default_subquery_step_ms; /* 0 = 1 m */
-    uint64_t query_bytes_max;        /* memory of one query; 0 = 1 GiB */
-    struct memory_budget *memory;    /* which all queries share; NULL = no limit but that */
-    size_t threads;                  /* that one query may use where processors are free; 0 = 1 */
-    size_t threads_series_min;       /* for selections of so many series; 0 = 1,024 */
+    uint64_t query_bytes_max;         /* memory of one query; 0 = 1 GiB */
+    struct memory_budget *memory;     /* which all queries share; NULL = no limit but that */
+    size_t threads;                   /* that one query may use where processors are free; 0 = 1 */
+    size_t threads_series_min;        /* for selections of so many series; 0 = 1,024 */
     unsigned features;
 };
 

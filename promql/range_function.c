@@ -358,6 +358,24 @@ static uint32_t range_function_position(const struct range_function *function)
     return argument->kind == NODE_SUBQUERY ? 0 : argument->start;
 }
 
+/* Where types are labels, these tell. */
+static void range_function_check_type(struct range_function *function, struct slice name)
+{
+    struct slice type = labels_get(function->row.labels, SLICE("__type__"));
+    if (slice_eq_str(type, "counter") || slice_eq_str(type, "histogram"))
+        return;
+    struct buf CLEANUP(buf_release) quoted_type;
+    struct buf CLEANUP(buf_release) quoted_name;
+    buf_init(&quoted_type, NAME_TEXT_MAX);
+    buf_init(&quoted_name, NAME_TEXT_MAX);
+    quote_go(type, &quoted_type);
+    quote_go(name, &quoted_name);
+    annotations_add(&function->op.ev->annotations, PROMQL_INFO, range_function_position(function),
+                    "metric might not be a counter, __type__ label is not set to \"counter\" or "
+                    "\"histogram\", got %s: %s",
+                    buf_cstr(&quoted_type), buf_cstr(&quoted_name));
+}
+
 static void range_function_check_counter(struct range_function *function)
 {
     struct evaluation *ev = function->op.ev;
@@ -366,7 +384,13 @@ static void range_function_check_counter(struct range_function *function)
     if (!row_has_floats(&function->row, function->op.steps.count))
         return;
     uint32_t symbol = labels_value(function->row.labels, ev->reserved.name);
-    if (symbol == SYMBOL_EMPTY || symbol == function->checked_name)
+    if (symbol == SYMBOL_EMPTY)
+        return;
+    if (ev->type_labels) {
+        range_function_check_type(function, symbols_text(symbol));
+        return;
+    }
+    if (symbol == function->checked_name)
         return;
     function->checked_name = symbol;
     struct slice name = symbols_text(symbol);

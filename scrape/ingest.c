@@ -318,6 +318,7 @@ static void ingest_begin(struct ingest *ingest, const struct ingest_job *job,
     ingest->honor_timestamps = scrape->honor_timestamps;
     ingest->track_timestamps = scrape->track_timestamps_staleness;
     ingest->histogram = NULL;
+    ingest->labels.type_and_unit = job->type_and_unit_labels;
     ingest->schema_max = ingest_schema_max(scrape->native_histogram_min_bucket_factor);
     ingest->takes_starts = appender_takes_starts(job->appender);
     ingest->error = ERR_NONE;

@@ -49,6 +49,7 @@ struct ingest_job {
     const struct labels *target; /* its public labels */
     struct series_cache *cache;
     struct metadata_cache *metadata; /* NULL = not wanted */
+    bool type_and_unit_labels;       /* are made of the metadata */
     struct appender *appender;
     int64_t row_ms; /* the time of the appender's row */
     int64_t now_ms;

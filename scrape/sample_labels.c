@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/utf8.h"
+#include "model/metadata.h"
 #include "model/quote.h"
 #include "model/relabel.h"
 
@@ -12,6 +13,8 @@
 #define SAMPLE_ARENA_BYTES_MAX ((size_t)1 << 31)
 /* How much of a text an error shows. */
 #define SHOWN_RUNES_MAX 50
+#define LABEL_TYPE "__type__"
+#define LABEL_UNIT "__unit__"
 #define EXPORTED_PREFIX "exported_"
 /* From here on labels are sorted before they go to the builder, for which falling order is
  * quadratic. */
@@ -23,13 +26,16 @@ struct sample_text {
     struct exposition_label *labels;
     size_t count;
     /* faults that are errors unless relabelling drops the series */
+    /* what the metadata says; a label of the text with the same meaning gives way */
+    const char *type; /* NULL = not known, or not wanted */
+    struct slice unit;
     struct slice twice; /* a name that occurs twice, or empty */
     bool has_nameless_label;
 };
 
 void sample_labels_init(struct sample_labels *maker)
 {
-    maker->bad_text = false;
+    maker->bad_text = maker->type_and_unit = false;
     arena_init(&maker->arena, SAMPLE_ARENA_BYTES_MAX);
     labels_builder_init(&maker->builder);
 }
@@ -58,6 +64,13 @@ static int sample_label_compare(const void *a, const void *b)
     return slice_cmp(left->name, right->name);
 }
 
+/* Are type or unit, which the metadata tells, written as a label too? */
+static bool sample_text_overrides(const struct sample_text *text, struct slice name)
+{
+    return (text->type != NULL && slice_eq(name, SLICE(LABEL_TYPE))) ||
+           (text->unit.len > 0 && slice_eq(name, SLICE(LABEL_UNIT)));
+}
+
 /* Puts the labels of the text into the builder. */
 static void sample_text_set(struct sample_text *text, struct labels_builder *builder)
 {
@@ -66,10 +79,15 @@ static void sample_text_set(struct sample_text *text, struct labels_builder *bui
     labels_builder_reset(builder);
     if (text->name.len > 0)
         labels_builder_set(builder, SLICE(LABEL_METRIC_NAME), text->name);
+    if (text->type != NULL)
+        labels_builder_set(builder, SLICE(LABEL_TYPE), slice_str(text->type));
+    if (text->unit.len > 0)
+        labels_builder_set(builder, SLICE(LABEL_UNIT), text->unit);
     for (size_t i = 0; i < text->count; i++) {
         const struct exposition_label *label = &text->labels[i];
-        if (label->value.len == 0)
-            continue; /* a label with an empty value is a label that is not there */
+        /* a label with an empty value is a label that is not there */
+        if (label->value.len == 0 || sample_text_overrides(text, label->name))
+            continue;
         if (label->name.len == 0) {
             text->has_nameless_label = true;
             continue;
@@ -231,6 +249,10 @@ enum err sample_labels_make(struct sample_labels *maker, const struct config_scr
 {
     arena_reset(&maker->arena);
     struct sample_text text = {0};
+    if (maker->type_and_unit && series->type != METRIC_UNKNOWN)
+        text.type = metric_type_name(series->type);
+    if (maker->type_and_unit)
+        text.unit = series->unit;
     enum err code =
         exposition_series_labels(series, &maker->arena, &text.name, &text.labels, &text.count, err);
     maker->bad_text = code != ERR_NONE;

@@ -20,6 +20,7 @@
 
 struct sample_labels {
     bool bad_text; /* the last failure was one of the text itself: the line is no sample at all */
+    bool type_and_unit; /* of the metric become the labels __type__ and __unit__ */
     /* private */
     struct arena arena;
     struct labels_builder builder;

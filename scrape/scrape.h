@@ -31,6 +31,7 @@ struct scrape_manager_options {
     const char *user_agent;          /* "Prometheus/3.x.y" */
     uint64_t default_body_bytes_max; /* where the configuration sets none; 0 = 64 MiB */
     bool extra_scrape_metrics;
+    bool type_and_unit_labels;      /* __type__ and __unit__ of the metadata */
     bool adjust_timestamps;         /* --scrape.adjust-timestamps */
     int64_t timestamp_tolerance_ms; /* 0 = 2 */
 };

@@ -139,6 +139,7 @@ static enum err scrape_ingest(struct scrape_manager *manager, struct target *tar
         .target = target->labels,
         .cache = &target->cache,
         .metadata = &target->metadata,
+        .type_and_unit_labels = manager->options.type_and_unit_labels,
         .appender = appender,
         .row_ms = target->sample_ms,
         .now_ms = clock_now_ms(manager->clock),

@@ -298,7 +298,7 @@ const struct feature features_all[] = {
     {"search-api", 0, NO_EFFECT_YET},
     {"st-storage", 0, NULL, FIELD(feature_start_storage)},
     {"st-synthesis", 0, NO_EFFECT_YET},
-    {"type-and-unit-labels", 0, NO_EFFECT_YET},
+    {"type-and-unit-labels", PROMQL_TYPE_AND_UNIT_LABELS, NULL},
     {"use-start-timestamps", PROMQL_START_TIMESTAMPS, NULL},
     {"use-uncached-io", 0, MEANINGLESS},
     {"xor2-encoding", 0, MEANINGLESS},

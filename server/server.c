@@ -442,6 +442,7 @@ static enum server_exit server_begin(struct server *server, struct config *confi
         .clock = server->clock,
         .user_agent = "Prometheus/" FERULA_COMPATIBLE_VERSION,
         .extra_scrape_metrics = options->feature_extra_scrape_metrics,
+        .type_and_unit_labels = (options->promql_features & PROMQL_TYPE_AND_UNIT_LABELS) != 0,
         .adjust_timestamps = options->scrape_adjust_timestamps,
         .timestamp_tolerance_ms = options->scrape_timestamp_tolerance_ms,
     });

@@ -1,8 +1,8 @@
 /*
  * The scripts in tests/promql_scripts: every eval passes, and there is no file without any. Those
  * whose name begins with "experimental_" run with everything switched on; with "_early_" behind it,
- * but for the delayed removal of names. No function, aggregation, modifier or operator is without
- * several.
+ * but for the delayed removal of names; with "_typed_", with types and units as labels. No
+ * function, aggregation, modifier or operator is without several.
  */
 #include <check.h>
 #include <ctype.h>
@@ -35,6 +35,8 @@ static void run_file(const char *name, size_t *missed)
         slice_has_prefix(slice_str(name), SLICE("experimental_")) ? FEATURES_ALL : 0;
     if (slice_has_prefix(slice_str(name), SLICE("experimental_early_")))
         features &= ~(unsigned)PROMQL_DELAYED_NAME_REMOVAL;
+    if (slice_has_prefix(slice_str(name), SLICE("experimental_typed_")))
+        features |= PROMQL_TYPE_AND_UNIT_LABELS;
     struct promql_engine *engine = script_engine_new(features);
     struct script_counts counts =
         promql_script_run(name, buf_slice(&script), engine, features, true);

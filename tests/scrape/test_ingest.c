@@ -23,6 +23,7 @@ static struct config_scrape scrape;
 static struct ingest_result result;
 static struct errbuf err;
 static int64_t now_ms;
+static bool type_and_unit_labels;
 
 static void set_up(void)
 {
@@ -41,6 +42,7 @@ static void set_up(void)
     labels_builder_release(&builder);
     scrape = (struct config_scrape){.honor_timestamps = true, .utf8_names = true};
     now_ms = START_MS;
+    type_and_unit_labels = false;
 }
 
 static void tear_down(void)
@@ -65,6 +67,7 @@ static bool body_in(enum exposition_format format, const char *text)
                              .target = target,
                              .cache = &cache,
                              .metadata = &metadata,
+                             .type_and_unit_labels = type_and_unit_labels,
                              .appender = appender,
                              .row_ms = now_ms,
                              .now_ms = now_ms};
@@ -405,6 +408,26 @@ START_TEST(metadata_is_kept_for_ten_scrapes)
 }
 END_TEST
 
+START_TEST(types_and_units_become_labels_where_they_are_wanted)
+{
+    static const char text[] = "# TYPE a_seconds counter\n# UNIT a_seconds seconds\n"
+                               "a_seconds_total{__type__=\"gauge\",__unit__=\"x\"} 1\n"
+                               "# TYPE b_seconds unknown\nb_seconds{__type__=\"mine\"} 2\n# EOF\n";
+    ck_assert(body_in(EXPOSITION_OPENMETRICS, text));
+    expect_newest("a_seconds_total{__type__=\"gauge\",__unit__=\"x\"," IJ "}", 1);
+    series_cache_forget(&cache);
+    type_and_unit_labels = true;
+    ck_assert(body_in(EXPOSITION_OPENMETRICS, text));
+    expect_newest("a_seconds_total{__type__=\"counter\",__unit__=\"seconds\"," IJ "}", 1);
+    /* the unit stays until the next UNIT line, as in the reference; a type that is not known does
+     * not displace what the text says */
+    expect_newest("b_seconds{__type__=\"mine\",__unit__=\"seconds\"," IJ "}", 2);
+    series_cache_forget(&cache);
+    ck_assert(body("# TYPE c gauge\nc 3\nd 4\n"));
+    expect_newest("c{__type__=\"gauge\"," IJ "}", 3);
+}
+END_TEST
+
 START_TEST(exemplars_go_with_their_samples)
 {
     ck_assert(body_in(EXPOSITION_OPENMETRICS,
@@ -465,6 +488,7 @@ int main(void)
     tcase_add_test(tcase, a_bad_line_fails_the_whole_body_and_ends_all_series);
     tcase_add_test(tcase, a_series_that_vanishes_is_stale_at_once);
     tcase_add_test(tcase, an_empty_body_is_good_and_ends_all_series);
+    tcase_add_test(tcase, types_and_units_become_labels_where_they_are_wanted);
     tcase_add_test(tcase, exemplars_go_with_their_samples);
     tcase_add_test(tcase, exemplars_of_dropped_series_are_dropped);
     tcase_add_test(tcase, another_spelling_of_a_series_goes_on_with_it);

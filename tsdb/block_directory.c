@@ -27,6 +27,23 @@ char *block_directory_path(const char *directory)
     return path_join(directory, "blocks", "");
 }
 
+enum err block_directory_make(const struct fs *fs, const char *directory, struct errbuf *err)
+{
+    char *blocks CLEANUP(mem_cleanup) = block_directory_path(directory);
+    struct fs_stat stat;
+    if (fs->stat(fs, blocks, &stat) == 0)
+        return ERR_NONE;
+    enum err code = fs_make_directories(fs, blocks, err);
+    if (code != ERR_NONE)
+        return code;
+    int failed = fs->sync_directory(fs, directory);
+    if (failed < 0) {
+        fs->remove_directory(fs, blocks); /* or it would be taken for synced */
+        return errbuf_set_errno(err, -failed, "syncing %s", directory);
+    }
+    return ERR_NONE;
+}
+
 /* The names in the directory, by what they are. */
 struct name_scan {
     VEC(struct ulid) blocks;

@@ -24,6 +24,9 @@
 enum err block_directory_open(const struct fs *fs, const char *directory, struct block_list **out,
                               uint64_t *out_damaged, struct errbuf *err) MUST_CHECK;
 
+/* Makes `directory`/blocks so that it stays. */
+enum err block_directory_make(const struct fs *fs, const char *directory,
+                              struct errbuf *err) MUST_CHECK;
 /* "`directory`/blocks": to be freed. */
 char *block_directory_path(const char *directory) MUST_CHECK;
 

@@ -159,13 +159,15 @@ static void judge_sample(struct tsdb *db, struct transaction *transaction,
     enum append_result result =
         transaction_check(&transaction->bounds, &shadow->tail, sample->t_ms, &out_of_order);
     enum tsdb_sample_type type = sample->kind == STAGED_FLOAT ? TSDB_FLOAT : TSDB_HISTOGRAM;
+    /* a replay knows it of the log: what it was late for may be in a block */
+    bool was_late = transaction->replaying && sample->verdict == VERDICT_OUT_OF_ORDER;
     sample->token_len = 0;
     sample->verdict = VERDICT_DROP;
     if (result == APPEND_OUT_OF_ORDER && !transaction->replaying)
         counter_inc(db->metrics.out_of_order[type]);
-    if (result != APPEND_OK)
+    if (result != APPEND_OK && !was_late)
         return;
-    if (out_of_order) {
+    if (out_of_order || was_late) {
         judge_out_of_order(sample);
         return;
     }

@@ -10,6 +10,7 @@
 void head_init(struct head *head)
 {
     memset(head, 0, sizeof(*head));
+    head->range_ms = HEAD_CHUNK_RANGE_MS;
     isolation_init(&head->isolation);
     postings_init(&head->postings, &head->isolation);
     refs_init(&head->refs, &head->isolation);
@@ -23,6 +24,8 @@ void head_init(struct head *head)
     head->min_ms = INT64_MAX;
     head->max_ms = INT64_MIN;
     head->late_min_ms = INT64_MAX;
+    head->recent_min_ms = INT64_MAX;
+    head->recent_late_min_ms = INT64_MAX;
     head->floor_ms = INT64_MIN;
     head->cutoff_ms = INT64_MIN;
 }
@@ -143,6 +146,13 @@ void head_init_time(struct head *head, int64_t t_ms)
     atomic_compare_exchange_strong(&head->min_ms, &expected, t_ms);
 }
 
+static void lower(_Atomic int64_t *time_ms, int64_t to_ms)
+{
+    int64_t seen = *time_ms;
+    while (to_ms < seen && !atomic_compare_exchange_weak(time_ms, &seen, to_ms))
+        ;
+}
+
 void head_widen(struct head *head, int64_t min_ms, int64_t max_ms)
 {
     if (min_ms > max_ms)
@@ -150,25 +160,23 @@ void head_widen(struct head *head, int64_t min_ms, int64_t max_ms)
     int64_t seen = head->max_ms;
     while (max_ms > seen && !atomic_compare_exchange_weak(&head->max_ms, &seen, max_ms))
         ;
-    seen = head->min_ms;
-    while (min_ms < seen && !atomic_compare_exchange_weak(&head->min_ms, &seen, min_ms))
-        ;
+    lower(&head->min_ms, min_ms);
+    lower(&head->recent_min_ms, min_ms);
 }
 
 void head_widen_late(struct head *head, int64_t min_ms)
 {
-    int64_t seen = head->late_min_ms;
-    while (min_ms < seen && !atomic_compare_exchange_weak(&head->late_min_ms, &seen, min_ms))
-        ;
+    lower(&head->late_min_ms, min_ms);
+    lower(&head->recent_late_min_ms, min_ms);
 }
 
 int64_t head_valid_min_ms(const struct head *head)
 {
     int64_t max_ms = head->max_ms;
     int64_t floor_ms = head->floor_ms;
-    if (max_ms < INT64_MIN + HEAD_CHUNK_RANGE_MS / 2)
+    if (max_ms < INT64_MIN + head->range_ms / 2)
         return floor_ms;
-    return MAX(floor_ms, max_ms - HEAD_CHUNK_RANGE_MS / 2);
+    return MAX(floor_ms, max_ms - head->range_ms / 2);
 }
 
 void head_push_chunk(struct head *head, struct series *series, struct chunk *chunk)

@@ -39,6 +39,7 @@ struct head_shard {
 };
 
 struct head {
+    int64_t range_ms; /* immutable: of the blocks that are cut from it */
     struct isolation isolation;
     struct postings postings;
     struct refs refs;
@@ -49,11 +50,13 @@ struct head {
     /* What is deleted, by ref; NULL = nothing. A reader that is open may use it until it closes.
      * Changes: maintenance lock. */
     _Atomic(const struct tombstones *) deleted;
-    _Atomic int64_t min_ms;      /* of those in order; INT64_MAX when empty */
-    _Atomic int64_t max_ms;      /* INT64_MIN when empty */
-    _Atomic int64_t late_min_ms; /* of samples that came out of order; INT64_MAX: none */
-    _Atomic int64_t floor_ms;    /* older samples are in blocks, or going there */
-    _Atomic int64_t cutoff_ms;   /* retention: nothing older is there */
+    _Atomic int64_t min_ms;        /* of those in order; INT64_MAX when empty */
+    _Atomic int64_t max_ms;        /* INT64_MIN when empty */
+    _Atomic int64_t late_min_ms;   /* of samples that came out of order; INT64_MAX: none */
+    _Atomic int64_t recent_min_ms; /* as min_ms, since the last drop began */
+    _Atomic int64_t recent_late_min_ms;
+    _Atomic int64_t floor_ms;  /* older samples are in blocks, or going there */
+    _Atomic int64_t cutoff_ms; /* retention: nothing older is there */
     _Atomic uint64_t series_count;
     _Atomic uint64_t series_created;
     _Atomic uint64_t series_removed;

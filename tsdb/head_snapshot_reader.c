@@ -338,6 +338,8 @@ static enum err read_out_of_order(struct snapshot_reader *reader, struct series 
         }
         vec_push(&late->samples, sample);
     }
+    if (count > 0)
+        head_widen_late(reader->parts->head, late->samples.items[0].timestamp_ms);
     return ERR_NONE;
 }
 

@@ -21,6 +21,12 @@ enum head_samples {
 /* Takes the watermark and registers as a reader: from now on nothing vanishes that could be seen.
  */
 struct series_view *head_view_open(struct tsdb *db, enum head_samples which) MUST_CHECK;
+/* Another part of the same moment: sees the commits that `view` sees, which it may not outlive by a
+ * read. */
+struct series_view *head_view_open_beside(struct series_view *view,
+                                          enum head_samples which) MUST_CHECK;
+/* Which samples it shows from now on; before the first select. */
+void head_view_restrict(struct series_view *view, enum head_samples which);
 /* Samples before `from_ms` are in blocks; those that came out of order are seen whatever their
  * time. To be called before the first select. */
 void head_view_begin_at(struct series_view *view, int64_t from_ms);

@@ -118,6 +118,18 @@ void isolation_close_appender(struct isolation *isolation, struct reader *reader
     close_reader(isolation, reader, &isolation->appender_count);
 }
 
+uint64_t isolation_mark(struct isolation *isolation)
+{
+    MUTEX_GUARD(&isolation->lock);
+    return ++isolation->age;
+}
+
+bool isolation_has_view_before(struct isolation *isolation, uint64_t mark)
+{
+    MUTEX_GUARD(&isolation->lock);
+    return !ring_is_empty(&isolation->views) && isolation->views.newer->age < mark;
+}
+
 uint64_t isolation_low_watermark(struct isolation *isolation)
 {
     MUTEX_GUARD(&isolation->lock);

@@ -57,6 +57,11 @@ void isolation_close_view(struct isolation *isolation, struct reader *reader);
 void isolation_open_appender(struct isolation *isolation, struct reader *reader);
 void isolation_close_appender(struct isolation *isolation, struct reader *reader);
 
+/* A mark between the views that are open now and those that open from now on. */
+uint64_t isolation_mark(struct isolation *isolation);
+/* Is a view open that was opened before the mark? */
+bool isolation_has_view_before(struct isolation *isolation, uint64_t mark);
+
 /* The lowest watermark of open views, WATERMARK_NONE without any. A view that opens from now on has
  * at least the last published commit. */
 uint64_t isolation_low_watermark(struct isolation *isolation);

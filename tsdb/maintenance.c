@@ -1,22 +1,21 @@
 /*
  * Two threads. One syncs the log, brings it back after a failure and tells how much memory there is
- * in use; it waits for nothing else. The other seals closed chunks, and at every interval drops what
- * is older than the retention (samples, series without any, segments, blocks) and merges blocks.
+ * in use; it waits for nothing else. The other seals closed chunks, and at every interval drops
+ * what is older than the retention (samples, series without any, segments, blocks), cuts the head
+ * and merges blocks.
  */
 #include "base/assert.h"
 #include "base/log.h"
 #include "model/symbols.h"
 #include "tsdb/block_upkeep.h"
-#include "tsdb/group.h"
+#include "tsdb/head_drop.h"
 #include "tsdb/head_seal.h"
-#include "tsdb/out_of_order.h"
-#include "tsdb/series_starts.h"
 #include "tsdb/tsdb_internal.h"
 
 #define SEAL_INTERVAL_NS INT64_C(1000000000)
 #define RECOVER_INTERVAL_NS INT64_C(1000000000)
 /* Series between two breaths of the commit lock. */
-#define DROP_BATCH 4096
+#define COLLECT_BATCH 4096
 
 static double seconds_since(struct tsdb *db, int64_t start_ns)
 {
@@ -47,65 +46,6 @@ static uint64_t retention_bytes(struct tsdb *db)
     return db->retention_bytes;
 }
 
-static void series_drop(struct tsdb *db, struct series *series, int64_t cutoff_ms)
-{
-    struct head *head = &db->head;
-    struct sample_group *group = series->group;
-    if (group == NULL && series->count > 0 && series->last_ms < cutoff_ms) {
-        MUTEX_GUARD(head_stripe(head, series));
-        head_push_chunk(head, series, series_loose_close(&head->pool, series));
-    }
-    bool late = series->extra != NULL && series->extra->out_of_order != NULL;
-    struct chunk *newest = series->closed;
-    if (newest == NULL && !late)
-        return;
-    struct mutex *lock = group == NULL ? head_stripe(head, series) : &group->lock;
-    MUTEX_GUARD(lock);
-    head_drop_chunks(head, series, cutoff_ms);
-    if (series->extra != NULL && series->extra->series_starts != NULL)
-        series_starts_drop_before(series->extra->series_starts, cutoff_ms);
-    if (!late)
-        return;
-    out_of_order_drop_before(series->extra->out_of_order, cutoff_ms);
-    if (series->extra->out_of_order->samples.len == 0) {
-        out_of_order_free(series->extra->out_of_order);
-        series->extra->out_of_order = NULL;
-    }
-}
-
-/* Groups that fell silent let their series go. */
-static void groups_drop(struct tsdb *db, int64_t cutoff_ms)
-{
-    MUTEX_GUARD(&db->commit_lock);
-    for (struct sample_group *group = db->groups; group != NULL; group = group->next) {
-        if (group->last_ms < cutoff_ms && group->count > 0)
-            group_detach_all(group);
-    }
-}
-
-static void samples_drop(struct tsdb *db, int64_t cutoff_ms)
-{
-    struct head *head = &db->head;
-    groups_drop(db, cutoff_ms);
-    struct reader reader;
-    isolation_open_view(&head->isolation, &reader);
-    series_ref ref = 1;
-    for (bool more = true; more;) {
-        MUTEX_GUARD(&db->commit_lock);
-        for (size_t i = 0; i < DROP_BATCH && more; i++) {
-            struct series *series = refs_next(&head->refs, &ref);
-            more = series != NULL;
-            if (more)
-                series_drop(db, series, cutoff_ms);
-        }
-    }
-    isolation_close_view(&head->isolation, &reader);
-    head->cutoff_ms = cutoff_ms;
-    head_drop_deletions(head, cutoff_ms);
-    if (head->min_ms < cutoff_ms)
-        head->min_ms = MIN(cutoff_ms, (int64_t)head->max_ms);
-}
-
 /* Series without samples leave, some thousands at a time, so that commits come in between. */
 static size_t series_collect(struct tsdb *db)
 {
@@ -115,7 +55,7 @@ static size_t series_collect(struct tsdb *db)
     size_t count = 0;
     for (series_ref ref = 1; ref != 0;) {
         MUTEX_GUARD(&db->commit_lock);
-        count += head_collect(&db->head, &ref, DROP_BATCH);
+        count += head_collect(&db->head, &ref, COLLECT_BATCH);
     }
     isolation_close_view(&db->head.isolation, &reader);
     counter_observe(db->metrics.gc_duration, seconds_since(db, start_ns));
@@ -126,7 +66,7 @@ static void log_truncate(struct tsdb *db, int64_t cutoff_ms)
 {
     uint64_t before = wal_oldest_segment(db->wal);
     int64_t start_ns = clock_monotonic_ns(db->clock);
-    wal_truncate(db->wal, cutoff_ms);
+    wal_truncate(db->wal, cutoff_ms, UINT64_MAX);
     if (wal_oldest_segment(db->wal) == before)
         return;
     counter_inc(db->metrics.wal_truncations);
@@ -166,10 +106,10 @@ static void maintenance_seal(struct tsdb *db)
     head_files_sweep(&db->head_files);
 }
 
-/* Until nothing is due. What cannot be merged is not tried again, so others come. */
-static enum err blocks_compact(struct tsdb *db, struct errbuf *err)
+/* Until nothing is due. What cannot be merged is not tried again, so others come. `first` is what
+ * went wrong before. */
+static enum err blocks_compact(struct tsdb *db, enum err first, struct errbuf *err)
 {
-    enum err first = ERR_NONE;
     bool did = true;
     counter_inc(db->metrics.compactions_triggered);
     while (did && !db->stop && first != ERR_NO_SPACE) {
@@ -182,7 +122,8 @@ static enum err blocks_compact(struct tsdb *db, struct errbuf *err)
 enum err tsdb_compact(struct tsdb *db, struct errbuf *err)
 {
     MUTEX_GUARD(&db->maintenance_lock);
-    return blocks_compact(db, err);
+    enum err result = head_cut(db, err);
+    return blocks_compact(db, result, err);
 }
 
 /* What is older than the retention; the maintenance lock is held. */
@@ -202,7 +143,9 @@ static void maintenance_drop(struct tsdb *db)
     int64_t oldest_ms = MIN((int64_t)db->head.min_ms, (int64_t)db->head.late_min_ms);
     if (cutoff_ms > db->head.cutoff_ms && cutoff_ms > oldest_ms) {
         counter_inc(db->metrics.truncations);
-        samples_drop(db, cutoff_ms);
+        struct head_drop drop = {.cutoff_ms = cutoff_ms, .late_cutoff_ms = cutoff_ms};
+        head_drop_samples(db, &drop);
+        db->head.cutoff_ms = cutoff_ms;
         log_truncate(db, cutoff_ms);
     }
     block_upkeep_retain(db, bytes_max);
@@ -212,13 +155,14 @@ enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
 {
     MUTEX_GUARD(&db->maintenance_lock);
     maintenance_recover(db);
+    enum err result = head_cut(db, err);
     maintenance_drop(db);
     chunks_seal(db);
     size_t removed = series_collect(db);
     if (removed > 0)
         log_debug("Series without samples left the head", log_uint("series", removed));
     head_files_sweep(&db->head_files);
-    return blocks_compact(db, err);
+    return blocks_compact(db, result, err);
 }
 
 static void maintenance_sync(struct tsdb *db)

@@ -64,6 +64,18 @@ void out_of_order_drop_before(struct out_of_order *samples, int64_t min_ms)
             samples->samples.len * sizeof(*samples->samples.items));
 }
 
+void out_of_order_drop_commits(struct out_of_order *samples, uint64_t commit)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < samples->samples.len; i++) {
+        if (samples->samples.items[i].commit > commit)
+            samples->samples.items[kept++] = samples->samples.items[i];
+        else
+            mem_free(samples->samples.items[i].histogram);
+    }
+    samples->samples.len = kept;
+}
+
 /* The samples that a view may see, without those whose time the columns have. */
 typedef VEC(const struct out_of_order_sample *) visible_samples;
 

@@ -35,6 +35,8 @@ const struct out_of_order_sample *out_of_order_find(const struct out_of_order *s
 void out_of_order_insert(struct out_of_order *samples, struct out_of_order_sample sample);
 /* Forgets what is older; the histograms of those are freed. */
 void out_of_order_drop_before(struct out_of_order *samples, int64_t min_ms);
+/* Forgets what came with the commit or before it. */
+void out_of_order_drop_commits(struct out_of_order *samples, uint64_t commit);
 /* Merges what a view may see of [min_ms, max_ms] into the columns' memory, whose times are sorted;
  * at equal times what is there already wins. */
 enum err out_of_order_merge(const struct out_of_order *samples, uint64_t watermark, int64_t min_ms,

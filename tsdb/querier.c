@@ -538,6 +538,20 @@ struct series_view *head_view_open(struct tsdb *db, enum head_samples which)
     return &view->view;
 }
 
+struct series_view *head_view_open_beside(struct series_view *view, enum head_samples which)
+{
+    struct head_view *beside = (struct head_view *)view;
+    struct series_view *opened = head_view_open(beside->db, which);
+    ((struct head_view *)opened)->reader.watermark = beside->reader.watermark;
+    ((struct head_view *)opened)->from_ms = beside->from_ms;
+    return opened;
+}
+
+void head_view_restrict(struct series_view *view, enum head_samples which)
+{
+    ((struct head_view *)view)->which = which;
+}
+
 void head_view_begin_at(struct series_view *view, int64_t from_ms)
 {
     ((struct head_view *)view)->from_ms = from_ms;

@@ -63,7 +63,10 @@ static struct tsdb *tsdb_new(const struct tsdb_options *options)
     db->retention_bytes = options->retention_bytes;
     db->retention_percentage = options->retention_percentage;
     db->out_of_order_window_ms = options->out_of_order_window_ms;
+    rand_init(&db->rand, db->options.seed ^ (uint64_t)clock_now_ms(db->clock));
     head_init(&db->head);
+    if (options->block_min_ms > 0)
+        db->head.range_ms = options->block_min_ms;
     block_shelf_init(&db->shelf);
     exemplars_init(&db->exemplars, options->exemplars_max);
     mutex_init(&db->commit_lock, LOCK_RANK_TSDB_COMMIT);
@@ -117,6 +120,7 @@ static enum err tsdb_open_blocks(struct tsdb *db, struct errbuf *err)
     if (result != ERR_NONE)
         return result;
     counter_add(db->metrics.block_corruptions, (double)damaged);
+    db->head.floor_ms = blocks->head_from_ms;
     block_shelf_publish(&db->shelf, blocks);
     return ERR_NONE;
 }
@@ -145,6 +149,8 @@ static enum err tsdb_open_log(struct tsdb *db, struct errbuf *err)
     if (result != ERR_NONE)
         return result;
     result = tsdb_replay(db, from, err);
+    if (result == ERR_NONE)
+        head_cut_settle(db);
     return result == ERR_NONE ? log_begin(db, err) : result;
 }
 

@@ -120,7 +120,7 @@ enum err tsdb_snapshot(struct tsdb *db, bool skip_head, struct buf *out_name,
                        struct errbuf *err) MUST_CHECK;
 /* Writes an array of what the blocks say of themselves, oldest first. */
 void tsdb_print_blocks(struct tsdb *db, struct json_writer *json);
-/* Merges the blocks that are due. */
+/* Writes what is due of the head into blocks and merges the blocks that are due. */
 enum err tsdb_compact(struct tsdb *db, struct errbuf *err) MUST_CHECK;
 
 /* One round of maintenance, as the maintenance thread does at every interval: head GC, WAL truncation,

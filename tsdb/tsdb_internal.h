@@ -12,12 +12,14 @@
 
 #include "base/fs.h"
 #include "base/mutex.h"
+#include "base/rand.h"
 #include "base/thread.h"
 #include "base/vec.h"
 #include "tsdb/block_list.h"
 #include "tsdb/directory.h"
 #include "tsdb/exemplars.h"
 #include "tsdb/head.h"
+#include "tsdb/head_cut.h"
 #include "tsdb/head_file.h"
 #include "tsdb/metrics.h"
 #include "tsdb/transaction.h"
@@ -45,6 +47,8 @@ struct tsdb {
     bool seal_failed;             /* the same */
     struct exemplars exemplars;
     struct block_shelf shelf; /* the blocks that are served */
+    struct head_cut head_cut; /* owned by the maintenance lock */
+    struct rand rand;         /* the same: names of blocks */
     struct wal *wal; /* NULL only while opening */
     struct mutex commit_lock;
     /* guarded by commit_lock: */

@@ -39,34 +39,64 @@ static bool view_damaged(void *context, size_t part, const struct errbuf *err)
     return true;
 }
 
-/* The blocks of samples that came out of order are the earlier parts: what is in order wins. */
-static enum err open_parts(struct view_blocks *blocks, int64_t min_ms, int64_t max_ms,
-                           struct merged_part *parts, size_t *count, struct errbuf *err)
+/* The parts of a view that is being opened. */
+struct part_list {
+    struct view_blocks *blocks;
+    struct merged_part *parts;
+    size_t count;
+    int64_t min_ms;
+    int64_t max_ms;
+};
+
+static enum err add_blocks(struct part_list *parts, bool out_of_order, struct errbuf *err)
 {
-    const struct block_list *list = blocks->list;
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < list->count; i++) {
-            struct block *block = list->blocks[i];
-            const struct block_meta *meta = block_meta(block);
-            if (meta->out_of_order != (pass == 0) || !block_overlaps(block, min_ms, max_ms))
-                continue;
-            struct merged_part *part = &parts[*count];
-            *part = (struct merged_part){.min_ms = meta->min_ms, .max_ms = meta->max_ms - 1};
-            enum err code =
-                series_source_open(block_source(block), min_ms, max_ms, &part->view, err);
-            if (code != ERR_NONE)
-                return code;
-            blocks->by_part[(*count)++] = block;
-        }
+    const struct block_list *list = parts->blocks->list;
+    for (size_t i = 0; i < list->count; i++) {
+        struct block *block = list->blocks[i];
+        const struct block_meta *meta = block_meta(block);
+        if (meta->out_of_order != out_of_order ||
+            !block_overlaps(block, parts->min_ms, parts->max_ms))
+            continue;
+        struct merged_part *part = &parts->parts[parts->count];
+        *part = (struct merged_part){.min_ms = meta->min_ms, .max_ms = meta->max_ms - 1};
+        enum err code =
+            series_source_open(block_source(block), parts->min_ms, parts->max_ms, &part->view, err);
+        if (code != ERR_NONE)
+            return code;
+        parts->blocks->by_part[parts->count++] = block;
     }
     return ERR_NONE;
 }
 
-/* From when on the head has something that the blocks have not. */
-static int64_t head_part_min_ms(struct tsdb *db, const struct block_list *list)
+/* Takes over the view. */
+static void add_head(struct part_list *parts, struct series_view **head, int64_t min_ms)
 {
+    parts->parts[parts->count++] = (struct merged_part){TAKE(*head), min_ms, INT64_MAX};
+}
+
+/* Where two have a sample of one time the later part wins: first those with samples that came out
+ * of order, as in the head by itself. So the head may become two parts where it has such samples of
+ * a time that blocks have. It is taken as far as it is needed. */
+static enum err add_parts(struct part_list *parts, struct tsdb *db, struct series_view **head,
+                          struct errbuf *err)
+{
+    int64_t from_ms = parts->blocks->list->head_from_ms;
     int64_t late_min_ms = db->head.late_min_ms;
-    return MIN(late_min_ms, list->head_from_ms);
+    bool late = late_min_ms < from_ms && late_min_ms <= parts->max_ms;
+    bool recent = from_ms <= parts->max_ms;
+    enum err code = add_blocks(parts, true, err);
+    if (code == ERR_NONE && late) {
+        struct series_view *beside =
+            recent ? head_view_open_beside(*head, HEAD_SAMPLES_LATE) : TAKE(*head);
+        head_view_restrict(recent ? *head : beside,
+                           recent ? HEAD_SAMPLES_IN_ORDER : HEAD_SAMPLES_LATE);
+        add_head(parts, &beside, late_min_ms);
+    }
+    if (code == ERR_NONE)
+        code = add_blocks(parts, false, err);
+    if (code == ERR_NONE && recent)
+        add_head(parts, head, from_ms);
+    return code;
 }
 
 static enum err open_merged(struct tsdb *db, struct block_list *list, struct series_view *head,
@@ -74,27 +104,22 @@ static enum err open_merged(struct tsdb *db, struct block_list *list, struct ser
                             struct errbuf *err)
 {
     struct view_blocks *blocks =
-        mem_zalloc(sizeof(*blocks) + (list->count + 1) * sizeof(blocks->by_part[0]));
+        mem_zalloc(sizeof(*blocks) + (list->count + 2) * sizeof(blocks->by_part[0]));
     blocks->db = db;
     blocks->list = list;
-    struct merged_part *parts CLEANUP(mem_cleanup) =
-        mem_alloc_array(list->count + 1, sizeof(*parts));
-    size_t count = 0;
-    enum err code = open_parts(blocks, min_ms, max_ms, parts, &count, err);
-    int64_t head_min_ms = head_part_min_ms(db, list);
+    struct merged_part *memory CLEANUP(mem_cleanup) =
+        mem_alloc_array(list->count + 2, sizeof(*memory));
+    struct part_list parts = {blocks, memory, 0, min_ms, max_ms};
+    enum err code = add_parts(&parts, db, &head, err);
+    series_view_close(head); /* what no part took */
     if (code != ERR_NONE) {
-        for (size_t i = 0; i < count; i++)
-            series_view_close(parts[i].view);
-        series_view_close(head);
+        for (size_t i = 0; i < parts.count; i++)
+            series_view_close(memory[i].view);
         view_closed(blocks);
         return code;
     }
-    if (head_min_ms <= max_ms)
-        parts[count++] = (struct merged_part){head, head_min_ms, INT64_MAX};
-    else
-        series_view_close(head);
-    *out = merged_view_new(&(struct merged_options){.parts = parts,
-                                                    .count = count,
+    *out = merged_view_new(&(struct merged_options){.parts = memory,
+                                                    .count = parts.count,
                                                     .damage = view_damaged,
                                                     .context = blocks,
                                                     .closed = view_closed});

@@ -374,10 +374,11 @@ static bool delete_oldest_locked(struct wal *wal)
     return true;
 }
 
-void wal_truncate(struct wal *wal, int64_t cutoff_ms)
+void wal_truncate(struct wal *wal, int64_t cutoff_ms, uint64_t number_end)
 {
     MUTEX_GUARD(&wal->lock);
-    while (wal->segments.len > 1 && wal->segments.items[0].max_ms < cutoff_ms) {
+    while (wal->segments.len > 1 && wal->segments.items[0].max_ms < cutoff_ms &&
+           wal->segments.items[0].number < number_end) {
         if (!delete_oldest_locked(wal))
             return;
     }

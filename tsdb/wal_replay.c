@@ -34,7 +34,8 @@ struct replay {
     uint64_t run;
     size_t muted_until; /* the snapshot has what is before this offset of the segment */
     bool muted;
-    int64_t max_ms; /* of the segment */
+    int64_t max_ms;   /* of the segment */
+    int64_t floor_ms; /* what is in order and older is in blocks */
     /* samples that needed no commit */
     uint64_t direct_count;
     int64_t direct_min_ms;
@@ -77,18 +78,26 @@ static bool replay_directly(struct replay *replay, struct series *series, int64_
     return true;
 }
 
+/* What came out of order stays so, even where what it was late for is in a block. */
+static uint8_t replay_verdict(bool out_of_order)
+{
+    return out_of_order ? VERDICT_OUT_OF_ORDER : VERDICT_DROP;
+}
+
 static void replay_sample(void *context, uint32_t id, int64_t t_ms, uint64_t bits,
                           bool out_of_order)
 {
     struct replay *replay = context;
     replay->max_ms = MAX(replay->max_ms, t_ms);
-    if (UNLIKELY(replay->muted))
+    if (UNLIKELY(replay->muted || (!out_of_order && t_ms < replay->floor_ms)))
         return;
     struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
     if (!out_of_order && replay_directly(replay, series, t_ms, bits))
         return;
-    vec_push(&replay->transaction->samples,
-             (struct staged_sample){.series = series, .t_ms = t_ms, .bits = bits});
+    vec_push(
+        &replay->transaction->samples,
+        (struct staged_sample){
+            .series = series, .t_ms = t_ms, .bits = bits, .verdict = replay_verdict(out_of_order)});
 }
 
 static void replay_ahead(void *context, uint32_t id, bool near)
@@ -120,7 +129,7 @@ static void replay_histogram(void *context, uint32_t id, int64_t t_ms, struct sl
     struct transaction *transaction = replay->transaction;
     size_t start = transaction->histogram_bytes.len;
     replay->max_ms = MAX(replay->max_ms, t_ms);
-    if (replay->muted)
+    if (replay->muted || (!out_of_order && t_ms < replay->floor_ms))
         return;
     if (!buf_append_slice(&transaction->histogram_bytes, encoded))
         return;
@@ -130,7 +139,8 @@ static void replay_histogram(void *context, uint32_t id, int64_t t_ms, struct sl
                                .t_ms = t_ms,
                                .bits = start,
                                .histogram_len = (uint32_t)encoded.len,
-                               .kind = STAGED_HISTOGRAM});
+                               .kind = STAGED_HISTOGRAM,
+                               .verdict = replay_verdict(out_of_order)});
 }
 
 static void replay_exemplar(void *context, uint32_t id, const struct exemplar_entry *entry)
@@ -209,7 +219,7 @@ static void replay_row(void *context, struct wal_group *wal_group, int64_t t_ms)
     struct replay *replay = context;
     struct transaction *transaction = replay->transaction;
     replay->max_ms = MAX(replay->max_ms, t_ms);
-    if (replay->muted)
+    if (replay->muted || t_ms < replay->floor_ms)
         return;
     if (transaction->row.group != NULL)
         replay_commit(replay);
@@ -437,8 +447,10 @@ enum err tsdb_replay(struct tsdb *db, struct wal_position from, struct errbuf *e
     if (wal->segments.len == 0)
         return ERR_NONE;
     int64_t start_ns = clock_monotonic_ns(clock_system);
-    struct replay replay = {
-        .db = db, .appender = tsdb_appender_open(db), .direct_min_ms = INT64_MAX};
+    struct replay replay = {.db = db,
+                            .appender = tsdb_appender_open(db),
+                            .direct_min_ms = INT64_MAX,
+                            .floor_ms = db->head.floor_ms};
     wal_window_init(&replay.window);
     replay.transaction = tsdb_appender_transaction(replay.appender);
     replay.transaction->replaying = true;

@@ -25,7 +25,7 @@ function readPanels() {
   }
   const panels = found.filter(Boolean).map((given) => ({
     expr: given.expr || "",
-    tab: given.tab === "0" || given.tab === "graph" ? "graph" : "table",
+    tab: given.tab === "0" || given.tab === "graph" ? "graph" : given.tab === "explain" ? "explain" : "table",
     range: given.range_input || "1h",
     end: given.end_input || "",
     moment: given.moment_input || "",
@@ -46,7 +46,7 @@ function writePanels(panels) {
     const put = (key, value) => value && parameters.set(`g${index}.${key}`, value);
     put("expr", panel.expr);
     parameters.set(`g${index}.tab`, panel.tab);
-    put("range_input", panel.tab === "graph" && panel.range);
+    put("range_input", panel.tab !== "table" && panel.range);
     put("end_input", panel.end);
     put("moment_input", panel.moment);
     put("step_input", panel.step);
@@ -99,12 +99,38 @@ async function runTable(panel, output) {
       Array.isArray(answer.data.result) && answer.data.resultType !== "scalar" && answer.data.resultType !== "string" ? answer.data.result.length : 1}`));
 }
 
-async function runGraph(panel, output, changed) {
-  const started = performance.now();
+/* Start, end and step of the panel in seconds. */
+function graphSpan(panel) {
   const span = rangeSeconds(panel.range);
   const end = momentSeconds(panel.end);
   const step = panel.step ? rangeSeconds(/^\d+$/.test(panel.step) ? panel.step + "s" : panel.step) : Math.max(1, Math.floor(span / 250));
-  const parameters = { query: panel.expr, start: end - span, end, step };
+  return { start: end - span, end, step };
+}
+
+/* What each operator did: the tree of stats=explain, one row each, children below and further right. */
+async function runExplain(panel, output) {
+  const answer = await api("query_range", { query: panel.expr, ...graphSpan(panel), stats: "explain" }, { post: true, whole: true, signal: panel.abort.signal });
+  const stats = answer.data.stats;
+  const rows = [];
+  const visit = (operator, depth) => {
+    rows.push([
+      el("div", { style: `padding-left: ${Math.min(depth, 12)}em` }, operator.operator, " ", el("span", { class: "mono quiet" }, operator.expression)),
+      { number: operator.rows }, { number: operator.values }, { number: operator.samples },
+      { number: operator.ownBytes }, { number: (operator.ownSeconds * 1000).toFixed(3) },
+    ]);
+    operator.children.forEach((child) => visit(child, depth + 1));
+  };
+  if (stats.explain) visit(stats.explain, 0);
+  replace(output, annotations(answer),
+    rows.length ? table(["Operator", "Rows", "Values", "Samples", "Bytes", "Milliseconds"], rows, ["50%", "10%", "10%", "10%", "10%", "10%"]) : el("p", { class: "quiet" }, "Nothing to explain."),
+    el("p", { class: "quiet" }, `Evaluated in ${(stats.timings.execTotalTime * 1000).toFixed(3)}ms, samples: ${
+      stats.samples.totalQueryableSamples} in all windows, ${stats.samples.samplesRead} read, ${stats.samples.peakSamples} at most in memory`));
+}
+
+async function runGraph(panel, output, changed) {
+  const started = performance.now();
+  const { start, end, step } = graphSpan(panel);
+  const parameters = { query: panel.expr, start, end, step };
   const answer = await api("query_range", parameters, { post: true, whole: true, signal: panel.abort.signal });
   const data = answer.data.result.slice(0, GRAPH_SERIES_MAX).map((series) => ({
     name: seriesName(series.metric),
@@ -144,7 +170,8 @@ function panelView(panel, panels, redrawAll) {
     }
     replace(output, el("p", { class: "quiet" }, "Evaluating…"));
     try {
-      await (panel.tab === "graph" ? runGraph(panel, output, changed) : runTable(panel, output));
+      const show = { graph: runGraph, explain: runExplain, table: runTable }[panel.tab];
+      await show(panel, output, changed);
     } catch (error) {
       if (error.name !== "AbortError") replace(output, el("div", { class: "error" }, error.message));
     }
@@ -180,13 +207,13 @@ function panelView(panel, panels, redrawAll) {
       value: panel[key], placeholder, "aria-label": placeholder, size,
       onchange: (event) => { panel[key] = event.target.value.trim(); changed(); },
     });
-    const common = [tab("table", "Table"), tab("graph", "Graph")];
+    const common = [tab("table", "Table"), tab("graph", "Graph"), tab("explain", "Explain")];
     replace(tools, common, panel.tab === "table" ? box("moment", "Evaluation time (now)", 20) : [
       el("button", { onclick: scale(-1), "aria-label": "Shorter range" }, "−"), box("range", "Range", 5),
       el("button", { onclick: scale(1), "aria-label": "Longer range" }, "+"),
       el("button", { onclick: shift(-1), "aria-label": "Earlier" }, "‹"), box("end", "End time (now)", 19),
       el("button", { onclick: shift(1), "aria-label": "Later" }, "›"), box("step", "Resolution (auto)", 14),
-      el("label", {}, el("input", { type: "checkbox", checked: panel.zero, onchange: (event) => { panel.zero = event.target.checked; changed(); } }), " from zero"),
+      panel.tab === "graph" && el("label", {}, el("input", { type: "checkbox", checked: panel.zero, onchange: (event) => { panel.zero = event.target.checked; changed(); } }), " from zero"),
     ]);
   }
   drawTools();

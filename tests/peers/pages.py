@@ -116,6 +116,8 @@ EXPECTED_STATES = {
 PAGES = [
     ("query", "?g0.expr=page_load_seconds&g0.tab=table", ["page_load_seconds", 'path="/page/3"', MARKUP, "result series: 6"]),
     ("query", "?g0.expr=page_load_seconds&g0.tab=graph&g0.range_input=1m", ['path="/page/3"', "result series: 6"]),
+    ("query", "?g0.expr=sum(page_load_seconds)%20by%20(path)&g0.tab=explain&g0.range_input=1m",
+     ["aggregation", "selector", "page_load_seconds", "at most in memory"]),
     ("query", "?g0.expr=page_info&g0.tab=table&g1.expr=sum(up)%20by%20(job)&g1.tab=graph", [LONG, "Remove panel"]),
     ("query", "?g0.expr=sum(page_load_seconds&g0.tab=table", ["unclosed left parenthesis"]),
     ("targets", "", ["connection refused", "nowhere.invalid", "no such host", "0 / 2 up", "1 / 1 up", "DOWN", 'zone="a b"']),

@@ -61,9 +61,10 @@ fuzz:
 	@ninja -C $(FUZZ) --quiet
 	@tests/fuzz/run.sh $(FUZZ) $(FUZZ_SECONDS)
 
-# The binary, its systemd unit, and a first configuration where there is none.
+# The binaries, the systemd unit, and a first configuration where there is none.
 install: build
 	install -D -m 755 $(RELEASE)/server/ferula $(DESTDIR)$(PREFIX)/bin/ferula
+	install -D -m 755 $(RELEASE)/tool/ferulatool $(DESTDIR)$(PREFIX)/bin/ferulatool
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/ferula.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/ferula.service
 	test -e $(DESTDIR)/etc/ferula/prometheus.yml || \

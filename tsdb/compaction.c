@@ -39,20 +39,23 @@ static void sources_sort(struct block_meta *meta)
 static void make_meta(const struct compaction *compaction, struct block_meta *out)
 {
     const struct block_meta *first = block_meta(compaction->blocks[0]);
-    *out = (struct block_meta){.ulid = compaction->ulid,
-                               .min_ms = first->min_ms,
-                               .max_ms = first->max_ms,
-                               .out_of_order = true};
+    int64_t in_order_max_ms = INT64_MIN;
+    *out = (struct block_meta){
+        .ulid = compaction->ulid, .min_ms = first->min_ms, .max_ms = first->max_ms};
     for (size_t i = 0; i < compaction->count; i++) {
         const struct block_meta *meta = block_meta(compaction->blocks[i]);
         out->min_ms = MIN(out->min_ms, meta->min_ms);
         out->max_ms = MAX(out->max_ms, meta->max_ms);
         out->level = MAX(out->level, meta->level);
-        out->out_of_order = out->out_of_order && meta->out_of_order;
+        if (!meta->out_of_order)
+            in_order_max_ms = MAX(in_order_max_ms, meta->max_ms);
         for (size_t k = 0; k < meta->sources.len; k++)
             vec_push(&out->sources, meta->sources.items[k]);
         vec_push(&out->parents, (struct block_parent){meta->ulid, meta->min_ms, meta->max_ms});
     }
+    /* the head may still have what lies behind the last sample in order: an imported block may
+     * reach there, and must not say that the head begins at its end */
+    out->out_of_order = out->max_ms > in_order_max_ms;
     out->level += compaction->rewrite ? 0 : 1;
     sources_sort(out);
 }

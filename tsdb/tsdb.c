@@ -163,8 +163,9 @@ enum err tsdb_open(const struct tsdb_options *options, struct tsdb **out, struct
     if (result == ERR_NONE) {
         if (db->directory.beside_prometheus)
             log_warn("The data directory holds a Prometheus database, which is left as it is; "
-                     "ferula keeps its own data beside it. To go back, start Prometheus on the "
-                     "same path",
+                     "ferula keeps its own data beside it. To take its samples over, stop ferula "
+                     "and run: ferulatool tsdb import-prometheus DIRECTORY. To go back, start "
+                     "Prometheus on the same path",
                      log_str("prometheus", options->path), log_str("ferula", db->directory.path));
         tsdb_metrics_init(&db->metrics, db);
         result = tsdb_open_blocks(db, err);

@@ -1,0 +1,156 @@
+"""ferulatool without peers: blocks from text, listed, dumped, analyzed, exported and imported again;
+data of a server that runs or has stopped; what is wrong on the command line."""
+
+import os
+import subprocess
+import sys
+
+import lab
+
+CHECKS = lab.Checks("tool")
+TOOL = os.path.join(os.path.dirname(os.path.dirname(lab.ferula_binary())), "tool", "ferulatool")
+START_S = 1700000000
+HOURS = 5
+
+
+def run(*arguments):
+    done = subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+def works(*arguments):
+    code, out, err = run(*arguments)
+    CHECKS.check(code == 0, " ".join(arguments[:2]), err)
+    return out
+
+
+def make_text(path):
+    lines = ["# TYPE temperature gauge"]
+    for room in ("b", "a"):
+        for i in range(HOURS * 60):
+            value = ("NaN", "+Inf", "1e-10", "1234567")[i % 4] if room == "b" else str(i / 4)
+            lines.append(f'temperature{{room="{room}",house="h\\"1"}} {value} {START_S + i * 60}.25')
+    lines += ["# TYPE requests counter", f"requests_total 7 {START_S}", "# EOF"]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def check_command_line():
+    for arguments, text in (
+        (["tsdb", "nothing"], 'expected command but got "nothing", try --help'),
+        (["tsdb"], "must select a subcommand of 'tsdb', try --help"),
+        (["tsdb", "list", "--nothing"], "unknown long flag '--nothing', try --help"),
+        (["tsdb", "list", "-x"], "unknown short flag '-x', try --help"),
+        (["tsdb", "list", "a", "b"], "unexpected b, try --help"),
+        (["tsdb", "dump", "--match"], "expected argument for flag '--match', try --help"),
+        (["tsdb", "create-blocks-from", "openmetrics"], "required argument 'input file' not provided, try --help"),
+    ):
+        code, _, err = run(*arguments)
+        CHECKS.equal((code, err), (1, f"ferulatool: error: {text}\n"), " ".join(arguments))
+    for arguments in (["--help"], ["tsdb", "--help"], ["help", "tsdb", "list"], ["tsdb", "dump", "-h"], []):
+        out = works(*arguments)
+        CHECKS.check(out.startswith("usage: ferulatool "), f"help of {arguments}", out)
+    CHECKS.check(works("--version").startswith("ferulatool, version "), "the version")
+
+
+def check_blocks(folder):
+    text, data = os.path.join(folder, "text"), os.path.join(folder, "data")
+    make_text(text)
+    out = works("tsdb", "create-blocks-from", "openmetrics", "--label=site=x", text, data).splitlines()
+    CHECKS.check(out[0].split()[:2] == ["BLOCK", "ULID"] and len(out) == 4, "three blocks of two hours", out)
+    listed = works("tsdb", "list", data).splitlines()
+    CHECKS.equal([line.split()[0] for line in listed], [line.split()[0] for line in out], "what list says")
+    CHECKS.equal(sum(int(line.split()[4]) for line in listed[1:]), 2 * HOURS * 60 + 1, "the number of samples")
+    dump = works("tsdb", "dump", data)
+    CHECKS.equal(len(dump.splitlines()), 2 * HOURS * 60 + 1, "lines of a dump")
+    first = f'{{__name__="temperature", house="h\\"1", room="a", site="x"}} 0.25 {START_S + 60}250'
+    CHECKS.check(first in dump.splitlines(), "a line of a dump", dump[:300])
+    CHECKS.check(" 1.234567e+06 " in dump and " +Inf " in dump, "numbers as Go prints them")
+    some = works("tsdb", "dump", "--match", 'temperature{room="a"}', f"--min-time={START_S + 60}000",
+                 f"--max-time={START_S + 180}000", data)
+    CHECKS.equal(len(some.splitlines()), 2, "lines of a range of a selection")
+    series = works("tsdb", "dump", "--format=seriesjson", data).splitlines()
+    CHECKS.equal(series[0], '{"__name__":"requests_total","site":"x"}', "a series as JSON")
+    analysis = works("tsdb", "analyze", data, listed[1].split()[0])
+    CHECKS.check("Total Series: 3\n" in analysis and "Most common label pairs:\n3 site=x\n" in analysis, "analysis", analysis)
+    check_round_trips(folder, data, dump)
+
+
+def check_round_trips(folder, data, dump):
+    there, back = os.path.join(folder, "there"), os.path.join(folder, "back")
+    CHECKS.check("3 blocks with 601 samples" in works("tsdb", "export-prometheus", data, there), "an export")
+    CHECKS.equal(works("tsdb", "dump", there), dump, "a dump of what was exported")
+    CHECKS.check("3 were there already" in works("tsdb", "export-prometheus", data, there), "an export again")
+    CHECKS.check("3 blocks with 601 samples" in works("tsdb", "import-prometheus", there, "--storage.tsdb.path", back), "an import")
+    CHECKS.equal(works("tsdb", "dump", back), dump, "a dump of what was imported")
+    text = os.path.join(folder, "text2")
+    with open(text, "w", encoding="utf-8") as file:
+        file.write(works("tsdb", "dump-openmetrics", back))
+    again = os.path.join(folder, "again")
+    works("tsdb", "create-blocks-from", "openmetrics", "-q", text, again)
+    CHECKS.equal(works("tsdb", "dump", again), dump, "a dump of what became text and blocks again")
+    chunks = [os.path.join(root, "000001") for root, _, names in os.walk(there) if "000001" in names][0]
+    with open(chunks, "r+b") as file:
+        file.seek(12)
+        byte = file.read(1)
+        file.seek(12)
+        file.write(bytes([byte[0] ^ 4]))
+    code, _, err = run("tsdb", "import-prometheus", there, f"--storage.tsdb.path={folder}/damaged")
+    CHECKS.check(code == 1 and chunks in err and "at offset 8: the checksum of the chunk is wrong" in err, "damage", err)
+
+
+def check_wrong_input(folder):
+    for name, text, expected in (
+        ("no time", "a 1\n# EOF\n", "expected timestamp for series a, got none"),
+        ("no end", "a 1 1700000000\n", "data does not end with # EOF"),
+        ("twice", "a 1 1700000000\na 2 1700000000\n# EOF\n", "duplicate sample for timestamp"),
+    ):
+        path = os.path.join(folder, "wrong")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        code, _, err = run("tsdb", "create-blocks-from", "openmetrics", path, os.path.join(folder, "none"))
+        CHECKS.check(code == 1 and expected in err and path in err + path, name, err)
+    CHECKS.check(not os.path.exists(os.path.join(folder, "none")), "nothing is made of wrong input")
+    code, _, err = run("tsdb", "list", os.path.join(folder, "none"))
+    CHECKS.check(code == 1 and "no such file or directory" in err, "a directory that is missing", err)
+
+
+def check_server(folder):
+    text = os.path.join(folder, "text")
+    server = lab.MonitoringServer(lab.ferula_binary(), "global: {}\n", ["--web.enable-remote-write-receiver"])
+    works("tsdb", "create-blocks-from", "openmetrics", text, server.data_path)
+    server.start()
+    newer_ms = (START_S + HOURS * 3600 + 7200) * 1000
+    CHECKS.equal(server.remote_write([({"__name__": "newer", "a": "b"}, [(newer_ms, 5.0)])])[0], 204, "a write")
+    answer = server.query('count_over_time({__name__=~".+"}[1d])', newer_ms / 1000)
+    counts = sorted(int(one["value"][1]) for one in answer.get("data", {}).get("result", []))
+    CHECKS.equal(counts, [1, 1, HOURS * 60, HOURS * 60], f"the server answers from the blocks: {answer}")
+    code, out, err = run("tsdb", "dump", server.data_path)
+    CHECKS.check(code == 0 and "newest samples" in err and "is open in process" in err, "a dump beside a server", err)
+    CHECKS.equal(len(out.splitlines()), 2 * HOURS * 60 + 1, "it has the blocks")
+    code, _, err = run("tsdb", "create-blocks-from", "openmetrics", text, server.data_path)
+    CHECKS.check(code == 1 and "is open in process" in err, "blocks beside a server", err)
+    server.stop()
+    out = works("tsdb", "dump", server.data_path)
+    CHECKS.check(f'{{__name__="newer", a="b"}} 5 {newer_ms}' in out, "a dump of the head", out[-300:])
+    out = works("tsdb", "export-prometheus", server.data_path, os.path.join(folder, "with-head"))
+    CHECKS.check("with 602 samples" in out, "an export of the head", out)
+    server.start()
+    answer = server.query("newer", newer_ms / 1000)["data"]["result"]
+    CHECKS.equal(len(answer), 1, "the server starts again behind the tool")
+    server.stop()
+
+
+def main():
+    if not os.path.exists(TOOL):
+        sys.exit("no ferulatool beside ferula: build first")
+    folder = lab.temporary_folder()
+    check_command_line()
+    check_blocks(folder)
+    check_wrong_input(folder)
+    check_server(folder)
+    CHECKS.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,8 @@
 #include "base/assert.h"
 #include "base/queue.h"
 
-/* Rows of a batch have so many cells together: little enough for a cache, enough to be worth a lock. */
+/* Rows of a batch have so many cells together: little enough for a cache, enough to be worth a
+ * lock. */
 #define BATCH_CELLS 8192
 #define BATCH_ROWS_MAX 256
 /* Batches of the ring, for each thread. */
@@ -65,14 +66,14 @@ struct lookahead {
 
     struct condition changed;
     /* guarded by the lock of the helpers: */
-    size_t entry_next;    /* the first that nobody has claimed */
-    size_t claimed;       /* batches so far */
-    size_t taken;         /* of these, read to the end */
+    size_t entry_next; /* the first that nobody has claimed */
+    size_t claimed;    /* batches so far */
+    size_t taken;      /* of these, read to the end */
     size_t rows_a_batch;
-    uint64_t made_bytes;  /* by batches that are done */
-    bool failed;          /* no use to go beyond */
-    size_t helper_count;  /* called or at work */
-    uint64_t lanes_free;  /* a bit each */
+    uint64_t made_bytes; /* by batches that are done */
+    bool failed;         /* no use to go beyond */
+    size_t helper_count; /* called or at work */
+    uint64_t lanes_free; /* a bit each */
 };
 
 #define THREADS_MAX 64
@@ -105,8 +106,8 @@ static void batch_compute(struct lookahead *lookahead, struct batch *batch, stru
         row->failed = false;
         row->samples = 0;
         row->totals = row->reads = NULL;
-        switch (lookahead->methods->compute(
-            lane->memory, &lookahead->entries[batch->first + i], &batch->made, row)) {
+        switch (lookahead->methods->compute(lane->memory, &lookahead->entries[batch->first + i],
+                                            &batch->made, row)) {
         case AHEAD_NOTHING:
             batch->samples_skipped += row->samples + 1;
             break;
@@ -182,7 +183,8 @@ static void lookahead_help(void *context)
     turns_return_spare(helpers->turns);
 }
 
-/* Helpers come when there is some work for them, so that they do not come and go with every batch. */
+/* Helpers come when there is some work for them, so that they do not come and go with every batch.
+ */
 static void lookahead_call_helpers_locked(struct lookahead *lookahead)
 {
     struct helpers *helpers = lookahead->helpers;
@@ -213,8 +215,7 @@ static size_t batch_rows(const struct lookahead *lookahead)
 
 static uint64_t ring_bytes(const struct lookahead *lookahead)
 {
-    uint64_t row_bytes = sizeof(struct ahead_row) +
-                         lookahead->op->steps.count * sizeof(double) +
+    uint64_t row_bytes = sizeof(struct ahead_row) + lookahead->op->steps.count * sizeof(double) +
                          promql_bitmap_words(lookahead->op->steps.count) * sizeof(uint64_t);
     return lookahead->batch_count * lookahead->rows_a_batch * row_bytes;
 }
@@ -338,8 +339,8 @@ void lookahead_release(struct lookahead *lookahead)
 
 /* --- reading --- */
 
-/* The reader goes on to the next batch: one that is done, or that it computes itself, or the one that a
- * helper is at. While a helper is, it does a later one. false at the end. */
+/* The reader goes on to the next batch: one that is done, or that it computes itself, or the one
+ * that a helper is at. While a helper is, it does a later one. false at the end. */
 static bool lookahead_open_locked(struct lookahead *lookahead)
 {
     for (;;) {

@@ -185,8 +185,8 @@ void range_column_find_windows(struct range_column *column, const struct samples
     vec_reserve(&column->last_timestamps_ms, count);
     memcpy(column->last_timestamps_ms.items, samples->timestamps_ms, bytes);
     column->last_timestamps_ms.len = count;
-    windows_find(&input->windows, samples->timestamps_ms, count, plan->steps,
-                 &plan->reach_shift, plan->reach_ms);
+    windows_find(&input->windows, samples->timestamps_ms, count, plan->steps, &plan->reach_shift,
+                 plan->reach_ms);
     if (UNLIKELY(samples->histograms != NULL))
         range_column_count_cells(column);
     else

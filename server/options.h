@@ -54,6 +54,7 @@ struct options {
     int64_t query_timeout_ms;
     uint64_t query_concurrency_max;
     uint64_t query_samples_max;
+    uint64_t query_threads; /* 0 = as many as there are processors, at most 4 */
     bool scrape_adjust_timestamps;
     int64_t scrape_timestamp_tolerance_ms;
     int64_t rules_outage_tolerance_ms;

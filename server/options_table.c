@@ -249,6 +249,10 @@ const struct flag flags_all[] = {
     {.name = "query.max-samples", .kind = FLAG_INT, .traits = FLAG_SERVER_ONLY,
      .fallback = "50000000", .offset = FIELD(query_samples_max),
      .help = "The most samples that one query may load."},
+    {.name = "query.threads", .kind = FLAG_INT, .traits = FLAG_SERVER_ONLY,
+     .fallback = "1", .offset = FIELD(query_threads),
+     .help = "The most threads for one query over many series; 0 = as many as processors, up to 4. "
+             "More than one work only where processors are free."},
     {.name = "scrape.discovery-reload-interval", .kind = FLAG_DURATION,
      .traits = FLAG_HIDDEN | FLAG_NO_EFFECT, .fallback = "5s", .offset = FLAG_NO_FIELD,
      .help = "How often new targets are taken over."},

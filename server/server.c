@@ -355,6 +355,17 @@ static enum err server_open_storage(struct server *server, const struct config *
     return code;
 }
 
+#define QUERY_THREADS_OF_ITSELF 4
+#define QUERY_THREADS_MAX 64
+
+static size_t server_query_threads(const struct options *options)
+{
+    if (options->query_threads > 0)
+        return (size_t)MIN(options->query_threads, (uint64_t)QUERY_THREADS_MAX);
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return processors < 1 ? 1 : MIN((size_t)processors, (size_t)QUERY_THREADS_OF_ITSELF);
+}
+
 static void server_make_engine(struct server *server)
 {
     const struct options *options = server->options;
@@ -363,6 +374,7 @@ static void server_make_engine(struct server *server)
         .timeout_ms = options->query_timeout_ms,
         .samples_max = options->query_samples_max,
         .concurrency_max = (size_t)options->query_concurrency_max,
+        .threads = server_query_threads(options),
         .lookback_delta_ms = options->query_lookback_delta_ms,
         .features = options->promql_features,
         .memory = &server->memory,

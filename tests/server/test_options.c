@@ -86,6 +86,7 @@ START_TEST(without_arguments_there_are_the_defaults)
     ck_assert_int_eq(options->query_lookback_delta_ms, 300000);
     ck_assert_int_eq(options->query_timeout_ms, 120000);
     ck_assert_uint_eq(options->query_concurrency_max, 20);
+    ck_assert_uint_eq(options->query_threads, 1);
     ck_assert_uint_eq(options->query_samples_max, 50000000);
     ck_assert(!options->enable_lifecycle && !options->enable_admin_api);
     ck_assert(!options->enable_remote_write_receiver);

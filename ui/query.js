@@ -115,8 +115,8 @@ async function runExplain(panel, output) {
   const visit = (operator, depth) => {
     rows.push([
       el("div", { style: `padding-left: ${Math.min(depth, 12)}em` }, operator.operator, " ", el("span", { class: "mono quiet" }, operator.expression)),
-      { number: operator.rows }, { number: operator.values }, { number: operator.samples },
-      { number: operator.ownBytes }, { number: (operator.ownSeconds * 1000).toFixed(3) },
+      { number: String(operator.rows) }, { number: String(operator.values) }, { number: String(operator.samples) },
+      { number: String(operator.ownBytes) }, { number: (operator.ownSeconds * 1000).toFixed(3) },
     ]);
     operator.children.forEach((child) => visit(child, depth + 1));
   };

@@ -170,6 +170,7 @@ def check_page(browser, server, at, name, query, texts):
             CHECKS.check(
                 text in seen["text"] or text in seen["whole"], f"{what} says {text[:60]!r}", seen["text"][:1500]
             )
+        CHECKS.check("[object" not in seen["text"], f"{what} shows texts and numbers only", seen["text"][:1500])
         CHECKS.check(seen["width"] <= width and not seen["wide"], f"{what} is not wider than the screen", (seen["width"], seen["wide"]))
         if size == "narrow":
             CHECKS.equal(seen["sideways"], 0, f"{what}: no table scrolls sideways")

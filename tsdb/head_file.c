@@ -15,6 +15,7 @@
 #define MAGIC "FERULAHC"
 #define VERSION 1
 #define NAME_PREFIX "chunks."
+#define PIECE_BYTES ((size_t)256 << 10)
 
 void head_files_init(struct head_files *files, const struct fs *fs, const char *directory)
 {
@@ -106,6 +107,21 @@ enum err head_files_add(struct head_files *files, struct slice content, struct h
     return result;
 }
 
+/* Read rather than mapped, so that a start does not take the whole file for memory of its own. */
+static bool file_matches(const struct fs *fs, int fd, uint64_t size, uint32_t checksum)
+{
+    char *piece CLEANUP(mem_cleanup) = mem_alloc(PIECE_BYTES);
+    uint32_t found = 0;
+    for (uint64_t at = 0; at < size;) {
+        ssize_t len = fs->pread(fs, fd, piece, (size_t)MIN(size - at, (uint64_t)PIECE_BYTES), at);
+        if (len <= 0)
+            return false;
+        found = crc32c(found, piece, (size_t)len);
+        at += (uint64_t)len;
+    }
+    return found == checksum;
+}
+
 enum err head_files_open(struct head_files *files, uint64_t number, uint64_t size,
                          uint32_t checksum, struct head_file **out, struct errbuf *err)
 {
@@ -121,18 +137,14 @@ enum err head_files_open(struct head_files *files, uint64_t number, uint64_t siz
     if (fd < 0)
         return errbuf_set_errno(err, -fd, "opening %s", path);
     int64_t found = fs->size(fs, fd);
-    bool matches = found >= HEAD_FILE_HEADER_SIZE && (uint64_t)found == size;
+    bool matches = found >= HEAD_FILE_HEADER_SIZE && (uint64_t)found == size &&
+                   file_matches(fs, fd, size, checksum);
     void *data = matches ? fs->map(fs, fd, (size_t)size) : NULL;
     fs->close(fs, fd);
     if (data == NULL) {
         files->corruptions++;
-        return errbuf_set(err, ERR_CORRUPT, "%s has %lld bytes instead of %llu", path,
-                          (long long)found, (unsigned long long)size);
-    }
-    if (crc32c(0, data, (size_t)size) != checksum) {
-        fs->unmap(fs, data, (size_t)size);
-        files->corruptions++;
-        return errbuf_set(err, ERR_CORRUPT, "the checksum of %s does not match", path);
+        return errbuf_set(err, ERR_CORRUPT, "%s does not have the %llu bytes that it should have",
+                          path, (unsigned long long)size);
     }
     *out = file_add(files, number, data, (size_t)size, checksum);
     (*out)->synced = true;

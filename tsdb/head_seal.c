@@ -15,8 +15,9 @@
 #define SEAL_CHUNKS_MIN 4096
 #define SEAL_CHUNKS_MAX 65536
 #define SEAL_CHUNKS_SHARE 16
-/* A file is closed at about this many bytes. */
-#define SEAL_FILE_BYTES ((size_t)16 << 20)
+/* A file is closed at about this many bytes: a fraction of a second's work, since the log is synced
+ * by the same thread. */
+#define SEAL_FILE_BYTES ((size_t)8 << 20)
 
 struct seal_item {
     struct series *series;
@@ -188,14 +189,14 @@ static void queue_take(struct head *head, struct mutex *commit_lock, seal_queue 
     out->len = kept;
 }
 
-/* Seals as many series as a file takes, from `from` on; *out_end is the first that is not. */
+/* Seals as many series as a file takes; *out_end is the first that is not. */
 static enum err seal_file(struct seal *seal, struct head_files *files, const seal_queue *queue,
-                          size_t from, size_t *out_end, struct errbuf *err)
+                          size_t *out_end, struct errbuf *err)
 {
     struct reader reader;
     isolation_open_view(&seal->head->isolation, &reader);
     seal_begin(seal);
-    size_t at = from;
+    size_t at = 0;
     for (; at < queue->len && seal->bytes.len < SEAL_FILE_BYTES; at++) {
         struct series *series = head_series(seal->head, queue->items[at]);
         if (series != NULL)
@@ -203,7 +204,7 @@ static enum err seal_file(struct seal *seal, struct head_files *files, const sea
     }
     enum err result = seal_flush(seal, files, err);
     isolation_close_view(&seal->head->isolation, &reader);
-    *out_end = result == ERR_NONE ? at : from;
+    *out_end = result == ERR_NONE ? at : 0;
     return result;
 }
 
@@ -215,10 +216,8 @@ enum err head_seal(struct head *head, struct mutex *commit_lock, struct head_fil
     sample_columns_init(&seal.columns);
     seal_queue queue = {0};
     queue_take(head, commit_lock, &queue);
-    enum err result = ERR_NONE;
     size_t done = 0;
-    while (done < queue.len && result == ERR_NONE)
-        result = seal_file(&seal, files, &queue, done, &done, err);
+    enum err result = queue.len == 0 ? ERR_NONE : seal_file(&seal, files, &queue, &done, err);
     if (done < queue.len)
         queue_return(head, commit_lock, &queue, done);
     vec_release(&queue);

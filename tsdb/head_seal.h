@@ -20,6 +20,6 @@ struct mutex;
 
 /* Are enough chunks waiting for a file of their own? */
 bool head_seal_is_due(struct head *head, struct mutex *commit_lock);
-/* Seals all that wait; what fails waits on. */
+/* Seals what waits, as much as a file takes; the rest, and what fails, waits on. */
 enum err head_seal(struct head *head, struct mutex *commit_lock, struct head_files *files,
                    struct errbuf *err) MUST_CHECK;

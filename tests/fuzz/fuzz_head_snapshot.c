@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -47,6 +48,15 @@ static int64_t fake_size(const struct fs *fs, int fd)
     return sizeof(chunks);
 }
 
+static ssize_t fake_pread(const struct fs *fs, int fd, void *data, size_t len, uint64_t offset)
+{
+    if (offset >= sizeof(chunks))
+        return 0;
+    len = len < sizeof(chunks) - offset ? len : sizeof(chunks) - offset;
+    memcpy(data, chunks + offset, len);
+    return (ssize_t)len;
+}
+
 static void *fake_map(const struct fs *fs, int fd, size_t size)
 {
     return chunks;
@@ -59,6 +69,7 @@ static void fake_unmap(const struct fs *fs, void *data, size_t size)
 static const struct fs fake_fs = {.open = fake_open,
                                   .close = fake_close,
                                   .size = fake_size,
+                                  .pread = fake_pread,
                                   .map = fake_map,
                                   .unmap = fake_unmap};
 

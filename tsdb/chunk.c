@@ -11,14 +11,38 @@
 
 #include <string.h>
 
-struct time_column *time_column_new(uint32_t capacity)
+struct time_column *time_column_new_visible(uint32_t capacity)
 {
-    ASSERT(capacity > 0 && capacity <= CHUNK_SAMPLES_MAX);
-    struct time_column *column = mem_alloc(sizeof(*column));
+    ASSERT(capacity > 0 && capacity <= CHUNK_SEALED_MAX);
+    struct time_column *column =
+        mem_alloc(sizeof(*column) + capacity * sizeof(column->times_ms[0]));
     column->reference_count = 1;
     column->capacity = capacity;
     column->count = 0;
+    column->commits = NULL;
+    column->times_ms = (int64_t *)(column + 1);
     return column;
+}
+
+struct time_column *time_column_new(uint32_t capacity)
+{
+    ASSERT(capacity > 0 && capacity <= CHUNK_SAMPLES_MAX);
+    struct time_column *column = mem_alloc(
+        sizeof(*column) + capacity * (sizeof(column->times_ms[0]) + sizeof(column->commits[0])));
+    column->reference_count = 1;
+    column->capacity = capacity;
+    column->count = 0;
+    column->times_ms = (int64_t *)(column + 1);
+    column->commits = (uint64_t *)(column->times_ms + capacity);
+    return column;
+}
+
+size_t time_column_size(const struct time_column *column)
+{
+    size_t row = sizeof(column->times_ms[0]);
+    if (column->commits != NULL)
+        row += sizeof(column->commits[0]);
+    return sizeof(*column) + column->capacity * row;
 }
 
 struct time_column *time_column_ref(struct time_column *column)
@@ -36,6 +60,8 @@ void time_column_unref(struct time_column *column)
 uint32_t time_column_visible(const struct time_column *column, uint64_t watermark)
 {
     uint32_t count = column->count;
+    if (column->commits == NULL)
+        return count;
     while (count > 0 && column->commits[count - 1] > watermark)
         count--;
     return count;
@@ -257,7 +283,7 @@ static void histograms_pad(struct sample_columns *out)
 static enum err floats_read(const struct chunk_span *span, int64_t min_ms, int64_t max_ms,
                             uint32_t skip_last, struct sample_columns *out)
 {
-    size_t room = chunk_kind_has_rows(span->kind) ? CHUNK_SAMPLES_MAX : span->count;
+    size_t room = span->kind == CHUNK_ROWS ? CHUNK_SAMPLES_MAX : span->count;
     vec_reserve(&out->timestamp_memory, room);
     vec_reserve(&out->value_memory, room);
     struct chunk_output target = {out->timestamp_memory.items + out->timestamp_memory.len,

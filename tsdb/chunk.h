@@ -29,6 +29,8 @@
 
 /* A chunk is closed at this many samples or rows. */
 #define CHUNK_SAMPLES_MAX 120
+/* No sealed chunk has as many (chunk_run.h). */
+#define CHUNK_SEALED_MAX 2048
 /* A histogram chunk also at this many bytes. */
 #define CHUNK_HISTOGRAM_BYTES_MAX 8192
 
@@ -52,11 +54,14 @@ struct time_column {
     _Atomic uint32_t reference_count;
     uint32_t capacity;
     _Atomic uint32_t count;
-    uint64_t commits[CHUNK_SAMPLES_MAX]; /* the commit that wrote the row */
-    int64_t times_ms[CHUNK_SAMPLES_MAX];
+    uint64_t *commits; /* that wrote the rows; NULL: every view may see them all */
+    int64_t *times_ms;
 };
 
 struct time_column *time_column_new(uint32_t capacity) MUST_CHECK;
+/* Without commits; the caller fills in the times, and the count at last. */
+struct time_column *time_column_new_visible(uint32_t capacity) MUST_CHECK;
+size_t time_column_size(const struct time_column *column);
 struct time_column *time_column_ref(struct time_column *column);
 void time_column_unref(struct time_column *column);
 /* How many rows a reader with this watermark may see. */

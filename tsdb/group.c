@@ -177,7 +177,7 @@ struct mutex *group_lock_series(struct head *head, struct series *series,
 
 size_t group_memory(const struct sample_group *group)
 {
-    return sizeof(*group) + sizeof(*group->column) +
+    return sizeof(*group) + time_column_size(group->column) +
            group->capacity * (sizeof(*group->refs) + sizeof(*group->bits) + 1) +
            2 * group_words(group->capacity) * sizeof(*group->present);
 }

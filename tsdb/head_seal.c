@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "tsdb/chunk_run.h"
 #include "tsdb/group.h"
 #include "tsdb/time_column.h"
 #include "tsdb/value_chunk.h"
@@ -19,26 +20,33 @@
  * by the same thread. */
 #define SEAL_FILE_BYTES ((size_t)8 << 20)
 
+/* A chunk that takes the place of one or more. */
 struct seal_item {
     struct series *series;
-    struct chunk *old;
+    struct chunk *newest;
+    struct time_column *column; /* rows; borrowed */
     size_t offset;
+    int64_t min_ms;
+    uint32_t replaced;
     uint32_t len;
     uint16_t count;
     uint8_t kind;
+    uint8_t row_first;
 };
 
 struct seal {
     struct head *head;
     struct buf bytes; /* of the file */
     VEC(struct seal_item) items;
+    VEC(struct chunk *) replaced;
+    struct chunk_run_columns merged;
     struct sample_columns columns; /* scratch */
 };
 
 /* What was replaced; to be freed when the readers of now are gone. */
 struct replaced_chunks {
+    struct chunk **chunks;
     size_t count;
-    struct chunk *chunks[];
 };
 
 static void replaced_free(void *freed)
@@ -46,6 +54,7 @@ static void replaced_free(void *freed)
     struct replaced_chunks *replaced = freed;
     for (size_t i = 0; i < replaced->count; i++)
         chunk_free(replaced->chunks[i]);
+    mem_free(replaced->chunks);
     mem_free(replaced);
 }
 
@@ -57,66 +66,113 @@ bool head_seal_is_due(struct head *head, struct mutex *commit_lock)
     return head->unsealed.len >= due;
 }
 
-/* Decoded samples as a value chunk, where they are what such a chunk can hold. */
-static bool encode_floats(struct seal *seal, const struct chunk *chunk, struct seal_item *item)
+/* Decodes the run, oldest first; false when it is not what a value chunk can hold. */
+static bool decode_run(struct seal *seal, const struct chunk_run *run, bool rows)
 {
-    if (chunk->kind != CHUNK_ROWS && chunk->kind != CHUNK_LOOSE)
-        return false;
     struct sample_columns *columns = &seal->columns;
     vec_reset(&columns->timestamp_memory);
     vec_reset(&columns->value_memory);
-    struct chunk_span span = chunk_span(chunk, WATERMARK_NONE);
-    if (chunk_read(&span, INT64_MIN, INT64_MAX, 0, columns) != ERR_NONE)
-        return false; /* it is kept as it is, and whoever reads it is told */
-    size_t count = columns->value_memory.len;
-    bool rows = chunk->kind == CHUNK_ROWS;
-    if (count == 0 || (rows && count != (size_t)(chunk->count - chunk->row_first)))
-        return false; /* there are gaps */
-    if (!rows)
-        time_column_encode(columns->timestamp_memory.items, count, &seal->bytes);
-    value_chunk_encode(columns->value_memory.items, count, &seal->bytes);
-    item->kind = rows ? CHUNK_SEALED_ROWS : CHUNK_SEALED_LOOSE;
-    item->count = rows ? chunk->count : (uint16_t)count;
+    for (size_t i = run->count; i > 0; i--) {
+        const struct chunk *chunk = run->chunks[i - 1];
+        size_t before = columns->value_memory.len;
+        struct chunk_span span = chunk_span(chunk, WATERMARK_NONE);
+        if (chunk_read(&span, INT64_MIN, INT64_MAX, 0, columns) != ERR_NONE)
+            return false; /* it is kept as it is, and whoever reads it is told */
+        size_t count = columns->value_memory.len - before;
+        if (count == 0 || (rows && count != (size_t)(chunk->count - chunk->row_first)))
+            return false; /* there are gaps */
+    }
     return true;
 }
 
-static void seal_series(struct seal *seal, struct series *series)
+/* The run as one value chunk. */
+static bool seal_run(struct seal *seal, struct series *series, const struct chunk_run *run)
+{
+    const struct chunk *newest = run->chunks[0];
+    const struct chunk *oldest = run->chunks[run->count - 1];
+    bool rows = chunk_kind_has_rows((enum chunk_kind)newest->kind);
+    if (newest->kind == CHUNK_HISTOGRAM || !decode_run(seal, run, rows))
+        return false;
+    size_t count = seal->columns.value_memory.len;
+    struct seal_item item = {.series = series,
+                             .newest = run->chunks[0],
+                             .replaced = (uint32_t)run->count,
+                             .offset = seal->bytes.len,
+                             .row_first = oldest->row_first,
+                             .min_ms = oldest->min_ms};
+    if (rows)
+        item.column = run->count == 1 ? newest->column : chunk_run_column(&seal->merged, run);
+    else
+        time_column_encode(seal->columns.timestamp_memory.items, count, &seal->bytes);
+    value_chunk_encode(seal->columns.value_memory.items, count, &seal->bytes);
+    item.kind = rows ? CHUNK_SEALED_ROWS : CHUNK_SEALED_LOOSE;
+    item.count = (uint16_t)(count + oldest->row_first);
+    item.len = (uint32_t)(seal->bytes.len - item.offset);
+    vec_push(&seal->items, item);
+    return true;
+}
+
+/* As it is. */
+static void seal_copy(struct seal *seal, struct series *series, struct chunk *chunk)
+{
+    vec_push(&seal->items, (struct seal_item){.series = series,
+                                              .newest = chunk,
+                                              .replaced = 1,
+                                              .column = chunk->column,
+                                              .offset = seal->bytes.len,
+                                              .len = chunk->len,
+                                              .count = chunk->count,
+                                              .kind = chunk->kind,
+                                              .row_first = chunk->row_first,
+                                              .min_ms = chunk->min_ms});
+    buf_append(&seal->bytes, chunk->bytes, chunk->len);
+}
+
+static void seal_series(struct seal *seal, struct series *series, uint64_t low_watermark)
 {
     /* newest first: behind a sealed one all are */
-    for (struct chunk *chunk = series->closed; chunk != NULL && chunk->file == NULL;
-         chunk = chunk->next) {
-        struct seal_item item = {.series = series,
-                                 .old = chunk,
-                                 .offset = seal->bytes.len,
-                                 .kind = chunk->kind,
-                                 .count = chunk->count};
-        if (!encode_floats(seal, chunk, &item))
-            buf_append(&seal->bytes, chunk->bytes, chunk->len);
-        item.len = (uint32_t)(seal->bytes.len - item.offset);
-        vec_push(&seal->items, item);
+    struct chunk *chunk = series->closed;
+    while (chunk != NULL && chunk->file == NULL) {
+        struct chunk_run run;
+        if (chunk_run_find(chunk, low_watermark, &run) && seal_run(seal, series, &run)) {
+            chunk = run.chunks[run.count - 1]->next;
+            continue;
+        }
+        run.chunks[0] = chunk;
+        run.count = 1;
+        if (!seal_run(seal, series, &run))
+            seal_copy(seal, series, chunk);
+        chunk = chunk->next;
     }
 }
 
-static void seal_replace(struct head *head, const struct seal_item *item, struct head_file *file)
+static void seal_replace(struct seal *seal, const struct seal_item *item, struct head_file *file)
 {
-    struct chunk *old = item->old;
+    struct head *head = seal->head;
     struct chunk *sealed =
-        chunk_new_in_file((enum chunk_kind)item->kind, old->column, file, item->offset, item->len);
+        chunk_new_in_file((enum chunk_kind)item->kind, item->column, file, item->offset, item->len);
     sealed->count = item->count;
-    sealed->row_first = old->row_first;
-    sealed->min_ms = old->min_ms;
-    sealed->max_ms = old->max_ms;
-    size_t size_old = chunk_size(old);
+    sealed->row_first = item->row_first;
+    sealed->min_ms = item->min_ms;
+    sealed->max_ms = item->newest->max_ms;
+    struct chunk *oldest = item->newest;
+    for (uint32_t i = 0; i < item->replaced; i++) {
+        oldest = i == 0 ? item->newest : (struct chunk *)oldest->next;
+        head->chunk_bytes -= chunk_size(oldest);
+        head->sealed_count -= oldest->file != NULL;
+        vec_push(&seal->replaced, oldest);
+    }
     struct sample_group *group;
     struct mutex *lock = group_lock_series(head, item->series, &group);
     _Atomic(struct chunk *) *link = &item->series->closed;
-    while (*link != old)
+    while (*link != item->newest)
         link = &((struct chunk *)*link)->next;
-    sealed->next = (struct chunk *)old->next;
+    sealed->next = (struct chunk *)oldest->next;
     *link = sealed;
     mutex_unlock(lock);
     head->chunk_bytes += chunk_size(sealed);
-    head->chunk_bytes -= size_old;
+    head->chunk_count -= item->replaced - 1;
+    head->chunks_removed += item->replaced - 1;
     head->sealed_count++;
     head->sealed_total++;
 }
@@ -130,16 +186,13 @@ static enum err seal_flush(struct seal *seal, struct head_files *files, struct e
     enum err result = head_files_add(files, buf_slice(&seal->bytes), &file, err);
     if (result != ERR_NONE)
         return result;
-    size_t count = seal->items.len;
-    struct replaced_chunks *replaced =
-        mem_alloc(sizeof(*replaced) + count * sizeof(replaced->chunks[0]));
-    replaced->count = count;
-    for (size_t i = 0; i < count; i++) {
-        seal_replace(seal->head, &seal->items.items[i], file);
-        replaced->chunks[i] = seal->items.items[i].old;
-    }
+    for (size_t i = 0; i < seal->items.len; i++)
+        seal_replace(seal, &seal->items.items[i], file);
+    struct replaced_chunks *replaced = mem_alloc(sizeof(*replaced));
+    *replaced = (struct replaced_chunks){seal->replaced.items, seal->replaced.len};
+    seal->replaced.items = NULL;
+    seal->replaced.len = seal->replaced.cap = 0;
     isolation_retire(&seal->head->isolation, replaced, replaced_free);
-    vec_reset(&seal->items);
     return ERR_NONE;
 }
 
@@ -195,12 +248,13 @@ static enum err seal_file(struct seal *seal, struct head_files *files, const sea
 {
     struct reader reader;
     isolation_open_view(&seal->head->isolation, &reader);
+    uint64_t low_watermark = isolation_low_watermark(&seal->head->isolation);
     seal_begin(seal);
     size_t at = 0;
     for (; at < queue->len && seal->bytes.len < SEAL_FILE_BYTES; at++) {
         struct series *series = head_series(seal->head, queue->items[at]);
         if (series != NULL)
-            seal_series(seal, series);
+            seal_series(seal, series, low_watermark);
     }
     enum err result = seal_flush(seal, files, err);
     isolation_close_view(&seal->head->isolation, &reader);
@@ -222,6 +276,8 @@ enum err head_seal(struct head *head, struct mutex *commit_lock, struct head_fil
         queue_return(head, commit_lock, &queue, done);
     vec_release(&queue);
     vec_release(&seal.items);
+    vec_release(&seal.replaced);
+    chunk_run_columns_release(&seal.merged);
     sample_columns_release(&seal.columns);
     buf_release(&seal.bytes);
     return result;

@@ -115,14 +115,13 @@ static enum err read_columns(struct snapshot_reader *reader)
         return corrupt(reader, "it counts more time columns than it has bytes");
     for (uint64_t i = 0; i < count; i++) {
         uint64_t rows = codec_read_uvarint(&reader->at);
-        if (reader->at.failed || rows == 0 || rows > CHUNK_SAMPLES_MAX)
+        if (reader->at.failed || rows == 0 || rows > CHUNK_SEALED_MAX)
             return corrupt(reader, "a time column has an impossible length");
-        struct time_column *column = time_column_new((uint32_t)rows);
+        struct time_column *column = time_column_new_visible((uint32_t)rows);
         vec_push(&reader->columns, column);
         if (!time_column_read(&reader->at, rows, column->times_ms))
             return corrupt(reader, "a time column is damaged");
         for (uint64_t row = 0; row < rows; row++) {
-            column->commits[row] = 0;
             if (row > 0 && column->times_ms[row] <= column->times_ms[row - 1])
                 return corrupt(reader, "the times of a column do not ascend");
         }
@@ -264,7 +263,9 @@ static struct chunk *read_chunk(struct snapshot_reader *reader)
     uint8_t kind = codec_read_u8(at);
     uint64_t count = codec_read_uvarint(at);
     fixed.kind = (uint8_t)(kind & ~HEAD_SNAPSHOT_IN_FILE);
-    if (at->failed || count == 0 || count > CHUNK_SAMPLES_MAX || fixed.kind >= CHUNK_KINDS)
+    bool sealed = fixed.kind == CHUNK_SEALED_ROWS || fixed.kind == CHUNK_SEALED_LOOSE;
+    if (at->failed || count == 0 || count > (sealed ? CHUNK_SEALED_MAX : CHUNK_SAMPLES_MAX) ||
+        fixed.kind >= CHUNK_KINDS)
         return NULL;
     if (chunk_kind_has_rows((enum chunk_kind)fixed.kind)) {
         if (!read_rows(reader, count, &fixed))

@@ -159,8 +159,9 @@ START_TEST(what_is_read_stays_the_same_and_memory_is_freed)
     uint64_t chunks = db->head.chunk_count;
     ck_assert(seal() == ERR_NONE);
     ck_assert_uint_lt(db->head.chunk_bytes, before);
-    ck_assert_uint_eq(db->head.chunk_count, chunks);
-    ck_assert_uint_eq(db->head.sealed_count, chunks);
+    ck_assert_uint_lt(db->head.chunk_count, chunks); /* neighbours became one */
+    ck_assert_uint_eq(db->head.sealed_count, db->head.chunk_count);
+    ck_assert_uint_eq(db->head.chunks_created - db->head.chunks_removed, db->head.chunk_count);
     ck_assert_uint_eq(db->head_files.count, 1);
     ck_assert(exists("head/chunks.00000001"));
     check_same(&expected);
@@ -172,6 +173,71 @@ START_TEST(what_is_read_stays_the_same_and_memory_is_freed)
     ck_assert_uint_eq(db->head_files.count, 2);
     ck_assert_int_eq(strncmp(kit_read(db, "g=1"), expected.texts[0], strlen(expected.texts[0])), 0);
     texts_free(&expected);
+    sample_group_free(group);
+}
+END_TEST
+
+static size_t closed_count(const char *text)
+{
+    struct labels *wanted = kit_labels(text);
+    const struct series *series = head_series_for(&db->head, wanted);
+    labels_unref(wanted);
+    size_t count = 0;
+    for (const struct chunk *chunk = series->closed; chunk != NULL; chunk = chunk->next)
+        count++;
+    return count;
+}
+
+START_TEST(four_neighbours_become_one_and_members_share_its_times)
+{
+    struct sample_group *group = sample_group_new(db);
+    size_t most = 0;
+    for (int i = 0; i < 16; i++) {
+        fill(group, 120 * i, 120);
+        ck_assert(seal() == ERR_NONE);
+        most = MAX(most, closed_count("g=1"));
+    }
+    struct texts expected = take();
+    ck_assert_uint_le(most, 8);
+    ck_assert_uint_le(closed_count("g=1"), 7);
+    ck_assert_uint_le(closed_count("l=1"), 7);
+    ck_assert_uint_ge(closed_count("h=1"), 15); /* histograms stay as they are */
+    struct labels *first = kit_labels("g=1");
+    struct labels *second = kit_labels("g=2");
+    const struct chunk *one = head_series_for(&db->head, first)->closed;
+    const struct chunk *two = head_series_for(&db->head, second)->closed;
+    size_t shared = 0;
+    for (; one != NULL && two != NULL; one = one->next, two = two->next) {
+        ck_assert_ptr_eq(one->column, two->column);
+        shared += one->column->commits == NULL && one->count > CHUNK_SAMPLES_MAX;
+    }
+    ck_assert_uint_ge(shared, 3);
+    labels_unref(first);
+    labels_unref(second);
+    /* what the longer chunks say does not depend on what is read before */
+    ck_assert_str_eq(kit_read_range(db, "g=2", 500000, 501000), "500000:7 501000:7");
+    restart();
+    check_same(&expected);
+    texts_free(&expected);
+}
+END_TEST
+
+START_TEST(rows_that_a_view_may_not_see_are_not_joined)
+{
+    struct sample_group *group = sample_group_new(db);
+    fill(group, 0, 130);
+    struct series_view *view;
+    ck_assert(series_source_open(tsdb_source(db), INT64_MIN, INT64_MAX, &view, NULL) == ERR_NONE);
+    char *before = mem_strdup(kit_read_view(view, "g=1", INT64_MIN, INT64_MAX));
+    fill(group, 130, 600);
+    ck_assert(seal() == ERR_NONE);
+    ck_assert_str_eq(kit_read_view(view, "g=1", INT64_MIN, INT64_MAX), before);
+    ck_assert_uint_ge(closed_count("g=1"), 5);
+    series_view_close(view);
+    fill(group, 730, 130);
+    ck_assert(seal() == ERR_NONE); /* now they may */
+    ck_assert_uint_le(closed_count("g=1"), 4);
+    mem_free(before);
     sample_group_free(group);
 }
 END_TEST
@@ -330,6 +396,8 @@ int main(void)
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, what_is_read_stays_the_same_and_memory_is_freed);
+    tcase_add_test(tcase, four_neighbours_become_one_and_members_share_its_times);
+    tcase_add_test(tcase, rows_that_a_view_may_not_see_are_not_joined);
     tcase_add_test(tcase, a_reader_keeps_what_it_took_while_chunks_are_replaced);
     tcase_add_test(tcase, a_file_goes_with_its_last_chunk);
     tcase_add_test(tcase, a_clean_stop_keeps_the_files_and_a_kill_makes_them_anew);

@@ -1,0 +1,94 @@
+/* Members of a group come one after another, so the column made last is mostly the right one. */
+#include "tsdb/chunk_run.h"
+
+#include "base/assert.h"
+
+#include <string.h>
+
+static size_t chunk_samples(const struct chunk *chunk)
+{
+    bool rows = chunk_kind_has_rows((enum chunk_kind)chunk->kind);
+    return rows ? (size_t)chunk->count - chunk->row_first : chunk->count;
+}
+
+/* Does `older` go up to the end of its column, and `newer` begin with its own? */
+static bool rows_follow(const struct chunk *older, const struct chunk *newer)
+{
+    return older->column != newer->column && older->count == older->column->count &&
+           newer->row_first == 0 && older->max_ms < newer->min_ms;
+}
+
+bool chunk_run_find(struct chunk *newest, uint64_t low_watermark, struct chunk_run *out)
+{
+    bool rows = chunk_kind_has_rows((enum chunk_kind)newest->kind);
+    size_t samples = 0;
+    out->count = 0;
+    for (struct chunk *chunk = newest; chunk != NULL && out->count < CHUNK_RUN_CHUNKS_MAX;
+         chunk = chunk->next) {
+        if (chunk->kind == CHUNK_HISTOGRAM || chunk_samples(chunk) > CHUNK_SAMPLES_MAX ||
+            chunk_kind_has_rows((enum chunk_kind)chunk->kind) != rows)
+            break;
+        if (rows && (time_column_visible(chunk->column, low_watermark) < chunk->count ||
+                     (out->count > 0 && !rows_follow(chunk, out->chunks[out->count - 1]))))
+            break;
+        if (!rows && out->count > 0 && chunk->max_ms >= out->chunks[out->count - 1]->min_ms)
+            break;
+        out->chunks[out->count++] = chunk;
+        samples += chunk_samples(chunk);
+        if (samples >= CHUNK_RUN_SAMPLES_MIN)
+            return true;
+    }
+    return false;
+}
+
+/* The rows of all parts: the newest may be a column that still grows. */
+static size_t run_rows(const struct chunk_run *run)
+{
+    size_t rows = run->chunks[0]->count;
+    for (size_t i = 1; i < run->count; i++)
+        rows += run->chunks[i]->column->count;
+    return rows;
+}
+
+static bool is_column_of(const struct chunk_run_column *made, const struct chunk_run *run,
+                         size_t rows)
+{
+    if (made->part_count != run->count || made->column->count != rows)
+        return false;
+    for (size_t i = 0; i < run->count; i++) {
+        if (made->parts[i] != run->chunks[i]->column)
+            return false;
+    }
+    return true;
+}
+
+struct time_column *chunk_run_column(struct chunk_run_columns *columns, const struct chunk_run *run)
+{
+    ASSERT(run->count > 1);
+    size_t rows = run_rows(run);
+    for (size_t i = columns->made.len; i > 0; i--) {
+        if (is_column_of(&columns->made.items[i - 1], run, rows))
+            return columns->made.items[i - 1].column;
+    }
+    struct chunk_run_column made = {.part_count = run->count};
+    made.column = time_column_new_visible((uint32_t)rows);
+    size_t end = rows;
+    for (size_t i = 0; i < run->count; i++) {
+        made.parts[i] = run->chunks[i]->column;
+        size_t count = i == 0 ? run->chunks[0]->count : made.parts[i]->count;
+        end -= count;
+        memcpy(made.column->times_ms + end, made.parts[i]->times_ms,
+               count * sizeof(*made.column->times_ms));
+    }
+    ASSERT(end == 0);
+    made.column->count = (uint32_t)rows;
+    vec_push(&columns->made, made);
+    return made.column;
+}
+
+void chunk_run_columns_release(struct chunk_run_columns *columns)
+{
+    for (size_t i = 0; i < columns->made.len; i++)
+        time_column_unref(columns->made.items[i].column);
+    vec_release(&columns->made);
+}

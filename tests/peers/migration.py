@@ -5,7 +5,9 @@ is a 3.x) over several blocks, some of it is deleted, and its snapshot is import
 it answered. What ferula exports a prometheus serves again, and promtool accepts it. A directory that
 holds a prometheus' data is used by prometheus, ferula, and prometheus again.
 
-FERULA_ORACLE names the prometheus of the first part (default: Debian's, which does without histograms).
+FERULA_ORACLE names the prometheus of the first part (default: Debian's, which does without histograms);
+FERULA_FEATURES features of it, such as xor2-encoding,histograms-st-encoding,st-storage,st-synthesis of
+3.14 for its newest chunks.
 """
 
 import hashlib
@@ -144,11 +146,13 @@ def check_import(tool, snapshot, expected, data_path):
     CHECKS.check("samples imported" in text, "the import says how much it took", text)
     text = run(tool, "tsdb", "import-prometheus", snapshot, f"--storage.tsdb.path={data_path}")
     CHECKS.check(text.startswith("0 blocks"), "a second import takes nothing twice", text)
-    # stale markers are in no answer of a query, but in a dump
-    os.makedirs(os.path.join(snapshot, "wal"), exist_ok=True)
-    theirs = run("promtool", "tsdb", "dump", "--match", FLOATS, snapshot).splitlines()
-    ours = run(tool, "tsdb", "dump", "--match", FLOATS, data_path).splitlines()
-    CHECKS.check(sorted(ours) == sorted(theirs), f"a dump has the same {len(theirs)} lines", ours[:2] + theirs[:2])
+    if "FERULA_FEATURES" not in os.environ:  # Debian's promtool does not know the newest chunks
+        # stale markers are in no answer of a query, but in a dump
+        os.makedirs(os.path.join(snapshot, "wal"), exist_ok=True)
+        theirs = run("promtool", "tsdb", "dump", "--match", FLOATS, snapshot).splitlines()
+        ours = run(tool, "tsdb", "dump", "--match", FLOATS, data_path).splitlines()
+        same_lines = bool(theirs) and sorted(ours) == sorted(theirs)
+        CHECKS.check(same_lines, f"a dump has the same {len(theirs)} lines", ours[:2] + theirs[:2])
     ferula = server(lab.ferula_binary(), data_path, "ferula").start()
     same(answers(ferula, EVERYTHING), expected, "ferula after the import")
     busy = run(tool, "tsdb", "import-prometheus", snapshot, f"--storage.tsdb.path={data_path}", accept=False)
@@ -206,7 +210,8 @@ def main():
     native = knows_native()
     if not native:
         CHECKS.skip("native histograms: FERULA_ORACLE is no prometheus 3.x")
-    flags = ("--enable-feature=native-histograms",) if native else ()
+    features = os.environ.get("FERULA_FEATURES", "native-histograms")
+    flags = (f"--enable-feature={features}",) if native else ()
     origin = server(ORACLE, os.path.join(lab.temporary_folder(), "data"), "prometheus", flags).start()
     fill(origin, native)
     status, _, _ = origin.get(

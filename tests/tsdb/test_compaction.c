@@ -255,6 +255,19 @@ START_TEST(only_blocks_of_late_samples_make_a_block_of_late_samples)
 }
 END_TEST
 
+START_TEST(late_samples_beyond_those_in_order_make_a_block_of_late_samples)
+{
+    struct part part = {"__name__=a", 0, false};
+    make_late(false);
+    make_block(0, 2, &part, 1);
+    make_late(true);
+    make_block(1, 3, &part, 1);
+    struct block *merged = compact();
+    ck_assert(block_meta(merged)->out_of_order);
+    block_unref(merged);
+}
+END_TEST
+
 START_TEST(what_was_deleted_is_left_out)
 {
     struct part parts[] = {{"__name__=a", 0, false}, {"__name__=b", 0, false}};
@@ -397,6 +410,7 @@ int main(void)
     tcase_add_test(tests, a_merged_block_says_where_it_comes_from);
     tcase_add_test(tests, where_blocks_overlap_the_later_one_wins);
     tcase_add_test(tests, only_blocks_of_late_samples_make_a_block_of_late_samples);
+    tcase_add_test(tests, late_samples_beyond_those_in_order_make_a_block_of_late_samples);
     tcase_add_test(tests, what_was_deleted_is_left_out);
     tcase_add_test(tests, of_blocks_that_are_deleted_wholly_nothing_is_left);
     tcase_add_test(tests, labels_before_the_name_and_series_without_one_keep_their_order);

@@ -13,6 +13,9 @@
 #define BATCHES_PER_THREAD 3
 /* Histograms make rows of any size: batches above this get smaller from one to the next. */
 #define BATCH_MADE_BYTES ((uint64_t)1 << 20)
+/* A row of so many more steps is as much work as one more row: decoding costs about as much as
+ * these. */
+#define STEPS_AS_A_ROW 64
 /* The part of a query's memory that may be in flight. */
 #define MEMORY_PART 16
 
@@ -279,12 +282,18 @@ static void lookahead_rewind(struct lookahead *lookahead)
         lookahead->batches[i].state = BATCH_FREE;
 }
 
+/* Is the work worth the hand-over? */
+static bool is_worth_it(const struct helpers *helpers, size_t series, size_t steps)
+{
+    return series > 1 && series >= helpers->series_min / (1 + steps / STEPS_AS_A_ROW);
+}
+
 bool lookahead_begin(struct lookahead **at, struct operator* op,
                      const struct lookahead_methods *methods, const struct series_list *list)
 {
     struct evaluation *ev = op->ev;
     lookahead_end(*at);
-    if (ev->helpers == NULL || list->entries.len < ev->helpers->series_min)
+    if (ev->helpers == NULL || !is_worth_it(ev->helpers, list->entries.len, op->steps.count))
         return true;
     if (*at == NULL)
         *at = lookahead_new(op, methods);

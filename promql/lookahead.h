@@ -37,7 +37,7 @@ struct helpers {
     struct worker_pool *pool;
     struct turns *turns;
     size_t threads;    /* of one query, with its own; at least 2 */
-    size_t series_min; /* smaller selections are not worth it */
+    size_t series_min; /* smaller selections are not worth it, unless the steps are many */
     struct mutex lock;
 };
 

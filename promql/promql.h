@@ -88,7 +88,7 @@ struct promql_engine_options {
     uint64_t query_bytes_max;         /* memory of one query; 0 = 1 GiB */
     struct memory_budget *memory;     /* which all queries share; NULL = no limit but that */
     size_t threads;                   /* that one query may use where processors are free; 0 = 1 */
-    size_t threads_series_min;        /* for selections of so many series; 0 = 1,024 */
+    size_t threads_series_min;        /* for so many series, fewer where steps are many; 0 = 1,024 */
     unsigned features;
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "tsdb/wal_frame.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +12,8 @@
 #include <unistd.h>
 
 #define FORMAT_FILE "FERULA"
-#define FORMAT_TEXT "ferula storage, format 1\n"
+#define FORMAT_START "ferula storage, format "
+#define FORMAT_TEXT FORMAT_START "1\n"
 #define FORMAT_SIZE_MAX 4096
 #define BESIDE_NAME "ferula"
 #define ULID_LEN 26
@@ -57,9 +59,31 @@ static int scan_name(const char *name, void *context)
     return 0;
 }
 
+/* Ends the listing at a segment of a log of ours. */
+static int find_segment(const char *name, void *context)
+{
+    const struct layout_scan *scan = context;
+    char *path CLEANUP(mem_cleanup) = path_join(scan->path, name);
+    int fd = scan->fs->open(scan->fs, path, FS_READ);
+    if (fd < 0)
+        return 0;
+    char magic[sizeof(WAL_SEGMENT_MAGIC) - 1];
+    ssize_t len = scan->fs->pread(scan->fs, fd, magic, sizeof(magic), 0);
+    scan->fs->close(scan->fs, fd);
+    return len == (ssize_t)sizeof(magic) && memcmp(magic, WAL_SEGMENT_MAGIC, sizeof(magic)) == 0;
+}
+
+/* Is it ours, whatever became of its format file? */
+static bool looks_like_ours(const struct fs *fs, const char *path)
+{
+    char *log CLEANUP(mem_cleanup) = path_join(path, "wal");
+    struct layout_scan scan = {fs, log, false};
+    return fs->list(fs, log, find_segment, &scan) == 1;
+}
+
 static bool holds_prometheus(const struct fs *fs, const char *path)
 {
-    if (exists(fs, path, FORMAT_FILE, false))
+    if (exists(fs, path, FORMAT_FILE, false) || looks_like_ours(fs, path))
         return false;
     struct layout_scan scan = {fs, path, false};
     fs->list(fs, path, scan_name, &scan);
@@ -101,25 +125,44 @@ static enum err explain_parent(const struct fs *fs, const char *path, const stru
     return explain_denied(fs, parent, cause, err);
 }
 
-/* Tells ours from a foreign or a later format; writes the file into a new directory. */
-static enum err check_format(const struct fs *fs, const char *directory, struct errbuf *err)
+/* Is it the text of some version, and not damaged? */
+static bool is_format(struct slice text)
 {
+    size_t start = strlen(FORMAT_START);
+    if (text.len < start + 2 || memcmp(text.ptr, FORMAT_START, start) != 0 ||
+        text.ptr[text.len - 1] != '\n')
+        return false;
+    for (size_t i = start; i < text.len - 1; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+    }
+    return true;
+}
+
+/* Tells ours from a foreign or a later format; writes the file into a new directory, and where ours
+ * has lost it. */
+static enum err check_format(const struct fs *fs, struct tsdb_directory *out, struct errbuf *err)
+{
+    const char *directory = out->path;
+    bool ours = looks_like_ours(fs, directory);
     char *path CLEANUP(mem_cleanup) = path_join(directory, FORMAT_FILE);
     struct buf content CLEANUP(buf_release);
     buf_init(&content, FORMAT_SIZE_MAX);
     struct errbuf own = ERRBUF_INIT;
     enum err result = fs_read_file(fs, path, &content, &own);
-    if (result == ERR_NONE) {
-        if (slice_eq_str(buf_slice(&content), FORMAT_TEXT))
-            return ERR_NONE;
+    if (result == ERR_NONE && slice_eq_str(buf_slice(&content), FORMAT_TEXT))
+        return ERR_NONE;
+    bool damaged = ours && (result == ERR_LIMIT ||
+                            (result == ERR_NONE && !is_format(buf_slice(&content))));
+    if (result == ERR_NONE && !damaged)
         return errbuf_set(err, ERR_UNSUPPORTED,
                           "%s says that %s was written by another version of ferula (\"%.*s\"); "
                           "this one reads \"%.*s\"",
                           path, directory, (int)MIN(content.len, (size_t)60), buf_cstr(&content),
                           (int)strlen(FORMAT_TEXT) - 1, FORMAT_TEXT);
-    }
-    if (result != ERR_NOT_FOUND)
+    if (result != ERR_NOT_FOUND && !damaged)
         return errbuf_set(err, result, "%s", own.text);
+    out->format_was_lost = ours;
     result = fs_replace_file(fs, path, slice_str(FORMAT_TEXT), &own);
     return result == ERR_NONE ? ERR_NONE : explain_denied(fs, directory, &own, err);
 }
@@ -176,7 +219,7 @@ enum err directory_open(const struct fs *fs, const char *path, bool no_lockfile,
     if (result == ERR_NONE && !no_lockfile)
         result = take_lock(fs, &directory, err);
     if (result == ERR_NONE)
-        result = check_format(fs, directory.path, err);
+        result = check_format(fs, &directory, err);
     if (result != ERR_NONE) {
         directory_close(fs, &directory);
         return result;

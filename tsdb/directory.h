@@ -22,6 +22,7 @@ struct tsdb_directory {
     bool beside_prometheus;
     int lock_fd;      /* -1 = not locked */
     bool was_unclean; /* the process before did not come to its end */
+    bool format_was_lost; /* FERULA was missing or damaged, and was written again */
 };
 
 enum err directory_open(const struct fs *fs, const char *path, bool no_lockfile,

@@ -135,15 +135,27 @@ static enum err check_position(struct tsdb *db, struct wal *wal,
 {
     if (wal->segments.len > 0 && header->position.segment < wal->segments.items[0].number)
         return errbuf_set(err, ERR_NOT_FOUND, "its segment of the log is gone");
-    uint64_t size = wal_segment_size(wal, header->position.segment);
-    if (size < header->position.offset)
-        return errbuf_set(err, ERR_CORRUPT,
-                          "it is true up to byte %llu of segment %llu of the log, which has %llu",
-                          (unsigned long long)header->position.offset,
-                          (unsigned long long)header->position.segment, (unsigned long long)size);
-    if (segment_run(db->fs, wal, header->position.segment) != header->run)
+    uint64_t run = segment_run(db->fs, wal, header->position.segment);
+    if (run != 0 && run != header->run)
         return errbuf_set(err, ERR_CORRUPT, "it belongs to another log");
     return ERR_NONE;
+}
+
+/* The log was synced before the snapshot was written, so where it ends before the snapshot's place
+ * it was damaged since; all that it has lost is in the snapshot. The number of a segment that is
+ * gone is not used again, or else the snapshot would seem to belong to another log. */
+static void report_shorter_log(struct wal *wal, const struct head_snapshot_header *header)
+{
+    uint64_t number = header->position.segment;
+    if (wal_segment_size(wal, number) >= header->position.offset)
+        return;
+    char *path CLEANUP(mem_cleanup) = wal_segment_path(wal, number);
+    log_warn("The log is shorter than it was; the snapshot of the head has all that was in it",
+             log_str("file", path), log_uint("bytes", wal_segment_size(wal, number)),
+             log_uint("expected", header->position.offset));
+    if (wal->segments.len == 0 || vec_last(&wal->segments)->number < number)
+        vec_push(&wal->segments,
+                 (struct wal_segment){number, header->position.offset, INT64_MIN});
 }
 
 /* Segments that the replay will not read. */
@@ -175,6 +187,7 @@ static enum err load_mapped(struct tsdb *db, struct wal *wal, struct slice file,
     struct head_snapshot_parts parts = {&db->head, &db->head_files, &db->exemplars, &segments};
     result = head_snapshot_read(file, &parts, err);
     if (result == ERR_NONE) {
+        report_shorter_log(wal, &header);
         note_segments(wal, &segments, header.position.segment, header.max_ms);
         *out = header.position;
     } else {

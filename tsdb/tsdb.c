@@ -167,6 +167,10 @@ enum err tsdb_open(const struct tsdb_options *options, struct tsdb **out, struct
                      "and run: ferulatool tsdb import-prometheus DIRECTORY. To go back, start "
                      "Prometheus on the same path",
                      log_str("prometheus", options->path), log_str("ferula", db->directory.path));
+        if (db->directory.format_was_lost)
+            log_warn("The file FERULA of the data directory was missing or damaged; the directory "
+                     "is ours by all else that is in it, so it was written again",
+                     log_str("path", db->directory.path));
         tsdb_metrics_init(&db->metrics, db);
         result = tsdb_open_blocks(db, err);
     }

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define SEGMENT_MAGIC "FERULAWL"
 #define SEGMENT_CRC_AT 28
 #define FRAME_CRC_AT 12
 
@@ -27,7 +26,7 @@ static void put_u32(char *at, uint32_t value)
 void wal_segment_header(uint64_t run, struct buf *out)
 {
     size_t start = out->len;
-    buf_append(out, SEGMENT_MAGIC, 8);
+    buf_append(out, WAL_SEGMENT_MAGIC, 8);
     codec_write_u32(out, WAL_VERSION);
     codec_write_u32(out, 0);
     codec_write_u64(out, run);
@@ -46,7 +45,7 @@ enum err wal_segment_header_read(struct slice segment, uint64_t *out_run, struct
     uint64_t run = codec_read_u64(&reader);
     codec_read_u32(&reader);
     uint32_t crc = codec_read_u32(&reader);
-    if (!slice_eq_str(magic, SEGMENT_MAGIC) || crc != crc32c(0, segment.ptr, SEGMENT_CRC_AT))
+    if (!slice_eq_str(magic, WAL_SEGMENT_MAGIC) || crc != crc32c(0, segment.ptr, SEGMENT_CRC_AT))
         return errbuf_set(err, ERR_CORRUPT, "the segment's header is damaged");
     if (version != WAL_VERSION)
         return errbuf_set(err, ERR_UNSUPPORTED,

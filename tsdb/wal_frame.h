@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define WAL_SEGMENT_MAGIC "FERULAWL"
 #define WAL_SEGMENT_HEADER_SIZE 32
 #define WAL_FRAME_HEADER_SIZE 16
 #define WAL_VERSION 1

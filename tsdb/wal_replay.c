@@ -411,6 +411,9 @@ static enum err replay_segment(struct replay *replay, struct wal_decoder *decode
     wal_decoder_reset(decoder);
     size_t good = 0;
     enum err result = ERR_NONE;
+    if (size == 0)
+        log_warn("A segment of the log is empty; a power cut may leave one so",
+                 log_str("file", path));
     if (size > 0) {
         result = replay_mapped(replay, decoder, path, slice_from(data, (size_t)size), &good, err);
         fs->unmap(fs, data, (size_t)size);
@@ -441,6 +444,17 @@ static bool replay_skips(struct replay *replay, const struct wal_segment *segmen
            (segment->number == from.segment && segment->size == from.offset);
 }
 
+/* Segments go from the oldest on, so one that is missing between two was taken by something else. */
+static void report_gap(struct tsdb *db, const struct wal_segment *segment, size_t index)
+{
+    if (index == 0 || segment[-1].number + 1 == segment->number)
+        return;
+    counter_inc(db->metrics.wal_corruptions);
+    char *path CLEANUP(mem_cleanup) = wal_segment_path(db->wal, segment[-1].number + 1);
+    log_warn("A segment of the log is missing, and what was in it alone is lost",
+             log_str("file", path), log_uint("count", segment->number - segment[-1].number - 1));
+}
+
 enum err tsdb_replay(struct tsdb *db, struct wal_position from, struct errbuf *err)
 {
     struct wal *wal = db->wal;
@@ -465,6 +479,7 @@ enum err tsdb_replay(struct tsdb *db, struct wal_position from, struct errbuf *e
     for (size_t i = 0; i < wal->segments.len && result == ERR_NONE; i++) {
         uint64_t number = wal->segments.items[i].number;
         tsdb_replay_progress.segment_current = (uint32_t)number;
+        report_gap(db, &wal->segments.items[i], i);
         if (replay_skips(&replay, &wal->segments.items[i], from))
             continue;
         result = replay_segment(&replay, &decoder, number, err);

@@ -146,6 +146,7 @@ static bool commit_step(struct storage_scenario *scenario, size_t step)
     bool committed = appender_commit(appender, &err) == ERR_NONE;
     if (committed)
         set_fate(scenario, step, SCENARIO_PRESENT);
+    scenario->segments[step] = wal_end(scenario->db->wal).segment;
     return committed;
 }
 
@@ -158,6 +159,7 @@ static void delete_some(struct storage_scenario *scenario)
     enum err result = tsdb_delete_series(scenario->db, matchers, 1, step_ms(DELETED_FROM),
                                          step_ms(DELETED_TO), &err);
     scenario->deletion = result == ERR_NONE ? SCENARIO_PRESENT : SCENARIO_EITHER;
+    scenario->deletion_segment = wal_end(scenario->db->wal).segment;
     matcher_free(matcher);
 }
 
@@ -203,7 +205,7 @@ static bool do_step(struct storage_scenario *scenario, size_t step)
         seal(scenario->db);
     if (step == DELETE_AT)
         delete_some(scenario);
-    if (step == RESTART_AT) {
+    if (step == RESTART_AT && !scenario->no_restart) {
         scenario_close(scenario);
         scenario_open(scenario);
     }
@@ -230,8 +232,8 @@ bool scenario_run(struct storage_scenario *scenario)
     return scenario->db != NULL;
 }
 
-static void note(struct scenario_findings *findings, size_t *count, const char *what,
-                 size_t series, size_t slot, double value)
+static void note(struct scenario_findings *findings, size_t *count, const char *what, size_t series,
+                 size_t slot, double value)
 {
     if ((*count)++ == 0)
         buf_printf(&findings->text, "%s: series %zu, slot %zu (%ld), value %.17g\n", what, series,
@@ -257,10 +259,10 @@ static void see_sample(struct storage_scenario *scenario, struct scenario_findin
                    slot >= 2 * DELETED_FROM && slot <= 2 * DELETED_TO;
     if (!same || one->fate == SCENARIO_ABSENT || one->seen || deleted)
         note(findings, &findings->wrong,
-             !same             ? "another value"
-             : one->seen       ? "seen twice"
-             : deleted         ? "deleted"
-                               : "refused",
+             !same       ? "another value"
+             : one->seen ? "seen twice"
+             : deleted   ? "deleted"
+                         : "refused",
              series, slot, value);
     one->seen = true;
 }

@@ -42,11 +42,13 @@ struct storage_scenario {
     struct tsdb_options options;
     struct fault_fs *faults; /* NULL = none */
     bool is_power_cut;       /* ends with the first commit that fails */
-    bool reached;            /* something failed */
+    bool no_restart;         /* no clean stop in between */
     struct tsdb *db;
     struct sample_group *group;
     struct scenario_slot slots[SCENARIO_SERIES][SCENARIO_SLOTS];
     enum scenario_fate deletion; /* PRESENT = the samples are gone */
+    uint64_t deletion_segment;   /* of the log */
+    uint64_t segments[SCENARIO_STEPS]; /* in which the step's commit is */
 };
 
 /* What a check saw. */

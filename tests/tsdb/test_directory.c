@@ -137,6 +137,27 @@ START_TEST(a_later_format_is_refused)
 }
 END_TEST
 
+START_TEST(a_format_file_that_is_lost_or_damaged_is_written_again)
+{
+    struct tsdb *db = kit_open(&options);
+    kit_append(db, "a=1", 1, 1);
+    tsdb_close(db);
+    const char *const contents[] = {NULL, "", "ferula stoxage, format 1\n",
+                                    "ferula storage, format ;\n"};
+    for (size_t i = 0; i < sizeof(contents) / sizeof(contents[0]); i++) {
+        ck_assert_int_eq(unlink(in_directory("FERULA")), 0);
+        if (contents[i] != NULL)
+            write_file("FERULA", contents[i]);
+        log_text[0] = '\0';
+        db = kit_open(&options);
+        ck_assert_str_eq(kit_read(db, "a=1"), "1:1");
+        ck_assert_msg(strstr(log_text, "FERULA") != NULL, "%s", log_text);
+        tsdb_close(db);
+        ck_assert(!file_exists("ferula"));
+    }
+}
+END_TEST
+
 START_TEST(a_directory_of_another_owner_is_explained)
 {
     if (geteuid() != 0)
@@ -186,6 +207,7 @@ int main(void)
     tcase_add_test(tcase, a_prometheus_directory_is_left_alone);
     tcase_add_test(tcase, a_block_of_prometheus_is_recognised);
     tcase_add_test(tcase, a_later_format_is_refused);
+    tcase_add_test(tcase, a_format_file_that_is_lost_or_damaged_is_written_again);
     tcase_add_test(tcase, a_directory_of_another_owner_is_explained);
     tcase_add_test(tcase, a_file_in_place_of_the_directory_is_told);
     suite_add_tcase(suite, tcase);

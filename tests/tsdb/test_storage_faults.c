@@ -1,8 +1,8 @@
 /*
- * Storage through everything that it does with files, while one operation fails, all fail from one on
- * (a full disk), or the power goes: at every operation, or with FERULA_FAULTS unset at some dozens of
- * them. Nothing that was acknowledged is lost, nothing is there that was refused, no commit is there
- * by half, and storage opens again.
+ * Storage through everything that it does with files, while one operation fails, all fail from one
+ * on (a full disk), or the power goes: at every operation, or with FERULA_FAULTS unset at some
+ * dozens of them. Nothing that was acknowledged is lost, nothing is there that was refused, no
+ * commit is there by half, and storage opens again.
  */
 #include "tests/support/fault_fs.h"
 #include "tests/support/storage_scenario.h"
@@ -51,8 +51,8 @@ static void check(const char *when, uint64_t k)
     struct scenario_findings findings;
     scenario_check(&scenario, scenario.db, &findings);
     ck_assert_msg(findings.wrong == 0 && findings.missing == 0 && findings.unreadable == 0,
-                  "operation %lu, %s: %zu wrong, %zu missing, %zu unreadable\n%s",
-                  (unsigned long)k, when, findings.wrong, findings.missing, findings.unreadable,
+                  "operation %lu, %s: %zu wrong, %zu missing, %zu unreadable\n%s", (unsigned long)k,
+                  when, findings.wrong, findings.missing, findings.unreadable,
                   buf_cstr(&findings.text));
     scenario_findings_release(&findings);
 }

@@ -115,6 +115,9 @@ static enum err blocks_compact(struct tsdb *db, enum err first, struct errbuf *e
     while (did && !db->stop && first != ERR_NO_SPACE) {
         enum err code = block_upkeep_compact(db, &did, first == ERR_NONE ? err : NULL);
         first = first == ERR_NONE ? code : first;
+        /* merging much takes long: the head must not grow the while */
+        code = did ? head_cut(db, first == ERR_NONE ? err : NULL) : ERR_NONE;
+        first = first == ERR_NONE ? code : first;
     }
     return db->stop ? ERR_NONE : first;
 }

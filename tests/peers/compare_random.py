@@ -206,7 +206,7 @@ def same_values(answers):
         values = {}
         for points in rows_of(answer["data"]).values():
             for at_s, value in points:
-                values.setdefault(at_s, []).append(str(value))
+                values.setdefault(at_s, []).append("0" if value == "-0" else str(value))
         sides.append({at_s: sorted(found) for at_s, found in values.items()})
     return sides[0] == sides[1]
 
@@ -282,7 +282,8 @@ def order_is_chance(node, is_range):
         return True
     if node.op == "subquery":
         return order_is_chance(node.children[0], True)
-    keeps = node.op in KEEPS_ORDER and (EDGES or node.type == "matrix" or node.op not in random_queries.AGGREGATES)
+    # in 2.42 only functions of ranges do
+    keeps = node.op in KEEPS_ORDER and (EDGES or node.op == "unary" or any(child.type == "matrix" for child in node.children))
     if is_range and node.children and not keeps:
         return True
     return any(order_is_chance(child, is_range) for child in node.children if child.type != "scalar")
@@ -341,11 +342,14 @@ def info_series_differ(node, found):
     text = found.text_of(node.children[0])
     at = re.search(r" @ (\d+)", text)
     offset = re.search(r" offset (-?[\d.]+[smh])", text)
-    if found.at_s is None or not (at or offset):
+    range_ = re.search(r"\[(\d+[smh])\]", text)
+    if found.at_s is None or not (at or offset or "[" in text):
         return False
     offset_s = seconds_of(offset.group(1)) if offset else 0
     looks_s = [(int(at.group(1)) if at else time_s) - offset_s for time_s in (found.when[0], found.at_s, found.when[-2:][0])]
-    first_s = max(found.at_s, looks_s[0]) - LOOKBACK_S
+    # a range selector finds what has samples in its range
+    reach_s = LOOKBACK_S if "[" not in text else seconds_of(range_.group(1)) if range_ else 0
+    first_s = max(found.at_s - LOOKBACK_S, looks_s[0] - reach_s)
     last_s = min(found.at_s, looks_s[2])
     series = '{__name__=~"target_info|lab_info"}'
     seen = set()
@@ -419,7 +423,7 @@ EXPLAINED_ALWAYS = [
     (
         "a fixed time and a time that moves",
         "the peer loses steps of range vectors with @ below functions that look at the time",
-        lambda node, found: is_fixed_below(node, {"predict_linear"} | ({"quantile_over_time"} if EDGES else set()))
+        lambda node, found: is_fixed_below(node, {"predict_linear", "quantile_over_time"})
         and (not EDGES or found.text.startswith(("only ferula has", "times of", "vector cannot contain"))),
     ),
     (
@@ -462,8 +466,8 @@ EXPLAINED_ALWAYS = [
     ),
     (
         "info with @ or offset, below",
-        "likewise, at the steps of a subquery",
-        lambda node, found: any(one.op == "info" and ranged and re.search(" @ | offset ", one.children[0].text())
+        "likewise, at the steps of a subquery, and what is told of the parts above",
+        lambda node, found: any(one.op == "info" and (ranged or found.kind == "annotations") and re.search(" @ | offset ", one.children[0].text())
                                 for one, ranged in nodes_of(node)),
     ),
     (
@@ -499,7 +503,8 @@ EXPLAINED = [
     (
         "which of equal values stay",
         "a heap's worst is replaced, not popped before a push",
-        lambda node, found: node.op in ("topk", "bottomk") and same_values(found.answers),
+        lambda node, found: node.op in ("topk", "bottomk") and same_values(found.answers)
+        or found.kind == "order" and below(node, {"topk", "bottomk"}),
     ),
     (
         "buckets that differ in last digits",

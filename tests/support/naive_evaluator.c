@@ -8,11 +8,14 @@
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/float_text.h"
+#include "model/histogram_arithmetic.h"
 #include "model/labels_builder.h"
 #include "model/matcher.h"
 #include "model/sample.h"
 #include "model/symbols.h"
+#include "promql/exponential.h"
 #include "promql/functions.h"
+#include "promql/trigonometry.h"
 
 #define NAME SLICE("__name__")
 
@@ -114,7 +117,7 @@ bool naive_is_unique(struct naive_evaluator *naive, const struct naive_vector *v
 
 static void vector_add(struct naive_vector *vector, const struct labels *labels, double value)
 {
-    vector->items[vector->len++] = (struct naive_sample){labels, value};
+    vector->items[vector->len++] = (struct naive_sample){.labels = labels, .value = value};
 }
 
 /* selectors */
@@ -142,6 +145,17 @@ static int64_t shifted(const struct naive_evaluator *naive, const struct node_sh
     return at_ms - shift->offset_ms;
 }
 
+static const struct histogram *series_histogram(const struct fake_series *series, size_t index)
+{
+    return series->has_histograms ? series->histograms.items[index] : NULL;
+}
+
+static bool series_is_stale(const struct fake_series *series, size_t index)
+{
+    const struct histogram *histogram = series_histogram(series, index);
+    return sample_is_stale(histogram == NULL ? series->values.items[index] : histogram->sum);
+}
+
 /* The newest sample that is not older than the lookback; false too when it is a stale marker. */
 static bool series_newest(const struct naive_evaluator *naive, const struct fake_series *series,
                           int64_t at_ms, size_t *out_index)
@@ -151,8 +165,7 @@ static bool series_newest(const struct naive_evaluator *naive, const struct fake
         if (time_ms > at_ms)
             continue;
         *out_index = i - 1;
-        return time_ms > at_ms - naive->lookback_ms &&
-               !sample_is_stale(series->values.items[i - 1]);
+        return time_ms > at_ms - naive->lookback_ms && !series_is_stale(series, i - 1);
     }
     return false;
 }
@@ -170,6 +183,7 @@ static struct naive_vector select_instant(struct naive_evaluator *naive, const s
             continue;
         double seconds = (double)series->timestamps_ms.items[index] / 1000;
         vector_add(&out, series->labels, times ? seconds : series->values.items[index]);
+        out.items[out.len - 1].histogram = times ? NULL : series_histogram(series, index);
     }
     return out;
 }
@@ -185,6 +199,7 @@ static struct naive_range *ranges_find(struct naive_evaluator *naive, struct nai
     range->labels = labels;
     range->times_ms = arena_alloc_array(&naive->arena, capacity + 1, sizeof(int64_t));
     range->values = arena_alloc_array(&naive->arena, capacity + 1, sizeof(double));
+    range->histograms = arena_alloc_array(&naive->arena, capacity + 1, sizeof(void *));
     range->count = 0;
     return range;
 }
@@ -202,10 +217,10 @@ static void select_range(struct naive_evaluator *naive, const struct node *selec
             ranges_find(naive, out, series->labels, series->timestamps_ms.len);
         for (size_t k = 0; k < series->timestamps_ms.len; k++) {
             int64_t time_ms = series->timestamps_ms.items[k];
-            if (time_ms <= out->start_ms || time_ms > out->end_ms ||
-                sample_is_stale(series->values.items[k]))
+            if (time_ms <= out->start_ms || time_ms > out->end_ms || series_is_stale(series, k))
                 continue;
             range->times_ms[range->count] = time_ms;
+            range->histograms[range->count] = series_histogram(series, k);
             range->values[range->count++] = series->values.items[k];
         }
         if (range->count == 0)
@@ -233,6 +248,7 @@ static bool select_subquery(struct naive_evaluator *naive, const struct node *no
                 ranges_find(naive, out, inner.items[i].labels, steps);
             ASSERT(out->len < SUBQUERY_SERIES_MAX);
             range->times_ms[range->count] = at_ms;
+            range->histograms[range->count] = inner.items[i].histogram;
             range->values[range->count++] = inner.items[i].value;
         }
     }
@@ -271,6 +287,10 @@ static double compute(enum operator_kind op, double a, double b)
         return a / b;
     case OPERATOR_MOD:
         return fmod(a, b);
+    case OPERATOR_POW:
+        return power(a, b);
+    case OPERATOR_ATAN2:
+        return arc_tangent_of(a, b);
     case OPERATOR_EQUAL:
         return a == b;
     case OPERATOR_NOT_EQUAL:
@@ -289,15 +309,25 @@ static double compute(enum operator_kind op, double a, double b)
     }
 }
 
-/* Is there a result, and which? A comparison without bool keeps `kept`. */
-static bool operate(const struct node *node, double a, double b, double kept, double *out)
+/* A comparison without bool keeps `kept`. */
+static enum naive_outcome operate(struct naive_evaluator *naive, const struct node *node,
+                                  const struct naive_sample *a, const struct naive_sample *b,
+                                  double kept, struct naive_sample *out)
 {
-    *out = compute(node->binary.op, a, b);
+    *out = (struct naive_sample){0};
+    if (a->histogram != NULL || b->histogram != NULL) {
+        enum naive_outcome outcome = naive_operate_histograms(naive, node->binary.op, a, b, out);
+        if (outcome == NAIVE_NOTHING || !node->binary.return_bool)
+            return outcome;
+        *out = (struct naive_sample){.value = outcome == NAIVE_KEPT};
+        return NAIVE_KEPT;
+    }
+    out->value = compute(node->binary.op, a->value, b->value);
     if (!operator_is_comparison(node->binary.op) || node->binary.return_bool)
-        return true;
-    bool holds = *out != 0;
-    *out = kept;
-    return holds;
+        return NAIVE_KEPT;
+    bool holds = out->value != 0;
+    out->value = kept;
+    return holds ? NAIVE_KEPT : NAIVE_DROPPED;
 }
 
 static bool drops_name(const struct node *node)
@@ -309,15 +339,16 @@ static void operate_with_scalar(struct naive_evaluator *naive, const struct node
                                 const struct naive_vector *vector, double scalar, bool scalar_left,
                                 struct naive_vector *out)
 {
+    struct naive_sample number = {.value = scalar};
     for (size_t i = 0; i < vector->len; i++) {
-        double value = vector->items[i].value, result;
-        const struct labels *labels = vector->items[i].labels;
-        if (!operate(node, scalar_left ? scalar : value, scalar_left ? value : scalar, value,
-                     &result))
+        const struct naive_sample *sample = &vector->items[i];
+        struct naive_sample result;
+        if (operate(naive, node, scalar_left ? &number : sample, scalar_left ? sample : &number,
+                    sample->value, &result) != NAIVE_KEPT)
             continue;
-        if (drops_name(node))
-            labels = naive_labels_without_name(naive, labels);
-        vector_add(out, labels, result);
+        result.labels =
+            drops_name(node) ? naive_labels_without_name(naive, sample->labels) : sample->labels;
+        out->items[out->len++] = result;
     }
 }
 
@@ -347,11 +378,11 @@ static void operate_sets(struct naive_evaluator *naive, const struct node *node,
     for (size_t i = 0; i < left->len; i++) {
         bool matched = is_matched(naive, node, left->items[i].labels, right);
         if (op == OPERATOR_OR || matched == (op == OPERATOR_AND))
-            vector_add(out, left->items[i].labels, left->items[i].value);
+            out->items[out->len++] = left->items[i];
     }
     for (size_t i = 0; op == OPERATOR_OR && i < right->len; i++) {
         if (!is_matched(naive, node, right->items[i].labels, left))
-            vector_add(out, right->items[i].labels, right->items[i].value);
+            out->items[out->len++] = right->items[i];
     }
 }
 
@@ -405,15 +436,20 @@ static bool operate_pairs(struct naive_evaluator *naive, const struct node *node
         for (size_t k = 0; k < one->len; k++) {
             if (!labels_equal(match, match_labels(naive, node, one->items[k].labels)))
                 continue;
-            double m = many->items[i].value, o = one->items[k].value, value;
-            bool kept = operate(node, swapped ? o : m, swapped ? m : o, swapped ? o : m, &value);
-            const struct labels *labels =
-                pair_labels(naive, node, many->items[i].labels, one->items[k].labels);
+            const struct naive_sample *m = &many->items[i], *o = &one->items[k];
+            const struct naive_sample *a = swapped ? o : m;
+            struct naive_sample result;
+            enum naive_outcome outcome =
+                operate(naive, node, a, swapped ? m : o, a->value, &result);
+            if (outcome == NAIVE_NOTHING)
+                continue;
+            const struct labels *labels = pair_labels(naive, node, m->labels, o->labels);
             vector_add(&used, node->binary.cardinality == MATCH_ONE_TO_ONE ? match : labels, 0);
             if (!naive_is_unique(naive, &used))
                 return naive_fail(naive, "multiple matches for labels");
-            if (kept)
-                vector_add(out, labels, value);
+            result.labels = labels;
+            if (outcome == NAIVE_KEPT)
+                out->items[out->len++] = result;
         }
     }
     return true;
@@ -532,6 +568,36 @@ static double aggregate(enum aggregate_kind op, double parameter, double *values
     }
 }
 
+/* The samples of a group of which some are histograms. false: it has no answer. */
+static bool aggregate_mixed(struct naive_evaluator *naive, enum aggregate_kind op, double parameter,
+                            const struct naive_vector *group, struct naive_sample *out)
+{
+    double *values = arena_alloc_array(&naive->arena, group->len, sizeof(*values));
+    const struct histogram **histograms =
+        arena_alloc_array(&naive->arena, group->len, sizeof(*histograms));
+    size_t floats = 0, count = 0;
+    for (size_t i = 0; i < group->len; i++) {
+        if (group->items[i].histogram != NULL)
+            histograms[count++] = group->items[i].histogram;
+        else
+            values[floats++] = group->items[i].value;
+    }
+    if (op == AGGREGATE_COUNT || op == AGGREGATE_GROUP) {
+        out->value = op == AGGREGATE_COUNT ? (double)group->len : 1;
+        return true;
+    }
+    if (op == AGGREGATE_SUM || op == AGGREGATE_AVG) {
+        if (floats == 0)
+            out->histogram = naive_histogram_total(naive, histograms, count, op == AGGREGATE_AVG);
+        if (out->histogram != NULL)
+            out->histogram = histogram_compact(&naive->arena, out->histogram, 0);
+        return out->histogram != NULL;
+    }
+    if (floats > 0)
+        out->value = aggregate(op, parameter, values, floats);
+    return floats > 0;
+}
+
 static const struct labels *group_labels(struct naive_evaluator *naive, const struct node *node,
                                          const struct labels *labels)
 {
@@ -580,14 +646,21 @@ static bool aggregate_groups(struct naive_evaluator *naive, const struct node *n
     }
     for (size_t i = 0; i < inner->len; i++) {
         size_t count = 0;
-        bool is_first = true;
+        bool is_first = true, has_histograms = false;
+        struct naive_vector group = naive_vector_new(naive, inner->len);
         for (size_t k = 0; k < inner->len; k++) {
             if (!labels_equal(groups[i], groups[k]))
                 continue;
             is_first = is_first && k >= i;
+            has_histograms = has_histograms || inner->items[k].histogram != NULL;
+            group.items[group.len++] = inner->items[k];
             values[count++] = inner->items[k].value;
         }
-        if (is_first)
+        struct naive_sample mixed = {.labels = groups[i]};
+        if (is_first && has_histograms && !counts) {
+            if (aggregate_mixed(naive, node->aggregate.op, parameter, &group, &mixed))
+                out->items[out->len++] = mixed;
+        } else if (is_first)
             vector_add(out, groups[i],
                        counts ? (double)count
                               : aggregate(node->aggregate.op, parameter, values, count));
@@ -619,6 +692,9 @@ static bool evaluate_aggregate(struct naive_evaluator *naive, const struct node 
 static void negate(struct naive_evaluator *naive, const struct node *node, struct naive_vector *out)
 {
     for (size_t i = 0; node->unary.op == OPERATOR_SUB && i < out->len; i++) {
+        if (out->items[i].histogram != NULL)
+            out->items[i].histogram =
+                histogram_multiply(&naive->arena, out->items[i].histogram, -1);
         out->items[i].value = -out->items[i].value;
         out->items[i].labels = naive_labels_without_name(naive, out->items[i].labels);
     }

@@ -1,18 +1,22 @@
 /*
- * PromQL over floats, one step at a time, straight down the tree: slow, plain, and independent of the
- * engine's operators, to hold its columns against. Everything is an array that is searched from its
- * beginning; nothing is remembered from one step to the next.
+ * PromQL over floats and native histograms, one step at a time, straight down the tree: slow,
+ * plain, and independent of the engine's operators, to hold its columns against. Everything is an
+ * array that is searched from its beginning; nothing is remembered from one step to the next.
  *
- * It knows selectors, ranges, subqueries, operators with matching, aggregations and most functions of
- * floats; not native histograms, info, fill, durations that are expressions, anchored and smoothed.
+ * It knows selectors, ranges, subqueries, operators with matching, aggregations and most functions
+ * of floats, and what selects, adds, scales and takes apart native histograms (not their rates);
+ * not info, fill, durations that are expressions, anchored and smoothed. Functions of the time of
+ * day are the C library's; powers and angles are the engine's own.
  *
  * Ownership: naive_release frees all vectors that came out. Thread-safety: one owner.
  */
 #pragma once
 
 #include "base/vec.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "promql/ast.h"
+#include "promql/functions.h"
 #include "tests/support/fake_source.h"
 
 #include <stdbool.h>
@@ -22,6 +26,7 @@
 struct naive_sample {
     const struct labels *labels;
     double value;
+    const struct histogram *histogram; /* NULL: a float */
 };
 
 /* A scalar is one sample without labels. */
@@ -35,6 +40,7 @@ struct naive_range {
     const struct labels *labels;
     int64_t *times_ms;
     double *values;
+    const struct histogram **histograms; /* NULL: a float */
     size_t count;
 };
 
@@ -80,4 +86,23 @@ const struct labels *naive_labels_set(struct naive_evaluator *naive, const struc
 bool naive_is_unique(struct naive_evaluator *naive, const struct naive_vector *vector);
 /* Of sorted or unsorted values, as quantile() interpolates. */
 double naive_quantile(double q, double *values, size_t count);
+enum naive_outcome {
+    NAIVE_NOTHING, /* what the operator does not know: no pair */
+    NAIVE_DROPPED, /* a comparison that does not hold */
+    NAIVE_KEPT,
+};
+/* One of the two is a histogram at least. */
+enum naive_outcome naive_operate_histograms(struct naive_evaluator *naive, enum operator_kind op,
+                                            const struct naive_sample *a,
+                                            const struct naive_sample *b, struct naive_sample *out);
+/* Sum or average of one at least, with empty buckets; NULL where layouts do not go together. */
+const struct histogram *naive_histogram_total(struct naive_evaluator *naive,
+                                              const struct histogram *const *histograms,
+                                              size_t count, bool average);
+bool naive_is_histogram_function(enum function_id id);
+bool naive_call_histogram(struct naive_evaluator *naive, const struct node *call, int64_t at_ms,
+                          struct naive_vector *out);
+/* The same but for reset hints, empty buckets and last digits? */
+bool naive_histograms_agree(struct arena *arena, const struct histogram *a,
+                            const struct histogram *b);
 const struct node *naive_unwrap(const struct node *node);

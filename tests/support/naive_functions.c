@@ -2,11 +2,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/regex.h"
+#include "model/histogram_statistics.h"
 #include "model/labels_builder.h"
 #include "model/matcher.h"
 #include "model/symbols.h"
@@ -211,7 +213,7 @@ static bool compute_range(enum function_id id, const struct window *window, doub
 
 static void add(struct naive_vector *vector, const struct labels *labels, double value)
 {
-    vector->items[vector->len++] = (struct naive_sample){labels, value};
+    vector->items[vector->len++] = (struct naive_sample){.labels = labels, .value = value};
 }
 
 /* The labels that a selector asks for, where it asks for just one value. */
@@ -227,6 +229,41 @@ static const struct labels *absent_labels(struct naive_evaluator *naive, const s
             labels = naive_labels_set(naive, labels, matcher->name, matcher->value);
     }
     return labels;
+}
+
+static bool ranges_have_histograms(const struct naive_ranges *ranges)
+{
+    for (size_t i = 0; i < ranges->len; i++) {
+        for (size_t k = 0; k < ranges->items[i].count; k++) {
+            if (ranges->items[i].histograms[k] != NULL)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The generator asks for these only where windows have nothing but histograms. */
+static bool call_range_histograms(struct naive_evaluator *naive, enum function_id id,
+                                  const struct naive_ranges *ranges, struct naive_vector *out)
+{
+    for (size_t i = 0; i < ranges->len; i++) {
+        const struct naive_range *range = &ranges->items[i];
+        struct naive_sample sample = {.labels = range->labels};
+        bool is_last = id == FUNCTION_LAST_OVER_TIME, is_first = id == FUNCTION_FIRST_OVER_TIME;
+        if (!is_last && !is_first)
+            sample.labels = naive_labels_without_name(naive, range->labels);
+        if (is_last || is_first)
+            sample.histogram = range->histograms[is_last ? range->count - 1 : 0];
+        else if (id == FUNCTION_COUNT_OVER_TIME)
+            sample.value = (double)range->count;
+        else if (id == FUNCTION_PRESENT_OVER_TIME)
+            sample.value = 1;
+        else
+            sample.histogram = naive_histogram_total(naive, range->histograms, range->count,
+                                                     id == FUNCTION_AVG_OVER_TIME);
+        out->items[out->len++] = sample;
+    }
+    return naive_is_unique(naive, out);
 }
 
 static bool call_range(struct naive_evaluator *naive, const struct node *call, int64_t at_ms,
@@ -246,6 +283,8 @@ static bool call_range(struct naive_evaluator *naive, const struct node *call, i
             add(out, absent_labels(naive, call->children[0]), 1);
         return true;
     }
+    if (ranges_have_histograms(&ranges))
+        return call_range_histograms(naive, id, &ranges, out);
     bool keeps_name = id == FUNCTION_LAST_OVER_TIME || id == FUNCTION_FIRST_OVER_TIME;
     for (size_t i = 0; i < ranges.len; i++) {
         struct window window = {&ranges.items[i], ranges.start_ms, ranges.end_ms, at_ms,
@@ -314,6 +353,8 @@ static bool call_value(struct naive_evaluator *naive, const struct node *call, i
     *out = naive_vector_new(naive, inner.len);
     for (size_t i = 0; i < inner.len; i++) {
         double value;
+        if (inner.items[i].histogram != NULL)
+            continue;
         if (compute_value(call->call.function->id, inner.items[i].value, scalars,
                           call->child_count - 1, &value))
             add(out, naive_labels_without_name(naive, inner.items[i].labels), value);
@@ -377,6 +418,17 @@ static void one(struct naive_evaluator *naive, double value, struct naive_vector
     add(out, labels_empty(), value);
 }
 
+static double only_float(const struct naive_vector *vector)
+{
+    size_t floats = 0;
+    double value = NAN;
+    for (size_t i = 0; i < vector->len; i++) {
+        floats += vector->items[i].histogram == NULL;
+        value = vector->items[i].histogram == NULL ? vector->items[i].value : value;
+    }
+    return floats == 1 ? value : NAN;
+}
+
 /* Functions whose answer is one sample. */
 static bool call_single(struct naive_evaluator *naive, const struct node *call, int64_t at_ms,
                         struct naive_vector *out)
@@ -392,7 +444,7 @@ static bool call_single(struct naive_evaluator *naive, const struct node *call, 
         one(naive, inner.items[0].value, out);
         return true;
     case FUNCTION_SCALAR:
-        one(naive, inner.len == 1 ? inner.items[0].value : NAN, out);
+        one(naive, only_float(&inner), out);
         return true;
     default:
         ASSERT(call->call.function->id == FUNCTION_ABSENT);
@@ -410,6 +462,7 @@ static bool call_timestamp(struct naive_evaluator *naive, const struct node *cal
         return false;
     for (size_t i = 0; i < out->len; i++) {
         out->items[i].value = (double)at_ms / 1000;
+        out->items[i].histogram = NULL;
         out->items[i].labels = naive_labels_without_name(naive, out->items[i].labels);
     }
     return naive_is_unique(naive, out);
@@ -482,17 +535,91 @@ static bool call_histogram_quantile(struct naive_evaluator *naive, const struct 
     for (size_t i = 0; i < inner.len; i++) {
         size_t count = 0;
         bool is_first = true;
+        const struct histogram *histogram = inner.items[i].histogram;
+        if (histogram != NULL) {
+            enum histogram_note note;
+            double q = quantile.items[0].value;
+            double value = q < 0   ? -INFINITY
+                           : q > 1 ? INFINITY
+                                   : histogram_quantile(histogram, q, &note);
+            add(out, naive_labels_without_name(naive, inner.items[i].labels), value);
+            continue;
+        }
         const struct labels *group = naive_labels_keep(naive, inner.items[i].labels, &le, 1, false);
         for (size_t k = 0; k < inner.len; k++) {
             const struct labels *labels = inner.items[k].labels;
             struct slice text = labels_get(labels, le);
-            if (text.len == 0 || !labels_equal(naive_labels_keep(naive, labels, &le, 1, false), group))
+            if (text.len == 0 || inner.items[k].histogram != NULL ||
+                !labels_equal(naive_labels_keep(naive, labels, &le, 1, false), group))
                 continue;
             is_first = is_first && k >= i;
             buckets[count++] = (struct bucket){strtod(text.ptr, NULL), inner.items[k].value};
         }
         if (is_first && count > 0 && labels_get(inner.items[i].labels, le).len > 0)
             add(out, group, bucket_quantile(quantile.items[0].value, buckets, count));
+    }
+    return naive_is_unique(naive, out);
+}
+
+/* Any order is fine, but histograms go. */
+static bool call_sort(struct naive_evaluator *naive, const struct node *call, int64_t at_ms,
+                      struct naive_vector *out)
+{
+    if (!naive_evaluate(naive, call->children[0], at_ms, out))
+        return false;
+    size_t kept = 0;
+    for (size_t i = 0; i < out->len; i++) {
+        if (out->items[i].histogram == NULL)
+            out->items[kept++] = out->items[i];
+    }
+    out->len = kept;
+    return true;
+}
+
+static double calendar(enum function_id id, double seconds)
+{
+    /* what is no time at all, Go takes for the last one that there is */
+    struct tm parts = {.tm_min = 30, .tm_hour = 15, .tm_mday = 4, .tm_mon = 11, .tm_yday = 338};
+    bool is_time = fabs(seconds) < 9.2e18;
+    /* the calendar begins anew every 400 years, and the C library ends at some 2^31 */
+    int64_t at_s = is_time ? (int64_t)seconds : 0, cycle_s = 146097 * INT64_C(86400);
+    time_t in_cycle_s = at_s % cycle_s;
+    if (is_time)
+        gmtime_r(&in_cycle_s, &parts);
+    switch (id) {
+    case FUNCTION_MINUTE:
+        return parts.tm_min;
+    case FUNCTION_HOUR:
+        return parts.tm_hour;
+    case FUNCTION_DAY_OF_WEEK:
+        return parts.tm_wday;
+    case FUNCTION_DAY_OF_MONTH:
+        return parts.tm_mday;
+    case FUNCTION_DAY_OF_YEAR:
+        return parts.tm_yday + 1;
+    case FUNCTION_MONTH:
+        return parts.tm_mon + 1;
+    default:
+        ASSERT(id == FUNCTION_YEAR);
+        return is_time ? (double)(parts.tm_year + 1900 + at_s / cycle_s * 400) : 292277026596;
+    }
+}
+
+static bool call_calendar(struct naive_evaluator *naive, const struct node *call, int64_t at_ms,
+                          struct naive_vector *out)
+{
+    struct naive_vector inner;
+    if (call->child_count == 0) {
+        one(naive, calendar(call->call.function->id, (double)at_ms / 1000), out);
+        return true;
+    }
+    if (!naive_evaluate(naive, call->children[0], at_ms, &inner))
+        return false;
+    *out = naive_vector_new(naive, inner.len);
+    for (size_t i = 0; i < inner.len; i++) {
+        if (inner.items[i].histogram == NULL)
+            add(out, naive_labels_without_name(naive, inner.items[i].labels),
+                calendar(call->call.function->id, inner.items[i].value));
     }
     return naive_is_unique(naive, out);
 }
@@ -505,6 +632,8 @@ bool naive_call(struct naive_evaluator *naive, const struct node *call, int64_t 
         if (function->arguments[i] == PROMQL_MATRIX)
             return call_range(naive, call, at_ms, out);
     }
+    if (naive_is_histogram_function(function->id))
+        return naive_call_histogram(naive, call, at_ms, out);
     switch (function->id) {
     case FUNCTION_TIME:
     case FUNCTION_VECTOR:
@@ -515,7 +644,15 @@ bool naive_call(struct naive_evaluator *naive, const struct node *call, int64_t 
         return call_timestamp(naive, call, at_ms, out);
     case FUNCTION_SORT:
     case FUNCTION_SORT_DESC:
-        return naive_evaluate(naive, call->children[0], at_ms, out);
+        return call_sort(naive, call, at_ms, out);
+    case FUNCTION_MINUTE:
+    case FUNCTION_HOUR:
+    case FUNCTION_DAY_OF_WEEK:
+    case FUNCTION_DAY_OF_MONTH:
+    case FUNCTION_DAY_OF_YEAR:
+    case FUNCTION_MONTH:
+    case FUNCTION_YEAR:
+        return call_calendar(naive, call, at_ms, out);
     case FUNCTION_HISTOGRAM_QUANTILE:
         return call_histogram_quantile(naive, call, at_ms, out);
     case FUNCTION_LABEL_REPLACE:

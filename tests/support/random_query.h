@@ -1,12 +1,13 @@
 /*
- * Random series and random PromQL from a source of bytes, and the check that the engine's columns are
- * what the naive evaluator finds at every step. Shared by the fuzz target, whose bytes are the input,
- * and by the unit test, whose bytes come from a seed.
+ * Random series and random PromQL from a source of bytes, and the check that the engine's columns
+ * are what the naive evaluator finds at every step. Shared by the fuzz target, whose bytes are the
+ * input, and by the unit test, whose bytes come from a seed.
  *
- * Values are small multiples of 1/8, so that sums are exact in any order, but for NaN, infinities and
- * stale markers. What ends in other last digits (deviations, lines) stands at the root only, where a
- * tolerance applies; sums of fractions have one too, and where such a sum may decide a comparison a
- * difference is passed over. The rest is compared to the bit, but for the sign of zero.
+ * Values are small multiples of 1/8, so that sums are exact in any order, but for NaN, infinities
+ * and stale markers. What ends in other last digits (deviations, lines) stands at the root only,
+ * where a tolerance applies; sums of fractions have one too, and where such a sum may decide a
+ * comparison, or hints of counter resets a sum of histograms, a difference is passed over. The rest
+ * is compared to the bit, but for the sign of zero.
  */
 #pragma once
 

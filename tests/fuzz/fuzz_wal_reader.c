@@ -71,6 +71,12 @@ static void see_start(void *context, uint32_t id, int64_t t_ms, int64_t start_ms
         abort();
 }
 
+static void see_deletion(void *context, uint32_t id, int64_t min_ms, int64_t max_ms)
+{
+    if (id >= series_count || min_ms > max_ms)
+        abort();
+}
+
 static const struct wal_visitor visitor = {
     .series = see_series,
     .row = see_row,
@@ -78,6 +84,7 @@ static const struct wal_visitor visitor = {
     .histogram = see_histogram,
     .exemplar = see_exemplar,
     .start = see_start,
+    .deletion = see_deletion,
 };
 
 static void read_segment(struct wal_decoder *decoder, struct slice segment)

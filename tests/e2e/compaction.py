@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Thirty hours of samples: the head is cut, blocks are merged by levels, retention takes the oldest.
+
+What queries answer stays the same throughout, but for what is beyond the retention.
+"""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lab
+
+HOUR_MS = 3_600_000
+STEP_MS = 60_000
+HOURS = 30
+SERIES = 20
+START_MS = 1_700_006_400_000  # a multiple of two hours, not of eighteen
+FLAGS = [
+    "--web.enable-remote-write-receiver",
+    "--storage.tsdb.block-reload-interval=1s",
+]
+
+
+def write_all(server, checks):
+    for begin in range(0, HOURS * 60, 60):
+        series = [
+            (
+                {"__name__": "steps_total", "number": str(i)},
+                [(START_MS + row * STEP_MS, float(row * i)) for row in range(begin, begin + 60)],
+            )
+            for i in range(SERIES)
+        ]
+        status, text = server.remote_write(series)
+        if status != 204:
+            checks.check(False, "samples are taken", text)
+
+
+def spans(server):
+    blocks = server.json("/api/v1/status/tsdb/blocks")["data"]["blocks"]
+    return [
+        ((block["minTime"] - START_MS) / HOUR_MS, (block["maxTime"] - START_MS) / HOUR_MS)
+        for block in blocks
+    ]
+
+
+def lengths(server):
+    return [end - begin for begin, end in spans(server)]
+
+
+def sums(server):
+    """The number of samples and their sum, by series."""
+    end_s = (START_MS + HOURS * HOUR_MS) / 1000
+    return [
+        {
+            row["metric"]["number"]: float(row["value"][1])
+            for row in server.query(f"{function}(steps_total[{HOURS + 1}h])", end_s)["data"]["result"]
+        }
+        for function in ("count_over_time", "sum_over_time")
+    ]
+
+
+def metric(server, name):
+    for line in server.get("/metrics")[2].decode().splitlines():
+        if line.split("{")[0].split(" ")[0] == name:
+            return float(line.split(" ")[-1])
+    return None
+
+
+def stable(server):
+    """Waits until nothing is cut or merged any more."""
+    seen = None
+    for _ in range(60):
+        now = spans(server)
+        if now and now == seen and max(end - begin for begin, end in now) > 2:
+            return now
+        seen = now
+        time.sleep(1.5)
+    return seen
+
+
+def main():
+    checks = lab.Checks("compaction")
+    server = lab.MonitoringServer(
+        lab.ferula_binary(), "scrape_configs: []\n", FLAGS + ["--storage.tsdb.retention.time=3650d"]
+    ).start()
+    write_all(server, checks)
+    rows = HOURS * 60
+    expected = [
+        {str(i): float(rows) for i in range(SERIES)},
+        {str(i): float(i * rows * (rows - 1) / 2) for i in range(SERIES)},
+    ]
+    checks.equal(sums(server), expected, "all samples are there")
+    found = stable(server)
+    checks.check(found[0][0] == 0 and found[-1][1] >= HOURS - 3, "blocks of all but the head", found)
+    checks.check(
+        all(after[0] == before[1] for before, after in zip(found, found[1:])), "without gaps", found
+    )
+    checks.check(len(found) < 9, "merged", found)
+    checks.equal(sums(server), expected, "and all samples are there")
+    checks.check(metric(server, "prometheus_tsdb_compactions_total") >= 2, "compactions are counted")
+    checks.equal(metric(server, "prometheus_tsdb_compactions_failed_total"), 0.0, "none failed")
+    checks.equal(metric(server, "prometheus_tsdb_blocks_loaded"), float(len(found)), "blocks loaded")
+    checks.check(metric(server, "prometheus_tsdb_storage_blocks_bytes") > 1000, "their bytes")
+    server.stop(kill=True)
+    server.start()
+    checks.equal(sums(server), expected, "after a kill all samples are there")
+    server.stop()
+    check_retention(server, checks)
+    server.stop()
+    checks.finish()
+
+
+def check_retention(server, checks):
+    """Whole blocks go; what is left is as it was."""
+    server.arguments[-1] = "--storage.tsdb.retention.time=12h"
+    server.start()
+    gone = lab.wait_for(
+        lambda: metric(server, "prometheus_tsdb_time_retentions_total") > 0
+        and min(begin for begin, _ in spans(server)) > 0,
+        30,
+    )
+    checks.check(gone, "the oldest blocks go by time", spans(server))
+    count = sums(server)[0]["1"]
+    checks.check(count < HOURS * 60, "and their samples", count)
+    checks.check(count >= 12 * 60, "those within the retention stay", count)
+    server.stop()
+    server.arguments[-1] = "--storage.tsdb.retention.size=1B"
+    server.start()
+    checks.check(lab.wait_for(lambda: spans(server) == [], 30), "all blocks go by size", spans(server))
+    checks.check(metric(server, "prometheus_tsdb_size_retentions_total") > 0, "which is counted")
+    checks.equal(metric(server, "prometheus_tsdb_retention_limit_bytes"), 1.0, "the limit")
+
+
+main()

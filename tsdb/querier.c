@@ -2,12 +2,13 @@
  * Views of the head. A handle is the address of a series, whose memory stays while the view is
  * registered as a reader. Reading copies the open chunk's bytes under the lock and decodes outside.
  */
-#include "tsdb/head_view.h"
+#include "tsdb/querier.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/codec.h"
 #include "model/symbols.h"
+#include "tsdb/head_view.h"
 #include "tsdb/histogram_hints.h"
 #include "tsdb/out_of_order.h"
 #include "tsdb/select.h"

@@ -22,7 +22,7 @@ static uint64_t damaged;
 
 static void setup(void)
 {
-    strcpy(directory, "/tmp/ferula-blocks-XXXXXX");
+    snprintf(directory, sizeof(directory), "/tmp/ferula-blocks-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
     blocks = block_directory_path(directory);
     rand_init(&random_, 5);
@@ -140,9 +140,9 @@ START_TEST(what_was_not_finished_is_removed_and_what_is_foreign_stays)
     struct ulid writing = write_block(0, 2 * HOUR_MS, false, NULL);
     struct ulid deleting = write_block(0, 2 * HOUR_MS, false, NULL);
     char from[512];
-    strcpy(from, path_of(&writing, ""));
+    snprintf(from, sizeof(from), "%s", path_of(&writing, ""));
     ck_assert_int_eq(rename(from, path_of(&writing, ".tmp")), 0);
-    strcpy(from, path_of(&deleting, ""));
+    snprintf(from, sizeof(from), "%s", path_of(&deleting, ""));
     ck_assert_int_eq(rename(from, path_of(&deleting, ".deleting")), 0);
     char foreign[512];
     snprintf(foreign, sizeof(foreign), "%s/notes.tmp", blocks);

@@ -168,6 +168,27 @@ START_TEST(as_many_compute_as_there_are_turns)
 }
 END_TEST
 
+START_TEST(a_spare_turn_is_there_only_while_nobody_needs_it)
+{
+    struct turn turn;
+    struct query query;
+    turns.count_max = 2;
+    turn_begin(&turn, &turns, NEVER_NS, NULL);
+    ck_assert(turns_take_spare(&turns));
+    ck_assert(!turns_take_spare(&turns));
+    ck_assert(!turns_are_wanted(&turns));
+    query_start(&query, 'a', 0); /* it waits, since two compute */
+    ck_assert(turns_are_wanted(&turns));
+    note('-');
+    turns_return_spare(&turns);
+    thread_join(&query.thread);
+    ck_assert_str_eq(record, "-a");
+    ck_assert(turns_take_spare(&turns));
+    turns_return_spare(&turns);
+    turn_end(&turn);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("promql/turns");
@@ -179,6 +200,7 @@ int main(void)
     tcase_add_test(tests, who_is_canceled_or_late_does_not_wait);
     tcase_add_test(tests, who_waits_too_long_for_a_holder_that_stands_still_goes_on);
     tcase_add_test(tests, as_many_compute_as_there_are_turns);
+    tcase_add_test(tests, a_spare_turn_is_there_only_while_nobody_needs_it);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

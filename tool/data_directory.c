@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "tool/owner.h"
 #include "tool/prometheus_block.h"
 #include "tsdb/block.h"
 #include "tsdb/merged_view.h"
@@ -91,6 +92,7 @@ static int add_block(const char *name, void *context)
     struct data_block block = {.path = path_join(scan->path, name)};
     if (read_meta(scan->directory, block.path, &block.meta, &err) != ERR_NONE) {
         fprintf(stderr, "left out: %s\n", err.text);
+        scan->directory->unreadable++;
         mem_free(block.path);
         return 0;
     }
@@ -215,6 +217,14 @@ struct tsdb *data_directory_open_head(const struct data_directory *directory)
     return NULL;
 }
 
+void data_directory_close_head(const struct data_directory *directory, struct tsdb *db)
+{
+    if (db == NULL)
+        return;
+    tsdb_close(db);
+    owner_restore(directory->path);
+}
+
 static enum err open_blocks(const struct data_directory *directory, int64_t min_ms, int64_t max_ms,
                             struct data_view *out, struct errbuf *err)
 {
@@ -244,7 +254,7 @@ static enum err open_blocks(const struct data_directory *directory, int64_t min_
 enum err data_view_open(const struct data_directory *directory, int64_t min_ms, int64_t max_ms,
                         struct data_view *out, struct errbuf *err)
 {
-    *out = (struct data_view){0};
+    *out = (struct data_view){.directory = directory};
     if (directory->is_prometheus && exists(directory->path, "wal"))
         fprintf(stderr,
                 "%s is a directory of Prometheus: its blocks are read, its log is not, so "
@@ -266,7 +276,6 @@ void data_view_close(struct data_view *view)
     for (size_t i = 0; i < view->sources.len; i++)
         data_source_close(&view->sources.items[i]);
     vec_release(&view->sources);
-    if (view->db != NULL)
-        tsdb_close(view->db);
+    data_directory_close_head(view->directory, view->db);
     *view = (struct data_view){0};
 }

@@ -29,6 +29,7 @@ struct data_directory {
     char *path; /* where ours is, or theirs */
     bool is_prometheus;
     VEC(struct data_block) blocks; /* by their begin */
+    size_t unreadable;             /* blocks that were left out */
 };
 
 /* Ours at `path`, or in the folder of a Prometheus directory where a server of ours keeps it, or a
@@ -52,6 +53,7 @@ void data_source_close(struct data_source *source);
 
 /* All samples: blocks, and the head where no server has it. What is left out is told on stderr. */
 struct data_view {
+    const struct data_directory *directory;
     struct tsdb *db; /* NULL = blocks alone */
     VEC(struct data_source) sources;
     struct series_view *view;
@@ -61,3 +63,4 @@ enum err data_view_open(const struct data_directory *directory, int64_t min_ms, 
 void data_view_close(struct data_view *view);
 /* Opens the database of ours unless a server has it; NULL then, which is told on stderr. */
 struct tsdb *data_directory_open_head(const struct data_directory *directory) MUST_CHECK;
+void data_directory_close_head(const struct data_directory *directory, struct tsdb *db);

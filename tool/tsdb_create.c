@@ -18,6 +18,7 @@
 #include "model/labels_builder.h"
 #include "tool/block_table.h"
 #include "tool/data_directory.h"
+#include "tool/owner.h"
 #include "tool/progress.h"
 #include "tsdb/block_writer.h"
 #include "tsdb/directory.h"
@@ -349,6 +350,7 @@ static enum err write_blocks(struct input *input, struct output *output, const c
     }
     progress_clear();
     mem_free(output->path);
+    owner_restore(directory.path);
     directory_close(fs_system, &directory);
     return code;
 }

@@ -24,6 +24,7 @@ struct export
     const char *to;
     size_t blocks;
     size_t left_out;
+    size_t damaged;
     uint64_t samples;
 };
 
@@ -105,6 +106,11 @@ static enum err export_blocks(struct export *export, const struct data_directory
         data_source_close(&source);
         if (code != ERR_NONE)
             errbuf_prefix(err, "block %s: ", block->meta.ulid.text);
+        if (code == ERR_CORRUPT || code == ERR_UNSUPPORTED || code == ERR_NOT_FOUND) {
+            fprintf(stderr, "left out: %s\n", err->text);
+            export->damaged++;
+            code = ERR_NONE;
+        }
     }
     return code;
 }
@@ -150,8 +156,7 @@ static enum err export_all(struct export *export, const struct data_directory *f
     code = export_blocks(export, from, err);
     if (code == ERR_NONE && db != NULL)
         code = export_head(export, db, err);
-    if (db != NULL)
-        tsdb_close(db);
+    data_directory_close_head(from, db);
     return code;
 }
 
@@ -171,7 +176,11 @@ static int run(const struct command_line *line)
            export.samples, from.path, export.to);
     if (export.left_out > 0)
         printf("; %zu were there already", export.left_out);
+    if (export.damaged + from.unreadable > 0)
+        printf("; %zu could not be read", export.damaged + from.unreadable);
     printf("\n");
+    if (export.damaged + from.unreadable > 0)
+        code = ERR_CORRUPT; /* it was told */
     data_directory_release(&from);
     return code == ERR_NONE ? EXIT_SUCCESS : EXIT_FAILURE;
 }

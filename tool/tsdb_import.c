@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "tool/block_table.h"
 #include "tool/data_directory.h"
+#include "tool/owner.h"
 #include "tool/progress.h"
 #include "tsdb/block_writer.h"
 #include "tsdb/directory.h"
@@ -27,6 +28,7 @@ struct import {
     char *blocks_path;
     VEC(struct data_block) written;
     size_t left_out;
+    size_t damaged;
 };
 
 static bool is_in(const struct ulid *ulid, const struct ulid *list, size_t count)
@@ -147,15 +149,22 @@ static enum err import_block(struct import *import, const struct data_block *blo
     return code;
 }
 
+/* A block that is damaged is no reason to leave the others behind. */
 static enum err import_all(struct import *import, struct errbuf *err)
 {
     enum err code = ERR_NONE;
     for (size_t i = 0; i < import->from.blocks.len && code == ERR_NONE; i++) {
         const struct data_block *block = &import->from.blocks.items[i];
-        if (is_known(import, &block->meta) || is_replaced(import, &block->meta))
+        if (is_known(import, &block->meta) || is_replaced(import, &block->meta)) {
             import->left_out++;
-        else
-            code = import_block(import, block, err);
+            continue;
+        }
+        code = import_block(import, block, err);
+        if (code == ERR_CORRUPT || code == ERR_UNSUPPORTED || code == ERR_NOT_FOUND) {
+            fprintf(stderr, "left out: %s\n", err->text);
+            import->damaged++;
+            code = ERR_NONE;
+        }
     }
     return code;
 }
@@ -194,6 +203,8 @@ static void tell(const struct import *import, const char *from, const char *to)
            sample_count(import), from, to);
     if (import->left_out > 0)
         printf("; %zu were there already", import->left_out);
+    if (import->damaged + import->from.unreadable > 0)
+        printf("; %zu could not be read", import->damaged + import->from.unreadable);
     printf("\n");
     tell_of_log(from);
 }
@@ -231,6 +242,7 @@ static enum err import_into(struct import *import, const char *path, struct errb
         code = import_all(import, err);
         measure(import);
     }
+    owner_restore(directory.path);
     directory_close(fs_system, &directory);
     return code;
 }
@@ -248,6 +260,8 @@ static int run(const struct command_line *line)
     }
     if (code != ERR_NONE)
         fprintf(stderr, "%s\n", err.text);
+    else if (import.damaged + import.from.unreadable > 0)
+        code = ERR_CORRUPT; /* it was told */
     for (size_t i = 0; i < import.written.len; i++)
         block_meta_release(&import.written.items[i].meta);
     vec_release(&import.written);

@@ -97,6 +97,8 @@ def check_round_trips(folder, data, dump):
         file.write(bytes([byte[0] ^ 4]))
     code, _, err = run("tsdb", "import-prometheus", there, f"--storage.tsdb.path={folder}/damaged")
     CHECKS.check(code == 1 and chunks in err and "at offset 8: the checksum of the chunk is wrong" in err, "damage", err)
+    out = works("tsdb", "list", f"{folder}/damaged")
+    CHECKS.equal(len(out.splitlines()), 3, "the blocks that are whole are imported")
 
 
 def check_wrong_input(folder):
@@ -135,10 +137,20 @@ def check_server(folder):
     CHECKS.check(f'{{__name__="newer", a="b"}} 5 {newer_ms}' in out, "a dump of the head", out[-300:])
     out = works("tsdb", "export-prometheus", server.data_path, os.path.join(folder, "with-head"))
     CHECKS.check("with 602 samples" in out, "an export of the head", out)
+    if os.geteuid() == 0:
+        check_owner(server.data_path)
     server.start()
     answer = server.query("newer", newer_ms / 1000)["data"]["result"]
     CHECKS.equal(len(answer), 1, "the server starts again behind the tool")
     server.stop()
+
+
+def check_owner(data_path):
+    """What root makes in somebody's data directory becomes that somebody's."""
+    os.chown(data_path, 65534, 65534)
+    works("tsdb", "dump", data_path)
+    paths = [os.path.join(root, name) for root, folders, names in os.walk(data_path) for name in folders + names]
+    CHECKS.equal({os.lstat(path).st_uid for path in paths}, {65534}, "the owner of all files")
 
 
 def main():

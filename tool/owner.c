@@ -1,0 +1,59 @@
+#include "tool/owner.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/fs.h"
+
+#define PATH_SIZE_MAX 8192
+#define BESIDE_NAME "/ferula"
+
+struct owner {
+    uid_t user;
+    gid_t group;
+    const char *directory;
+};
+
+static void give(const char *path, const struct owner *owner);
+
+static int give_entry(const char *name, void *context)
+{
+    const struct owner *owner = context;
+    struct buf path CLEANUP(buf_release);
+    buf_init(&path, PATH_SIZE_MAX);
+    buf_printf(&path, "%s/%s", owner->directory, name);
+    give(buf_cstr(&path), owner);
+    return 0;
+}
+
+static void give(const char *path, const struct owner *owner)
+{
+    struct stat found;
+    if (lstat(path, &found) != 0)
+        return;
+    if (found.st_uid == 0 && lchown(path, owner->user, owner->group) != 0)
+        fprintf(stderr, "%s stays with root: %m\n", path);
+    struct owner inner = {owner->user, owner->group, path};
+    if (S_ISDIR(found.st_mode))
+        (void)fs_system->list(fs_system, path, give_entry, &inner);
+}
+
+void owner_restore(const char *path)
+{
+    struct stat found;
+    if (geteuid() != 0 || stat(path, &found) != 0)
+        return;
+    size_t len = strlen(path), beside = strlen(BESIDE_NAME);
+    if (found.st_uid == 0 && len > beside && strcmp(path + len - beside, BESIDE_NAME) == 0) {
+        char *parent CLEANUP(mem_cleanup) = mem_strndup(path, len - beside);
+        if (stat(parent, &found) != 0)
+            return;
+    }
+    struct owner owner = {found.st_uid, found.st_gid, NULL};
+    if (owner.user != 0)
+        give(path, &owner);
+}

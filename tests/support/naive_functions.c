@@ -576,6 +576,22 @@ static bool call_sort(struct naive_evaluator *naive, const struct node *call, in
     return true;
 }
 
+static bool is_of_calendar(enum function_id id)
+{
+    switch (id) {
+    case FUNCTION_MINUTE:
+    case FUNCTION_HOUR:
+    case FUNCTION_DAY_OF_WEEK:
+    case FUNCTION_DAY_OF_MONTH:
+    case FUNCTION_DAY_OF_YEAR:
+    case FUNCTION_MONTH:
+    case FUNCTION_YEAR:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static double calendar(enum function_id id, double seconds)
 {
     /* what is no time at all, Go takes for the last one that there is */
@@ -632,6 +648,8 @@ bool naive_call(struct naive_evaluator *naive, const struct node *call, int64_t 
         if (function->arguments[i] == PROMQL_MATRIX)
             return call_range(naive, call, at_ms, out);
     }
+    if (is_of_calendar(function->id))
+        return call_calendar(naive, call, at_ms, out);
     if (naive_is_histogram_function(function->id))
         return naive_call_histogram(naive, call, at_ms, out);
     switch (function->id) {
@@ -645,14 +663,6 @@ bool naive_call(struct naive_evaluator *naive, const struct node *call, int64_t 
     case FUNCTION_SORT:
     case FUNCTION_SORT_DESC:
         return call_sort(naive, call, at_ms, out);
-    case FUNCTION_MINUTE:
-    case FUNCTION_HOUR:
-    case FUNCTION_DAY_OF_WEEK:
-    case FUNCTION_DAY_OF_MONTH:
-    case FUNCTION_DAY_OF_YEAR:
-    case FUNCTION_MONTH:
-    case FUNCTION_YEAR:
-        return call_calendar(naive, call, at_ms, out);
     case FUNCTION_HISTOGRAM_QUANTILE:
         return call_histogram_quantile(naive, call, at_ms, out);
     case FUNCTION_LABEL_REPLACE:

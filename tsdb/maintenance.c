@@ -70,7 +70,6 @@ static void log_truncate(struct tsdb *db, int64_t cutoff_ms)
     if (wal_oldest_segment(db->wal) == before)
         return;
     counter_inc(db->metrics.wal_truncations);
-    counter_inc(db->metrics.time_retentions);
     counter_observe(db->metrics.wal_truncate_duration, seconds_since(db, start_ns));
 }
 
@@ -129,20 +128,11 @@ enum err tsdb_compact(struct tsdb *db, struct errbuf *err)
     return blocks_compact(db, result, err);
 }
 
-/* What is older than the retention; the maintenance lock is held. */
+/* What is older than the retention; the maintenance lock is held. The head is kept whatever its size,
+ * which counts: blocks go for it. */
 static void maintenance_drop(struct tsdb *db)
 {
     int64_t cutoff_ms = retention_cutoff_ms(db);
-    uint64_t bytes_max = retention_bytes(db);
-    if (bytes_max > 0) {
-        uint64_t head_bytes = db->head_files.bytes;
-        int64_t gone_ms =
-            wal_truncate_bytes(db->wal, bytes_max > head_bytes ? bytes_max - head_bytes : 0);
-        if (gone_ms != INT64_MIN) {
-            counter_inc(db->metrics.size_retentions);
-            cutoff_ms = MAX(cutoff_ms, gone_ms + 1);
-        }
-    }
     int64_t oldest_ms = MIN((int64_t)db->head.min_ms, (int64_t)db->head.late_min_ms);
     if (cutoff_ms > db->head.cutoff_ms && cutoff_ms > oldest_ms) {
         counter_inc(db->metrics.truncations);
@@ -151,7 +141,7 @@ static void maintenance_drop(struct tsdb *db)
         db->head.cutoff_ms = cutoff_ms;
         log_truncate(db, cutoff_ms);
     }
-    block_upkeep_retain(db, bytes_max);
+    block_upkeep_retain(db, retention_bytes(db));
 }
 
 enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)

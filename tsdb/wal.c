@@ -392,19 +392,6 @@ static uint64_t bytes_locked(struct wal *wal)
     return bytes;
 }
 
-int64_t wal_truncate_bytes(struct wal *wal, uint64_t bytes_max)
-{
-    MUTEX_GUARD(&wal->lock);
-    int64_t gone_ms = INT64_MIN;
-    while (bytes_locked(wal) > bytes_max && wal->segments.len > 1) {
-        int64_t max_ms = wal->segments.items[0].max_ms;
-        if (!delete_oldest_locked(wal))
-            break;
-        gone_ms = MAX(gone_ms, max_ms);
-    }
-    return gone_ms;
-}
-
 uint64_t wal_bytes(struct wal *wal)
 {
     MUTEX_GUARD(&wal->lock);

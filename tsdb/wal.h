@@ -96,8 +96,6 @@ enum err wal_recover(struct wal *wal, struct errbuf *err) MUST_CHECK;
 /* Deletes segments from the oldest on whose samples are all older than `cutoff_ms`, up to the one
  * called `number_end`, never the last. */
 void wal_truncate(struct wal *wal, int64_t cutoff_ms, uint64_t number_end);
-/* Deletes the oldest segments until at most `bytes_max` are left; the newest time that went. */
-int64_t wal_truncate_bytes(struct wal *wal, uint64_t bytes_max);
 uint64_t wal_bytes(struct wal *wal);
 /* The end of what was written. */
 struct wal_position wal_end(struct wal *wal);

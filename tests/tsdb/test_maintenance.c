@@ -210,7 +210,7 @@ START_TEST(what_a_view_was_handed_stays)
 }
 END_TEST
 
-START_TEST(the_limit_by_size_drops_the_oldest)
+START_TEST(a_limit_by_size_leaves_the_head_alone)
 {
     struct sample_group *group = sample_group_new(db);
     write_rows(group, 0, 500, 3);
@@ -218,9 +218,9 @@ START_TEST(the_limit_by_size_drops_the_oldest)
     maintain();
     struct tsdb_head_stats stats;
     tsdb_head_stats(db, &stats);
-    ck_assert_uint_le(stats.wal_bytes, 10000);
+    ck_assert_uint_gt(stats.wal_bytes, 10000);
     ck_assert_str_eq(kit_read_range(db, "a=1", 499000, 500000), "499000:499");
-    ck_assert_str_eq(kit_read_range(db, "a=1", 0, 1000), "");
+    ck_assert_str_eq(kit_read_range(db, "a=1", 0, 0), "0:0");
     sample_group_free(group);
 }
 END_TEST
@@ -262,7 +262,7 @@ int main(void)
     tcase_add_test(tcase, a_silent_group_lets_its_series_go);
     tcase_add_test(tcase, a_staged_series_is_not_collected_under_its_transaction);
     tcase_add_test(tcase, what_a_view_was_handed_stays);
-    tcase_add_test(tcase, the_limit_by_size_drops_the_oldest);
+    tcase_add_test(tcase, a_limit_by_size_leaves_the_head_alone);
     tcase_add_test(tcase, cardinality_counts);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

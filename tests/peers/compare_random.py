@@ -405,6 +405,12 @@ EXPLAINED_ALWAYS = [
                                 for one, _ in nodes_of(node)),
     ),
     (
+        "last digits in a comparison",
+        "a deviation over rows out of a hash table is not even equal to itself",
+        lambda node, found: node.op in random_queries.COMPARISON and found.is_range
+        and any(one.op in ("stddev", "stdvar") and order_is_chance(one.children[0], True) for one, _ in nodes_of(node)),
+    ),
+    (
         "zero and minus zero",
         "which comes first among series is the order of a hash table",
         lambda node, found: node.op in ("min", "max") and found.values == (0.0, 0.0)

@@ -156,7 +156,9 @@ static enum err read_layout(struct decoder *decoder, struct errbuf *err)
         code = read_spans(decoder, &decoder->negative, err);
     if (code == ERR_NONE && layout->schema == HISTOGRAM_SCHEMA_CUSTOM)
         code = read_bounds(decoder, err);
-    if (code != ERR_NONE || reader->failed)
+    if (code == ERR_NONE && reader->failed)
+        code = errbuf_set(err, ERR_CORRUPT, "the layout of the histograms is damaged");
+    if (code != ERR_NONE)
         return code;
     code = make_buckets(decoder, &decoder->positive, err);
     return code == ERR_NONE ? make_buckets(decoder, &decoder->negative, err) : code;

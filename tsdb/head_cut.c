@@ -285,6 +285,10 @@ static enum err cut_late(struct tsdb *db, uint64_t *out_segment, struct errbuf *
     /* one moment for both: what is in an earlier segment is seen by the view */
     mutex_lock(&db->commit_lock);
     struct series_view *view = head_view_open(db, HEAD_SAMPLES_LATE);
+    /* segments that end where heads are cut can go at the next cut, however slowly they grow; a
+     * failure is the log's own to tell */
+    if (!wal_has_failed(db->wal))
+        (void)!wal_cut(db->wal, NULL);
     *out_segment = wal_end(db->wal).segment;
     mutex_unlock(&db->commit_lock);
     uint64_t commit = head_view_watermark(view);

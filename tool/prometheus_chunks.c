@@ -115,14 +115,6 @@ static enum err decode(struct slice chunk, struct chunk_samples *out, struct err
     }
 }
 
-enum err prometheus_chunk_decode(struct slice bytes, struct chunk_samples *out, struct errbuf *err)
-{
-    struct slice chunk;
-    size_t needed;
-    enum err code = unwrap(bytes, &chunk, &needed, err);
-    return code == ERR_NONE ? decode(chunk, out, err) : code;
-}
-
 static enum err read_bytes(const struct prometheus_chunks *chunks, int fd, uint64_t offset,
                            size_t len, struct buf *out, struct errbuf *err)
 {
@@ -181,24 +173,5 @@ enum err prometheus_chunks_read(const struct prometheus_chunks *chunks, uint64_t
     enum err code = load_ref(chunks, ref, scratch, &chunk, err);
     if (code == ERR_NONE)
         code = decode(chunk, out, err);
-    return at_chunk(chunks, ref, code, err);
-}
-
-enum err prometheus_chunks_measure(const struct prometheus_chunks *chunks, uint64_t ref,
-                                   struct buf *scratch, struct prometheus_chunk_size *out,
-                                   struct errbuf *err)
-{
-    struct slice chunk;
-    enum err code = load_ref(chunks, ref, scratch, &chunk, err);
-    if (code == ERR_NONE && chunk.len < 3)
-        code = errbuf_set(err, ERR_CORRUPT, "the chunk is too short");
-    if (code == ERR_NONE) {
-        uint8_t encoding = (uint8_t)chunk.ptr[0];
-        uint32_t count = (uint32_t)(uint8_t)chunk.ptr[1] << 8 | (uint8_t)chunk.ptr[2];
-        bool has_starts =
-            encoding == CHUNK_HISTOGRAM_STARTS || encoding == CHUNK_FLOAT_HISTOGRAM_STARTS;
-        *out = (struct prometheus_chunk_size){encoding, has_starts ? count & 0x3fff : count,
-                                              chunk.len - 1};
-    }
     return at_chunk(chunks, ref, code, err);
 }

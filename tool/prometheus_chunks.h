@@ -35,16 +35,3 @@ void prometheus_chunks_close(struct prometheus_chunks *chunks);
 enum err prometheus_chunks_read(const struct prometheus_chunks *chunks, uint64_t ref,
                                 struct buf *scratch, struct chunk_samples *out,
                                 struct errbuf *err) MUST_CHECK;
-/* Checksum and content of a chunk that stands at the beginning of `bytes`, as above. */
-enum err prometheus_chunk_decode(struct slice bytes, struct chunk_samples *out,
-                                 struct errbuf *err) MUST_CHECK;
-
-/* What analysis asks for: encoding, samples and bytes without decoding more. */
-struct prometheus_chunk_size {
-    uint8_t encoding;
-    uint32_t samples;
-    uint64_t bytes;
-};
-enum err prometheus_chunks_measure(const struct prometheus_chunks *chunks, uint64_t ref,
-                                   struct buf *scratch, struct prometheus_chunk_size *out,
-                                   struct errbuf *err) MUST_CHECK;

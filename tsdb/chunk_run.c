@@ -38,25 +38,15 @@ bool chunk_run_find(struct chunk *newest, uint64_t low_watermark, struct chunk_r
         if (samples >= CHUNK_RUN_SAMPLES_MIN)
             return true;
     }
-    return false;
+    return out->count == CHUNK_RUN_CHUNKS_MAX; /* very short ones */
 }
 
-/* The rows of all parts: the newest may be a column that still grows. */
-static size_t run_rows(const struct chunk_run *run)
+static bool is_column_of(const struct chunk_run_column *made, const struct chunk_run *run)
 {
-    size_t rows = run->chunks[0]->count;
-    for (size_t i = 1; i < run->count; i++)
-        rows += run->chunks[i]->column->count;
-    return rows;
-}
-
-static bool is_column_of(const struct chunk_run_column *made, const struct chunk_run *run,
-                         size_t rows)
-{
-    if (made->part_count != run->count || made->column->count != rows)
+    if (made->part_count != run->count)
         return false;
     for (size_t i = 0; i < run->count; i++) {
-        if (made->parts[i] != run->chunks[i]->column)
+        if (made->parts[i] != run->chunks[i]->column || made->rows[i] != run->chunks[i]->count)
             return false;
     }
     return true;
@@ -65,23 +55,24 @@ static bool is_column_of(const struct chunk_run_column *made, const struct chunk
 struct time_column *chunk_run_column(struct chunk_run_columns *columns, const struct chunk_run *run)
 {
     ASSERT(run->count > 1);
-    size_t rows = run_rows(run);
     for (size_t i = columns->made.len; i > 0; i--) {
-        if (is_column_of(&columns->made.items[i - 1], run, rows))
+        if (is_column_of(&columns->made.items[i - 1], run))
             return columns->made.items[i - 1].column;
     }
     struct chunk_run_column made = {.part_count = run->count};
-    made.column = time_column_new_visible((uint32_t)rows);
-    size_t end = rows;
+    uint32_t rows = 0;
     for (size_t i = 0; i < run->count; i++) {
         made.parts[i] = run->chunks[i]->column;
-        size_t count = i == 0 ? run->chunks[0]->count : made.parts[i]->count;
-        end -= count;
-        memcpy(made.column->times_ms + end, made.parts[i]->times_ms,
-               count * sizeof(*made.column->times_ms));
+        made.rows[i] = run->chunks[i]->count;
+        rows += made.rows[i];
     }
-    ASSERT(end == 0);
-    made.column->count = (uint32_t)rows;
+    made.column = time_column_new_visible(rows);
+    int64_t *to = made.column->times_ms;
+    for (size_t i = run->count; i > 0; i--) {
+        memcpy(to, made.parts[i - 1]->times_ms, made.rows[i - 1] * sizeof(*to));
+        to += made.rows[i - 1];
+    }
+    made.column->count = rows;
     vec_push(&columns->made, made);
     return made.column;
 }

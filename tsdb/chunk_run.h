@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A run is long enough at so many samples, and then taken. */
+/* A run is long enough at so many samples, or chunks, and then taken. */
 #define CHUNK_RUN_SAMPLES_MIN 420
 #define CHUNK_RUN_CHUNKS_MAX 16
 
@@ -36,6 +36,7 @@ struct chunk_run_columns {
     VEC(struct chunk_run_column {
         struct time_column *column; /* counted */
         struct time_column *parts[CHUNK_RUN_CHUNKS_MAX];
+        uint32_t rows[CHUNK_RUN_CHUNKS_MAX]; /* of the parts: one may still grow */
         size_t part_count;
     })
     made;

@@ -5,6 +5,8 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/thread.h"
+#include "model/matcher.h"
 #include "model/sample.h"
 #include "tsdb/head_seal.h"
 #include "tsdb/tsdb_internal.h"
@@ -259,6 +261,63 @@ START_TEST(a_reader_keeps_what_it_took_while_chunks_are_replaced)
 }
 END_TEST
 
+static _Atomic bool reading;
+static _Atomic uint64_t read_count;
+
+/* Every row of g=2 is 7, in each second from the first on: a torn list would show. */
+static void read_on(void *context)
+{
+    struct matcher *matcher = context;
+    const struct matcher *matchers[] = {matcher};
+    struct series_query query = {matchers, 1, INT64_MIN, INT64_MAX, true, 0};
+    struct sample_columns columns;
+    sample_columns_init(&columns);
+    while (reading) {
+        struct series_view *view;
+        struct series_list list = {0};
+        struct errbuf err;
+        if (series_source_open(tsdb_source(db), INT64_MIN, INT64_MAX, &view, &err) != ERR_NONE ||
+            series_view_select(view, &query, &list, &err) != ERR_NONE)
+            abort();
+        for (size_t i = 0; i < list.entries.len; i++) {
+            if (series_view_read(view, &list.entries.items[i], INT64_MIN, INT64_MAX, &columns,
+                                 &err) != ERR_NONE)
+                abort();
+            for (size_t k = 0; k < columns.count; k++) {
+                if (columns.timestamps_ms[k] != 1000 * ((int64_t)k + 1) || columns.values[k] != 7)
+                    abort();
+            }
+            read_count++;
+        }
+        series_list_release(&list);
+        series_view_close(view);
+    }
+    sample_columns_release(&columns);
+}
+
+START_TEST(readers_go_on_while_chunks_are_sealed_and_joined)
+{
+    struct sample_group *group = sample_group_new(db);
+    fill(group, 0, 10);
+    struct matcher *matcher;
+    ck_assert(matcher_new(MATCHER_EQUAL, SLICE("g"), SLICE("2"), &matcher, NULL) == ERR_NONE);
+    reading = true;
+    struct thread readers[2] = {0};
+    for (size_t i = 0; i < 2; i++)
+        thread_start(&readers[i], "reader", read_on, matcher);
+    int at = 10;
+    for (; at < 1500 || read_count < 50; at += 40) {
+        fill(group, at, 40);
+        ck_assert(seal() == ERR_NONE);
+    }
+    reading = false;
+    for (size_t i = 0; i < 2; i++)
+        thread_join(&readers[i]);
+    matcher_free(matcher);
+    sample_group_free(group);
+}
+END_TEST
+
 START_TEST(a_file_goes_with_its_last_chunk)
 {
     options.retention_ms = 200000;
@@ -399,6 +458,7 @@ int main(void)
     tcase_add_test(tcase, four_neighbours_become_one_and_members_share_its_times);
     tcase_add_test(tcase, rows_that_a_view_may_not_see_are_not_joined);
     tcase_add_test(tcase, a_reader_keeps_what_it_took_while_chunks_are_replaced);
+    tcase_add_test(tcase, readers_go_on_while_chunks_are_sealed_and_joined);
     tcase_add_test(tcase, a_file_goes_with_its_last_chunk);
     tcase_add_test(tcase, a_clean_stop_keeps_the_files_and_a_kill_makes_them_anew);
     tcase_add_test(tcase, a_missing_file_means_a_replay_and_a_damaged_one_is_told);

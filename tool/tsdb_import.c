@@ -126,7 +126,7 @@ static enum err write_block(struct import *import, const struct data_block *bloc
     code = block_writer_finish(writer, &written.meta, err);
     if (code == ERR_NONE && written.meta.stats.samples > 0)
         vec_push(&import->written, written);
-    else if (code == ERR_NONE)
+    else
         block_meta_release(&written.meta);
     return code;
 }

@@ -90,7 +90,10 @@ enum err block_writer_open(const struct block_writer_options *options, struct bl
     page_writer_init(&writer->page, options->dense);
     arena_init(&writer->histogram_arena, SIZE_MAX);
     buf_init(&writer->chunk, PAGE_CHUNK_SIZE_MAX);
-    enum err code = fs_make_directories(fs, writer->working, err);
+    /* what a process left that was killed while it wrote the same block */
+    enum err code = fs_remove_tree(fs, writer->working, err);
+    if (code == ERR_NONE)
+        code = fs_make_directories(fs, writer->working, err);
     if (code != ERR_NONE) {
         block_writer_abort(writer);
         return code;

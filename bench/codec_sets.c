@@ -1,20 +1,12 @@
-/* The captures are columns: u32 magic, series, rows, 0; the times; then each series' doubles. */
 #include "bench/codec_sets.h"
 
 #include "base/alloc.h"
-#include "base/codec.h"
 #include "base/compiler.h"
 #include "base/rand.h"
+#include "bench/capture.h"
 #include "model/sample.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#define CAPTURE_MAGIC 0x31445354u
-#define ABSENT_BITS UINT64_C(0x7ff8dead00000001)
-#define SERIES_MAX 100000
-#define ROWS_MAX 100000
 
 #define START_MS INT64_C(1767225600137)
 #define STEP_MS 15000
@@ -50,7 +42,7 @@ static void take_series(struct codec_set *set, size_t series, const double *rows
     size_t count = 0;
     bool present = false;
     for (size_t row = 0; row < row_count; row += stride) {
-        if (codec_double_bits(rows[row]) != ABSENT_BITS) {
+        if (!capture_absent(rows[row])) {
             out[count++] = rows[row];
             present = true;
         } else if (present) {
@@ -61,39 +53,18 @@ static void take_series(struct codec_set *set, size_t series, const double *rows
     set->counts[series] = count;
 }
 
-static struct codec_set *read_capture(FILE *file, size_t stride, size_t series_max)
-{
-    uint32_t head[4];
-    if (fread(head, sizeof(head), 1, file) != 1 || head[0] != CAPTURE_MAGIC || head[1] == 0 ||
-        head[1] > SERIES_MAX || head[2] == 0 || head[2] > ROWS_MAX)
-        return NULL;
-    size_t row_count = head[2];
-    size_t series_count = MIN((size_t)head[1], series_max);
-    CLEANUP(mem_cleanup) int64_t *times = mem_alloc_array(row_count, sizeof(*times));
-    CLEANUP(mem_cleanup) double *rows = mem_alloc_array(row_count, sizeof(*rows));
-    if (fread(times, sizeof(*times), row_count, file) != row_count)
-        return NULL;
-    struct codec_set *set = set_new(series_count, (row_count + stride - 1) / stride);
-    for (size_t i = 0; i < set->row_count; i++)
-        set->times_ms[i] = times[i * stride];
-    for (size_t i = 0; i < series_count; i++) {
-        if (fread(rows, sizeof(*rows), row_count, file) == row_count)
-            take_series(set, i, rows, row_count, stride);
-    }
-    return set;
-}
-
 struct codec_set *codec_set_capture(const char *name, size_t stride, size_t series_max)
 {
-    const char *shared = getenv("FERULA_SHARED");
-    char command[600];
-    snprintf(command, sizeof(command), "exec xz -dc '%s/corpus/series/%s.bin.xz' 2>/dev/null",
-             shared == NULL ? "../shared" : shared, name);
-    FILE *file = popen(command, "r");
-    if (file == NULL)
+    struct capture *capture = capture_open(name, false);
+    if (capture == NULL)
         return NULL;
-    struct codec_set *set = read_capture(file, stride, series_max);
-    pclose(file);
+    struct codec_set *set =
+        set_new(MIN(capture->series_count, series_max), (capture->row_count + stride - 1) / stride);
+    for (size_t i = 0; i < set->row_count; i++)
+        set->times_ms[i] = capture->times_ms[i * stride];
+    for (size_t i = 0; i < set->series_count; i++)
+        take_series(set, i, capture->values + i * capture->row_count, capture->row_count, stride);
+    capture_free(capture);
     return set;
 }
 

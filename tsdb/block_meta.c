@@ -3,11 +3,14 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/crc32c.h"
 #include "base/json_reader.h"
 #include "base/json_writer.h"
 
 #define ULID_TIME_CHARS 10
 #define META_LISTED_MAX 100000
+/* Its value is the CRC32C of all that is before it. */
+#define META_CHECKSUM "checksum"
 
 static const char ulid_digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -105,6 +108,7 @@ static void print_compaction(struct json_writer *json, const struct block_meta *
 
 static void print_meta(const struct block_meta *meta, const char *format, struct buf *out)
 {
+    size_t start = out->len;
     struct json_writer json;
     json_writer_init(&json, out);
     json_object_begin(&json);
@@ -114,8 +118,10 @@ static void print_meta(const struct block_meta *meta, const char *format, struct
     print_stats(&json, &meta->stats);
     print_compaction(&json, meta);
     json_key_int(&json, "version", 1);
-    if (format != NULL)
+    if (format != NULL) {
         json_key_cstring(&json, "format", format);
+        json_key_int(&json, META_CHECKSUM, crc32c(0, out->data + start, out->len - start));
+    }
     json_object_end(&json);
     buf_append_byte(out, '\n');
 }
@@ -243,11 +249,26 @@ static enum err check_format(const struct json_value *root, bool is_reference, s
     return ERR_NONE;
 }
 
-static enum err parse_root(const struct json_value *root, bool is_reference, struct block_meta *out,
-                           struct errbuf *err)
+/* A time or a parent that a flipped bit made another one would hide samples, or delete blocks. */
+static enum err check_checksum(struct slice text, const struct json_value *root, struct errbuf *err)
+{
+    static const char member[] = ",\"" META_CHECKSUM "\":";
+    const char *at = memmem(text.ptr, text.len, member, sizeof(member) - 1);
+    const struct json_value *value = json_object_get(root, META_CHECKSUM);
+    if (at == NULL || value == NULL)
+        return errbuf_set(err, ERR_CORRUPT, "\"" META_CHECKSUM "\" is missing");
+    if (json_value_number(value) != (double)crc32c(0, text.ptr, (size_t)(at - text.ptr)))
+        return errbuf_set(err, ERR_CORRUPT, "wrong checksum");
+    return ERR_NONE;
+}
+
+static enum err parse_root(struct slice text, const struct json_value *root, bool is_reference,
+                           struct block_meta *out, struct errbuf *err)
 {
     struct meta_parser parser = {.err = err};
     enum err code = check_format(root, is_reference, err);
+    if (code == ERR_NONE && !is_reference)
+        code = check_checksum(text, root, err);
     if (code != ERR_NONE)
         return code;
     parse_ulid(&parser, json_object_get(root, "ulid"), &out->ulid);
@@ -270,7 +291,7 @@ static enum err parse_meta(struct slice text, bool is_reference, struct block_me
     enum err code = json_parse(text, &root, err);
     if (code != ERR_NONE)
         return code;
-    code = parse_root(root, is_reference, out, err);
+    code = parse_root(text, root, is_reference, out, err);
     json_value_free(root);
     if (code != ERR_NONE) {
         block_meta_release(out);

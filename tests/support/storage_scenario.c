@@ -15,13 +15,19 @@
 #define LATE 7
 #define LATE_BY 18
 #define HOUR_MS INT64_C(3600000)
-#define DELETED 5
-#define DELETED_FROM 20
-#define DELETED_TO 40
-#define DELETE_AT 100
+#define SNAPSHOT_AT 80
+#define CLEAN_AT 90
 #define RESTART_AT 110
 /* Steps after which a failing disk works again. */
 #define FAILING_STEPS 20
+
+/* One that is cleaned away, and one that stays beside its block. */
+static const struct {
+    size_t at;
+    size_t series;
+    size_t from;
+    size_t to;
+} deletions[SCENARIO_DELETIONS] = {{70, 5, 20, 40}, {115, 4, 70, 72}};
 
 static int64_t step_ms(size_t step)
 {
@@ -61,7 +67,9 @@ void scenario_init(struct storage_scenario *scenario, const char *directory,
                                               .fsync_policy = TSDB_FSYNC_ALWAYS,
                                               .out_of_order_window_ms = 3 * HOUR_MS,
                                               .exemplars_max = 100,
-                                              .wal_segment_bytes = 2000};
+                                              .wal_segment_bytes = 2000,
+                                              .block_min_ms = HOUR_MS,
+                                              .block_max_ms = 24 * HOUR_MS};
 }
 
 static struct labels *series_labels(size_t series)
@@ -150,17 +158,29 @@ static bool commit_step(struct storage_scenario *scenario, size_t step)
     return committed;
 }
 
-static void delete_some(struct storage_scenario *scenario)
+static void delete_some(struct storage_scenario *scenario, size_t number)
 {
     struct matcher *matcher;
-    ck_assert(matcher_new(MATCHER_EQUAL, SLICE("s"), SLICE("5"), &matcher, NULL) == ERR_NONE);
+    char name[2] = {(char)('0' + deletions[number].series), '\0'};
+    ck_assert(matcher_new(MATCHER_EQUAL, SLICE("s"), slice_str(name), &matcher, NULL) == ERR_NONE);
     const struct matcher *matchers[] = {matcher};
-    struct errbuf err = ERRBUF_INIT;
-    enum err result = tsdb_delete_series(scenario->db, matchers, 1, step_ms(DELETED_FROM),
-                                         step_ms(DELETED_TO), &err);
-    scenario->deletion = result == ERR_NONE ? SCENARIO_PRESENT : SCENARIO_EITHER;
-    scenario->deletion_segment = wal_end(scenario->db->wal).segment;
+    enum err result = tsdb_delete_series(scenario->db, matchers, 1, step_ms(deletions[number].from),
+                                         step_ms(deletions[number].to), NULL);
+    scenario->deletions[number].fate = result == ERR_NONE ? SCENARIO_PRESENT : SCENARIO_EITHER;
+    scenario->deletions[number].segment = wal_end(scenario->db->wal).segment;
     matcher_free(matcher);
+}
+
+/* What became of the sample by a deletion: ABSENT = nothing. */
+static enum scenario_fate deleted(const struct storage_scenario *scenario, size_t series,
+                                  size_t slot)
+{
+    for (size_t i = 0; i < SCENARIO_DELETIONS; i++) {
+        if (series == deletions[i].series && slot >= 2 * deletions[i].from &&
+            slot <= 2 * deletions[i].to)
+            return scenario->deletions[i].fate;
+    }
+    return SCENARIO_ABSENT;
 }
 
 static void seal(struct tsdb *db)
@@ -199,12 +219,21 @@ void scenario_close(struct storage_scenario *scenario)
 /* What happens besides the commit of a step; false when a power cut ends the run. */
 static bool do_step(struct storage_scenario *scenario, size_t step)
 {
-    if (step % 12 == 11)
+    if (step % 12 == 11 && step + 1 < SCENARIO_STEPS)
         (void)!tsdb_maintain(scenario->db, NULL);
-    if (step % 24 == 20)
+    if (step % 24 == 20 || step + 1 == SCENARIO_STEPS)
         seal(scenario->db);
-    if (step == DELETE_AT)
-        delete_some(scenario);
+    for (size_t i = 0; i < SCENARIO_DELETIONS; i++) {
+        if (step == deletions[i].at)
+            delete_some(scenario, i);
+    }
+    if (step == SNAPSHOT_AT) {
+        struct buf name CLEANUP(buf_release);
+        buf_init(&name, 256);
+        (void)!tsdb_snapshot(scenario->db, false, &name, NULL);
+    }
+    if (step == CLEAN_AT)
+        (void)!tsdb_clean_tombstones(scenario->db, NULL);
     if (step == RESTART_AT && !scenario->no_restart) {
         scenario_close(scenario);
         scenario_open(scenario);
@@ -255,14 +284,13 @@ static void see_sample(struct storage_scenario *scenario, struct scenario_findin
                     ? histogram != NULL && histogram->count == (double)one->commit &&
                           histogram->sum == expected && histogram->positive_bucket_count == 1
                     : histogram == NULL && value == expected;
-    bool deleted = scenario->deletion == SCENARIO_PRESENT && series == DELETED &&
-                   slot >= 2 * DELETED_FROM && slot <= 2 * DELETED_TO;
-    if (!same || one->fate == SCENARIO_ABSENT || one->seen || deleted)
+    bool is_deleted = deleted(scenario, series, slot) == SCENARIO_PRESENT;
+    if (!same || one->fate == SCENARIO_ABSENT || one->seen || is_deleted)
         note(findings, &findings->wrong,
-             !same       ? "another value"
-             : one->seen ? "seen twice"
-             : deleted   ? "deleted"
-                         : "refused",
+             !same        ? "another value"
+             : one->seen  ? "seen twice"
+             : is_deleted ? "deleted"
+                          : "refused",
              series, slot, value);
     one->seen = true;
 }
@@ -326,8 +354,7 @@ static void judge(struct storage_scenario *scenario, struct scenario_findings *f
     for (size_t series = 0; series < SCENARIO_SERIES; series++) {
         for (size_t slot = 0; slot < SCENARIO_SLOTS; slot++) {
             struct scenario_slot *one = &scenario->slots[series][slot];
-            bool may_be_deleted = scenario->deletion != SCENARIO_ABSENT && series == DELETED &&
-                                  slot >= 2 * DELETED_FROM && slot <= 2 * DELETED_TO;
+            bool may_be_deleted = deleted(scenario, series, slot) != SCENARIO_ABSENT;
             one->missing = one->fate == SCENARIO_PRESENT && !one->seen && !may_be_deleted;
             if (one->missing)
                 note(findings, &findings->missing, "missing", series, slot, one->commit);

@@ -22,6 +22,7 @@
 #define SCENARIO_SLOTS (2 * SCENARIO_STEPS)
 #define SCENARIO_SERIES 8
 #define SCENARIO_STEP_MS 300000
+#define SCENARIO_DELETIONS 2
 /* The start of two hours. */
 #define SCENARIO_FIRST_MS INT64_C(1699999200000)
 
@@ -46,8 +47,10 @@ struct storage_scenario {
     struct tsdb *db;
     struct sample_group *group;
     struct scenario_slot slots[SCENARIO_SERIES][SCENARIO_SLOTS];
-    enum scenario_fate deletion; /* PRESENT = the samples are gone */
-    uint64_t deletion_segment;   /* of the log */
+    struct scenario_deletion {
+        enum scenario_fate fate; /* PRESENT = the samples are gone */
+        uint64_t segment;        /* of the log */
+    } deletions[SCENARIO_DELETIONS];
     uint64_t segments[SCENARIO_STEPS]; /* in which the step's commit is */
 };
 

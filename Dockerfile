@@ -13,7 +13,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
         ca-certificates tzdata libmicrohttpd12 libcurl3-gnutls liblz4-1 libyaml-0-2 libre2-9 \
         libsnappy1v5 zlib1g libdeflate0 libnettle8 && \
     rm -rf /var/lib/apt/lists/*
-COPY --from=builder /out/usr/bin/ferula /out/usr/bin/ferulatool /bin/
+COPY --from=builder /out/usr/bin/ferula /bin/ferula
+COPY --from=builder /out/usr/bin/ferulatool /bin/ferulatool
 COPY packaging/prometheus.yml /etc/prometheus/prometheus.yml
 RUN ln -s ferula /bin/prometheus && mkdir -p /prometheus && \
     chown -R 65534:65534 /etc/prometheus /prometheus && chmod g+w /prometheus

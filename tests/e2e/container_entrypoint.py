@@ -111,8 +111,10 @@ class Image:
 
     def copy(self, source, inside):
         os.makedirs(os.path.dirname(self.path(inside)), exist_ok=True)
-        if source.endswith("/bin/ferula"):
-            shutil.copy(lab.ferula_binary(), self.path(inside))
+        beside = os.path.dirname(os.path.dirname(lab.ferula_binary()))
+        built = {"ferula": lab.ferula_binary(), "ferulatool": os.path.join(beside, "tool", "ferulatool")}
+        if source.startswith("/out/"):
+            shutil.copy(built[os.path.basename(source)], self.path(inside))
             os.chmod(self.path(inside), 0o755)
         else:
             shutil.copy(os.path.join(lab.ROOT, source), self.path(inside))
@@ -217,7 +219,7 @@ def main():
     # The lines as they stand listen on 9090; where it is taken, the same with another port.
     port = 9090 if port_is_free(9090) else lab.free_port()
     image = Image(instructions, port)
-    CHECKS.equal(image.copied, 2, "binary and configuration are copied into the image")
+    CHECKS.equal(image.copied, 3, "binaries and configuration are copied into the image")
     arguments = []
     if port != 9090:
         CHECKS.skip("port 9090 is taken: the default line runs with another")

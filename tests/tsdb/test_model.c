@@ -409,12 +409,14 @@ static void step(struct model *model)
     case 4:
         check_all(model, "now");
         break;
-    case 5:
+    case 5: {
         ck_assert(tsdb_maintain(model->db, NULL) == ERR_NONE);
+        MUTEX_GUARD(&model->db->maintenance_lock);
         ck_assert(head_seal(&model->db->head, &model->db->commit_lock, &model->db->head_files,
                             NULL) == ERR_NONE);
         head_files_sweep(&model->db->head_files);
         break;
+    }
     case 6:
         if (below(model, 8) != 0)
             break;

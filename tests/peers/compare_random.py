@@ -504,7 +504,10 @@ EXPLAINED = [
     (
         "count_values over a range",
         "labels of grouping are not lost after the first step, where alone the answers are alike",
-        lambda node, found: node.op == "count_values" and found.is_range and re.search(r"(by|without) \(", node.template),
+        lambda node, found: any(
+            one.op == "count_values" and re.search(r"(by|without) \(", one.template)
+            for one in ([node] if found.is_range else []) + (node.children if node.op == "subquery" else [])
+        ),
     ),
     (
         "which of equal values stay",

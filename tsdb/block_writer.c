@@ -362,10 +362,15 @@ enum err block_writer_finish(struct block_writer *writer, struct block_meta *out
         code = errbuf_set_errno(err, -renamed, "renaming %s", writer->working);
     if (code == ERR_NONE)
         code = sync_directory(fs, writer->directory, err);
-    if (renamed < 0)
-        block_writer_abort(writer);
-    else
+    if (code == ERR_NONE) {
         writer_free(writer);
+        return ERR_NONE;
+    }
+    /* a start would take it for finished, and those that it was made of for left over, with all that
+     * was deleted from them since */
+    if (renamed == 0)
+        (void)fs->rename(fs, writer->path, writer->working);
+    block_writer_abort(writer);
     return code;
 }
 

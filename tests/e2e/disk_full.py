@@ -235,6 +235,7 @@ def main():
         sys.exit(77)
     server.start()
     writer = Writer(server)
+    lab.wait_for(lambda: server.query("count(scraped)")["data"]["result"], 20)
     times = []
     for _ in range(3):
         times.append(fill_and_free(checks, server, writer, server.data_path))

@@ -511,7 +511,7 @@ static bool range_function_take_row(struct range_function *function, struct rang
 static bool range_function_next(struct operator* op, struct row *out)
 {
     struct range_function *function = (struct range_function *)op;
-    struct range_figures figures;
+    struct range_figures figures = {0};
     bool is_ahead = lookahead_is_on(function->ahead);
     while (is_ahead ? range_function_take_row(function, &figures)
                     : range_function_make_row(function, &figures)) {

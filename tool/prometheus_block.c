@@ -114,7 +114,7 @@ static enum err view_select(struct series_view *base, const struct series_query 
     vec_reset(&out->entries);
     out->truncated = false;
     for (uint32_t i = 0; i < index->series_count; i++) {
-        const struct labels *labels;
+        const struct labels *labels = NULL;
         enum err code = prometheus_index_series(index, i, &view->series, err);
         if (code == ERR_NONE && !chunks_overlap(&view->series, query->min_ms, query->max_ms))
             continue;

@@ -315,7 +315,7 @@ static enum err read_sample(struct decoder *decoder, size_t i, struct rising *ti
     enum err code = chunk_samples_check(out, (int64_t)time->value, &wanted, err);
     if (code != ERR_NONE || !wanted)
         return code;
-    const struct histogram *histogram;
+    const struct histogram *histogram = NULL;
     code = make_histogram(decoder, i == 0, &histogram, err);
     if (code == ERR_NONE)
         chunk_samples_push(out, (int64_t)time->value, 0, histogram, (int64_t)starts->start_ms);

@@ -66,7 +66,7 @@ static enum err read_part_count(const struct prometheus_index *index, struct par
 static enum err load_symbols(struct prometheus_index *index, uint64_t offset, struct errbuf *err)
 {
     struct part part;
-    uint32_t count;
+    uint32_t count = 0;
     enum err code = open_part(index, offset, &part, err);
     if (code == ERR_NONE)
         code = read_part_count(index, &part, &count, err);
@@ -90,7 +90,7 @@ static enum err find_all_series(const struct prometheus_index *index, uint64_t t
                                 struct errbuf *err)
 {
     struct part part;
-    uint32_t count;
+    uint32_t count = 0;
     enum err code = open_part(index, table, &part, err);
     if (code == ERR_NONE)
         code = read_part_count(index, &part, &count, err);
@@ -113,7 +113,7 @@ static enum err find_all_series(const struct prometheus_index *index, uint64_t t
 
 static enum err load_all_series(struct prometheus_index *index, uint64_t table, struct errbuf *err)
 {
-    uint64_t offset;
+    uint64_t offset = 0;
     struct part part;
     enum err code = find_all_series(index, table, &offset, err);
     if (code == ERR_NONE)

@@ -78,7 +78,7 @@ static enum err block_view_select(struct series_view *base, const struct series_
     enum err code = index_select(&view->cursor, query->matchers, query->matcher_count, &ids, err);
     const struct block_series *before = NULL;
     for (size_t i = 0; i < ids.len && code == ERR_NONE; i++) {
-        const struct labels *labels;
+        const struct labels *labels = NULL;
         code = index_cursor_series(&view->cursor, ids.items[i], err);
         if (code != ERR_NONE ||
             !series_is_visible(view, ids.items[i], query->min_ms, query->max_ms))

@@ -255,7 +255,7 @@ enum err index_cursor_postings(struct index_cursor *cursor, uint32_t name, uint3
     size_t page = entry->page_first + page_before(pages, entry->page_count, value);
     enum err code = value_walk_start(cursor, page, &walk, err);
     while (code == ERR_NONE && walk.left > 0) {
-        struct index_value found;
+        struct index_value found = {0};
         code = value_walk_next(cursor, &walk, &found, err);
         if (code != ERR_NONE || found.symbol < value)
             continue;

@@ -14,6 +14,7 @@
 #include "rules/rules.h"
 #include "scrape/scrape.h"
 #include "server/auto_reload.h"
+#include "server/data_filesystem.h"
 #include "server/external_url.h"
 #include "server/self_metrics.h"
 
@@ -349,10 +350,12 @@ static enum err server_open_storage(struct server *server, const struct config *
     log_info("Starting TSDB ...", log_str("path", options->storage_path));
     int64_t started_ns = clock_monotonic_ns(server->clock);
     enum err code = tsdb_open(&tsdb_options, &server->db, err);
-    if (code == ERR_NONE)
-        log_info("TSDB started",
-                 log_duration_ns("duration", clock_monotonic_ns(server->clock) - started_ns));
-    return code;
+    if (code != ERR_NONE)
+        return code;
+    data_filesystem_report(options->storage_path);
+    log_info("TSDB started",
+             log_duration_ns("duration", clock_monotonic_ns(server->clock) - started_ns));
+    return ERR_NONE;
 }
 
 #define QUERY_THREADS_OF_ITSELF 4

@@ -121,9 +121,11 @@ static bool is_damage(enum err code)
 }
 
 static void report_damage(const struct fs *fs, const char *directory, const char *path,
-                          const char *name, const struct errbuf *damage)
+                          const char *name, const struct errbuf *damage,
+                          struct block_leftovers *leftovers)
 {
     if (!is_damage(damage->code)) {
+        block_leftovers_add_unopened(leftovers, path);
         log_error("A block could not be opened and is not served", log_str("block", name),
                   log_err(damage));
         return;
@@ -177,28 +179,31 @@ static bool is_parent(const struct opened_blocks *opened, const char *ulid)
     return false;
 }
 
-static void delete_parent(const struct fs *fs, const char *path)
+static void delete_parent(const struct fs *fs, const char *path, struct block_leftovers *leftovers)
 {
     struct errbuf err = ERRBUF_INIT;
-    if (block_directory_delete(fs, path, &err) == ERR_NONE)
+    if (block_directory_delete(fs, path, &err) == ERR_NONE) {
         log_info("Removed a block that was compacted into another", log_str("path", path));
-    else
-        log_warn("A block that was compacted into another could not be removed",
-                 log_str("path", path), log_err(&err));
+        return;
+    }
+    log_warn("A block that was compacted into another could not be removed", log_str("path", path),
+             log_err(&err));
+    block_leftovers_add(leftovers, path);
 }
 
 /* Parents first, as a damaged one is no loss. */
 static void settle(const struct fs *fs, const char *directory, const char *blocks,
-                   struct opened_blocks *opened, uint64_t *out_damaged)
+                   struct opened_blocks *opened, struct block_leftovers *leftovers,
+                   uint64_t *out_damaged)
 {
     for (size_t i = 0; i < opened->damaged.len; i++) {
         const char *name = opened->damaged.items[i].ulid.text;
         char *path CLEANUP(mem_cleanup) = path_join(blocks, name, "");
         if (is_parent(opened, name)) {
-            delete_parent(fs, path);
+            delete_parent(fs, path, leftovers);
         } else {
             (*out_damaged)++;
-            report_damage(fs, directory, path, name, opened->damaged.items[i].err);
+            report_damage(fs, directory, path, name, opened->damaged.items[i].err, leftovers);
         }
         mem_free(opened->damaged.items[i].err);
     }
@@ -213,7 +218,7 @@ static void settle(const struct fs *fs, const char *directory, const char *block
             vec_push(&kept, block);
     }
     for (size_t i = 0; i < parents.len; i++) {
-        delete_parent(fs, block_path(parents.items[i]));
+        delete_parent(fs, block_path(parents.items[i]), leftovers);
         block_unref(parents.items[i]);
     }
     vec_release(&parents);
@@ -224,7 +229,8 @@ static void settle(const struct fs *fs, const char *directory, const char *block
 }
 
 enum err block_directory_open(const struct fs *fs, const char *directory, struct block_list **out,
-                              uint64_t *out_damaged, struct errbuf *err)
+                              struct block_leftovers *leftovers, uint64_t *out_damaged,
+                              struct errbuf *err)
 {
     char *blocks CLEANUP(mem_cleanup) = block_directory_path(directory);
     struct name_scan scan = {0};
@@ -237,7 +243,7 @@ enum err block_directory_open(const struct fs *fs, const char *directory, struct
     remove_leftovers(fs, blocks, &scan);
     struct opened_blocks opened = {0};
     open_all(fs, blocks, &scan, &opened);
-    settle(fs, directory, blocks, &opened, out_damaged);
+    settle(fs, directory, blocks, &opened, leftovers, out_damaged);
     scan_release(&scan);
     *out = block_list_new(opened.items.items, opened.items.len, INT64_MIN);
     (*out)->head_from_ms = block_list_cut_ms(*out);

@@ -14,15 +14,18 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "tsdb/block_leftovers.h"
 #include "tsdb/block_list.h"
 
 #include <stdint.h>
 
 /* Opens all blocks under `directory`/blocks, which is made where it is missing. What does not open
  * is logged and counted in `out_damaged`; what is damaged is moved to `directory`/aside. The list's
- * head_from_ms is block_list_cut_ms. An error means that the directory cannot be used at all. */
+ * head_from_ms is block_list_cut_ms. What is neither served nor gone is added to `leftovers`. An
+ * error means that the directory cannot be used at all. */
 enum err block_directory_open(const struct fs *fs, const char *directory, struct block_list **out,
-                              uint64_t *out_damaged, struct errbuf *err) MUST_CHECK;
+                              struct block_leftovers *leftovers, uint64_t *out_damaged,
+                              struct errbuf *err) MUST_CHECK;
 
 /* Makes `directory`/blocks so that it stays. */
 enum err block_directory_make(const struct fs *fs, const char *directory,

@@ -11,6 +11,8 @@
 #include "tsdb/compaction_plan.h"
 #include "tsdb/retention.h"
 
+#define PATH_SIZE_MAX 8192
+
 static double seconds_since(struct tsdb *db, int64_t start_ns)
 {
     return (double)(clock_monotonic_ns(db->clock) - start_ns) / 1e9;
@@ -37,11 +39,11 @@ static void replace_blocks(struct tsdb *db, struct block *const *gone, size_t go
     struct block_list *list = block_shelf_take(&db->shelf);
     block_shelf_publish(&db->shelf, block_list_change(list, gone, gone_count, &added,
                                                       added == NULL ? 0 : 1, list->head_from_ms));
-    for (size_t i = 0; i < gone_count; i++) {
-        struct errbuf err = ERRBUF_INIT;
-        if (block_directory_delete(db->fs, block_path(gone[i]), &err) != ERR_NONE)
-            log_warn("The files of a block that is not needed any more stay", log_err(&err));
-    }
+    for (size_t i = 0; i < gone_count; i++)
+        block_leftovers_add(&db->leftovers, block_path(gone[i]));
+    struct errbuf err = ERRBUF_INIT;
+    if (block_leftovers_remove(&db->leftovers, db->fs, &err) != ERR_NONE)
+        log_warn("The files of a block that is not needed any more stay for now", log_err(&err));
     block_list_unref(list);
 }
 
@@ -95,6 +97,19 @@ static bool any_overlap(const struct candidates *candidates)
     return false;
 }
 
+/* A result that is not served must not be there at the next start, which would take the blocks that
+ * it was made of for left over. */
+static void discard(struct tsdb *db, const char *directory, const struct ulid *ulid)
+{
+    struct buf CLEANUP(buf_release) path;
+    struct errbuf err = ERRBUF_INIT;
+    buf_init(&path, PATH_SIZE_MAX);
+    buf_printf(&path, "%s/%s", directory, ulid->text);
+    block_leftovers_add(&db->leftovers, buf_cstr(&path));
+    if (block_leftovers_remove(&db->leftovers, db->fs, &err) != ERR_NONE)
+        log_warn("A merged block that was not finished stays for now", log_err(&err));
+}
+
 static enum err run_compaction(struct tsdb *db, struct block *const *blocks, size_t count,
                                bool rewrite, struct block **out, struct errbuf *err)
 {
@@ -108,7 +123,10 @@ static enum err run_compaction(struct tsdb *db, struct block *const *blocks, siz
     struct rand rand;
     rand_init(&rand, rand_seed_system());
     ulid_make(&compaction.ulid, clock_now_ms(db->clock), &rand);
-    return compaction_run(&compaction, out, err);
+    enum err code = compaction_run(&compaction, out, err);
+    if (code != ERR_NONE)
+        discard(db, directory, &compaction.ulid);
+    return code;
 }
 
 /* Blocks that cannot be merged are left out of the plan from now on. A full disk is no fault of

@@ -7,7 +7,6 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "tsdb/block_copy.h"
-#include "tsdb/block_directory.h"
 #include "tsdb/block_writer.h"
 #include "tsdb/merged_view.h"
 
@@ -188,12 +187,7 @@ static enum err open_result(const struct compaction *compaction, struct block **
     struct buf CLEANUP(buf_release) path;
     buf_init(&path, PATH_SIZE_MAX);
     buf_printf(&path, "%s/%s", compaction->directory, compaction->ulid.text);
-    enum err code = block_open(compaction->fs, buf_cstr(&path), out, err);
-    if (code == ERR_NONE)
-        return ERR_NONE;
-    enum err ignored = block_directory_delete(compaction->fs, buf_cstr(&path), NULL);
-    (void)ignored; /* its parents are there; what stays is merged with them some day */
-    return code;
+    return block_open(compaction->fs, buf_cstr(&path), out, err);
 }
 
 static enum err write_result(const struct compaction *compaction, const struct block_meta *meta,

@@ -33,6 +33,7 @@ struct compaction {
 };
 
 /* `*out` is NULL where nothing is left. ERR_CANCELED after a stop; ERR_CORRUPT when a block cannot
- * be read. On failure nothing of the result stays. */
+ * be read. After a failure the caller removes what may be there under the name of the result
+ * (block_leftovers.h). */
 enum err compaction_run(const struct compaction *compaction, struct block **out,
                         struct errbuf *err) MUST_CHECK;

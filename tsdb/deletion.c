@@ -98,6 +98,9 @@ enum err tsdb_delete_series(struct tsdb *db, const struct matcher *const *matche
     if (min_ms > max_ms)
         return ERR_NONE;
     MUTEX_GUARD(&db->maintenance_lock);
-    enum err code = block_upkeep_delete(db, matchers, count, min_ms, max_ms, err);
+    /* no block may come back that knows nothing of it */
+    enum err code = block_leftovers_settle(&db->leftovers, db->fs, err);
+    if (code == ERR_NONE)
+        code = block_upkeep_delete(db, matchers, count, min_ms, max_ms, err);
     return code == ERR_NONE ? delete_from_head(db, matchers, count, min_ms, max_ms, err) : code;
 }

@@ -80,11 +80,10 @@ static enum err write_block(struct tsdb *db, const struct block_order *order,
  * served: it is made again. */
 static void discard(struct tsdb *db, const char *path)
 {
-    struct fs_stat stat;
     struct errbuf err = ERRBUF_INIT;
-    if (db->fs->stat(db->fs, path, &stat) == 0 &&
-        block_directory_delete(db->fs, path, &err) != ERR_NONE)
-        log_warn("A block that is not served could not be removed", log_err(&err));
+    block_leftovers_add(&db->leftovers, path);
+    if (block_leftovers_remove(&db->leftovers, db->fs, &err) != ERR_NONE)
+        log_warn("A block that was not finished stays for now", log_err(&err));
 }
 
 /* `*out` is NULL when there is no sample. */

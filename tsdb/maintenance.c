@@ -144,10 +144,21 @@ static void maintenance_drop(struct tsdb *db)
     block_upkeep_retain(db, retention_bytes(db));
 }
 
+/* What could not be removed when it was to go. */
+static void maintenance_remove(struct tsdb *db)
+{
+    if (db->leftovers.paths.len == 0)
+        return;
+    struct errbuf err = ERRBUF_INIT;
+    if (block_leftovers_remove(&db->leftovers, db->fs, &err) != ERR_NONE)
+        log_warn("Blocks stay that are not needed any more", log_err(&err));
+}
+
 enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
 {
     MUTEX_GUARD(&db->maintenance_lock);
     maintenance_recover(db);
+    maintenance_remove(db);
     enum err result = head_cut(db, err);
     maintenance_drop(db);
     chunks_seal(db);

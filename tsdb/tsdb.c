@@ -92,6 +92,7 @@ static void tsdb_free(struct tsdb *db)
     wal_writer_release(&db->writer);
     exemplars_release(&db->exemplars);
     block_shelf_release(&db->shelf);
+    block_leftovers_release(&db->leftovers);
     head_release(&db->head);
     head_files_release(&db->head_files);
     mem_free(db->head_directory);
@@ -116,7 +117,8 @@ static enum err tsdb_open_blocks(struct tsdb *db, struct errbuf *err)
 {
     struct block_list *blocks;
     uint64_t damaged = 0;
-    enum err result = block_directory_open(db->fs, db->directory.path, &blocks, &damaged, err);
+    enum err result = block_directory_open(db->fs, db->directory.path, &blocks, &db->leftovers,
+                                           &damaged, err);
     if (result != ERR_NONE)
         return result;
     counter_add(db->metrics.block_corruptions, (double)damaged);

@@ -15,6 +15,7 @@
 #include "base/rand.h"
 #include "base/thread.h"
 #include "base/vec.h"
+#include "tsdb/block_leftovers.h"
 #include "tsdb/block_list.h"
 #include "tsdb/directory.h"
 #include "tsdb/exemplars.h"
@@ -47,6 +48,7 @@ struct tsdb {
     bool seal_failed;             /* the same */
     struct exemplars exemplars;
     struct block_shelf shelf; /* the blocks that are served */
+    struct block_leftovers leftovers; /* owned by the maintenance lock */
     struct head_cut head_cut; /* owned by the maintenance lock */
     struct rand rand;         /* the same: names of blocks */
     struct wal *wal; /* NULL only while opening */

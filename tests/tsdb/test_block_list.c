@@ -18,6 +18,7 @@ static char *blocks;
 static struct rand random_;
 static struct errbuf err;
 static struct block_list *list;
+static struct block_leftovers leftovers;
 static uint64_t damaged;
 
 static void setup(void)
@@ -27,11 +28,13 @@ static void setup(void)
     blocks = block_directory_path(directory);
     rand_init(&random_, 5);
     list = NULL;
+    leftovers = (struct block_leftovers){0};
 }
 
 static void teardown(void)
 {
     block_list_unref(list);
+    block_leftovers_release(&leftovers);
     mem_free(blocks);
     ck_assert_int_eq(fs_remove_tree(fs_system, directory, NULL), ERR_NONE);
 }
@@ -87,7 +90,8 @@ static bool exists(const char *path)
 static void open_all(void)
 {
     block_list_unref(list);
-    ck_assert_msg(block_directory_open(fs_system, directory, &list, &damaged, &err) == ERR_NONE,
+    ck_assert_msg(block_directory_open(fs_system, directory, &list, &leftovers, &damaged, &err) ==
+                      ERR_NONE,
                   "%s", err.text);
 }
 

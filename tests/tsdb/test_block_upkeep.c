@@ -3,10 +3,12 @@
 #include "tsdb/block_upkeep.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "tests/support/fault_fs.h"
 #include "tests/support/tsdb_kit.h"
 #include "tsdb/block_writer.h"
 
@@ -138,13 +140,19 @@ static void maintain(void)
     ck_assert_msg(tsdb_maintain(db, &err) == ERR_NONE, "%s", err.text);
 }
 
-static void delete_series(const char *job, int64_t min_ms, int64_t max_ms)
+static enum err try_deleting(const char *job, int64_t min_ms, int64_t max_ms, struct errbuf *err)
 {
     struct matcher *matcher;
     ck_assert(matcher_new(MATCHER_EQUAL, SLICE("job"), slice_str(job), &matcher, NULL) == ERR_NONE);
     const struct matcher *matchers[] = {matcher};
-    ck_assert(tsdb_delete_series(db, matchers, 1, min_ms, max_ms, NULL) == ERR_NONE);
+    enum err code = tsdb_delete_series(db, matchers, 1, min_ms, max_ms, err);
     matcher_free(matcher);
+    return code;
+}
+
+static void delete_series(const char *job, int64_t min_ms, int64_t max_ms)
+{
+    ck_assert(try_deleting(job, min_ms, max_ms, NULL) == ERR_NONE);
 }
 
 START_TEST(blocks_are_merged_by_levels_until_nothing_is_due)
@@ -339,6 +347,55 @@ START_TEST(a_view_that_is_open_outlives_the_files_of_its_block)
 }
 END_TEST
 
+static void quiet(const char *line, size_t len, void *context)
+{
+}
+
+/* From the k-th operation of a merge on the disk fails, and works again later. False when the merge
+ * has fewer. */
+static bool merge_fails_and_a_deletion_follows(struct fault_fs *faults, uint64_t k)
+{
+    struct errbuf err = ERRBUF_INIT;
+    for (int64_t hour = 0; hour < 8; hour += 2)
+        make_block(hour, hour + 2);
+    db = kit_open(&options);
+    fault_fs_fail(faults, k, true, EIO);
+    bool failed = tsdb_compact(db, NULL) != ERR_NONE || db->leftovers.paths.len > 0;
+    if (failed)
+        ck_assert_msg(try_deleting("1", 0, 8 * HOUR_MS, &err) != ERR_NONE, "operation %lu",
+                      (unsigned long)k);
+    fault_fs_fail(faults, 0, false, 0);
+    delete_series("1", 0, 8 * HOUR_MS);
+    tsdb_close(db);
+    db = kit_open(&options);
+    ck_assert_uint_eq(count_samples("job=0"), 8 * 60);
+    ck_assert_msg(count_samples("job=1") == 0, "operation %lu", (unsigned long)k);
+    maintain();
+    ck_assert_str_eq(blocks_text(), "0-6 6-8");
+    ck_assert_uint_eq(count_directories(), 2);
+    tsdb_close(db);
+    db = NULL;
+    return failed;
+}
+
+START_TEST(a_merge_that_failed_does_not_bring_back_what_was_deleted_later)
+{
+    struct fault_fs faults;
+    fault_fs_init(&faults);
+    options.fs = &faults.fs;
+    log_set_sink(quiet, NULL);
+    uint64_t k = 1;
+    while (merge_fails_and_a_deletion_follows(&faults, k)) {
+        kit_remove(directory);
+        snprintf(directory, sizeof(directory), "%s", kit_directory());
+        made_count = 0;
+        k++;
+    }
+    ck_assert_uint_gt(k, 20);
+    fault_fs_release(&faults);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("block_upkeep");
@@ -355,6 +412,7 @@ int main(void)
     tcase_add_test(tests, deletions_reach_blocks_and_cleaning_rewrites_them);
     tcase_add_test(tests, a_block_of_which_all_is_deleted_vanishes);
     tcase_add_test(tests, a_block_that_cannot_be_read_stays_and_others_are_merged);
+    tcase_add_test(tests, a_merge_that_failed_does_not_bring_back_what_was_deleted_later);
     tcase_add_test(tests, a_view_that_is_open_outlives_the_files_of_its_block);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -94,7 +94,7 @@ def parse_options():
     parser.add_argument('build', help='folder of a release build')
     parser.add_argument('hours', nargs='?', default='24', help='of samples every 15 s')
     parser.add_argument('prefix', nargs='?', help='of the files with samples, to keep them')
-    parser.add_argument('--shapes', default='node,jitter,integers,node-15s,node-1s,hist,gauge-2dec,tsbs-int')
+    parser.add_argument('--shapes', default='node,jitter,integers,node-15s,node-15s-jitter,node-1s,hist,gauge-2dec,tsbs-int')
     parser.add_argument('--port', type=int, default=19130)
     return parser.parse_args()
 

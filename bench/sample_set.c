@@ -277,7 +277,25 @@ static void replay_series(const struct replay *replay, const double *values, siz
     }
 }
 
-static bool make_capture(struct sample_set *set, const char *name, size_t stride, size_t row_count)
+/* When a row was scraped: as late as it was in the capture, or, with jitter, as late as any. */
+static void set_capture_times(struct sample_set *set, const struct capture *capture,
+                              const struct replay *replay, bool jitter)
+{
+    struct rand rand;
+    rand_init(&rand, 13);
+    for (size_t row = 0; row < set->row_count; row++) {
+        size_t from = replay_row(replay, row);
+        int64_t late_ms =
+            capture->times_ms[from] - capture->times_ms[0] - (int64_t)from * SECOND_MS;
+        if (jitter)
+            late_ms = (int64_t)rand_below(&rand, JITTER_MS);
+        set->times_ms[row] = SAMPLE_SET_START_MS + (int64_t)row * set->interval_ms +
+                             (late_ms > TOLERANCE_MS || jitter ? late_ms : 0);
+    }
+}
+
+static bool make_capture(struct sample_set *set, const char *name, size_t stride, size_t row_count,
+                         bool jitter)
 {
     struct capture *capture = capture_open(name, true);
     if (capture == NULL)
@@ -290,21 +308,15 @@ static bool make_capture(struct sample_set *set, const char *name, size_t stride
         replay_series(&replay, capture->values + i * capture->row_count, capture->row_count,
                       row_count, set->values[i]);
     }
-    for (size_t row = 0; row < row_count; row++) {
-        size_t from = replay_row(&replay, row);
-        int64_t late_ms =
-            capture->times_ms[from] - capture->times_ms[0] - (int64_t)from * SECOND_MS;
-        set->times_ms[row] = SAMPLE_SET_START_MS + (int64_t)row * set->interval_ms +
-                             (late_ms > TOLERANCE_MS ? late_ms : 0);
-    }
+    set_capture_times(set, capture, &replay, jitter);
     capture_free(capture);
     return true;
 }
 
 /* --- shapes --- */
 
-static const char *const shapes[] = {"node",    "jitter", "integers",   "node-15s",
-                                     "node-1s", "hist",   "gauge-2dec", "tsbs-int"};
+static const char *const shapes[] = {"node", "jitter",     "integers", "node-15s",       "node-1s",
+                                     "hist", "gauge-2dec", "tsbs-int", "node-15s-jitter"};
 
 size_t sample_set_shape_count(void)
 {
@@ -328,10 +340,13 @@ static bool make_shape(struct sample_set *set, size_t shape, size_t row_count)
         return true;
     case 3:
     case 4:
-        return make_capture(set, "node-1s", shape == 3 ? INTERVAL_MS / SECOND_MS : 1, row_count);
+        return make_capture(set, "node-1s", shape == 3 ? INTERVAL_MS / SECOND_MS : 1, row_count,
+                            false);
     case 5:
         make_codec_set(set, CODEC_HISTOGRAMS, 224, row_count);
         return true;
+    case 8:
+        return make_capture(set, "node-1s", INTERVAL_MS / SECOND_MS, row_count, true);
     default:
         make_codec_set(set, shape == 6 ? CODEC_DECIMALS : CODEC_INTEGERS, 200, row_count);
         return true;

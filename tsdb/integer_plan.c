@@ -13,7 +13,7 @@
 
 #define SAMPLE_SIZE 32
 /* A Rice code is read at two thirds of the speed: it must be smaller by this. */
-#define RICE_GAIN 0.94
+#define RICE_GAIN 0.96
 /* Bits of count and width of a patch list. */
 #define PATCH_HEADER_BITS 20
 #define RICE_HEADER_BITS 12

@@ -48,7 +48,7 @@ void page_writer_release(struct page_writer *writer)
 bool page_writer_full(const struct page_writer *writer, size_t len)
 {
     size_t size_max = writer->dense ? PAGE_SIZE_DENSE : PAGE_SIZE_FAST;
-    return writer->count == PAGE_CHUNKS_MAX ||
+    return writer->count >= (writer->dense ? PAGE_CHUNKS_MAX : PAGE_CHUNKS_FAST) ||
            (writer->count > 0 && writer->chunks.len + len > size_max);
 }
 

@@ -21,9 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGE_CHUNKS_MAX 128
+#define PAGE_CHUNKS_MAX 256
+#define PAGE_CHUNKS_FAST 128
 #define PAGE_SIZE_FAST 16384  /* a page is full at this many bytes of chunks; LZ4 */
-#define PAGE_SIZE_DENSE 65536 /* for data that is written once: LZ4HC */
+#define PAGE_SIZE_DENSE 65536 /* for data that is written once: LZ4HC, up to PAGE_CHUNKS_MAX */
 #define PAGE_RAW_SIZE_MAX (64u << 20)
 #define PAGE_CHUNK_SIZE_MAX (60u << 20)
 #define PAGE_HEADER_SIZE 16

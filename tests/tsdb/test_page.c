@@ -99,12 +99,16 @@ START_TEST(a_page_is_full_by_size_and_by_number)
     ck_assert(!page_writer_full(&writer, 10));
     ck_assert(page_writer_full(&writer, 11));
     check_page(1);
-    for (int i = 0; i < PAGE_CHUNKS_MAX; i++) {
-        ck_assert(!page_writer_full(&writer, 3));
-        add(3, false);
+    for (int dense = 0; dense < 2; dense++) {
+        int count_max = dense ? PAGE_CHUNKS_MAX : PAGE_CHUNKS_FAST;
+        writer.dense = dense;
+        for (int i = 0; i < count_max; i++) {
+            ck_assert(!page_writer_full(&writer, 3));
+            add(3, false);
+        }
+        ck_assert(page_writer_full(&writer, 0));
+        check_page((uint32_t)count_max);
     }
-    ck_assert(page_writer_full(&writer, 0));
-    check_page(PAGE_CHUNKS_MAX);
 }
 END_TEST
 

@@ -266,11 +266,28 @@ static void dead_remove(struct head *head, struct head_dead *dead)
     head->series_removed += dead->series.len;
 }
 
+static uint32_t mark_of_newest(const struct head *head)
+{
+    uint32_t newest = isolation_appender_number(&head->isolation);
+    return newest == 0 || newest == HEAD_GC_DEAD ? 1 : newest;
+}
+
+/* Who opens between the two looks at the number may touch the series before the mark is there: the
+ * mark has to be as new as that appender. Who touches it later finds the mark and clears it. */
+static void series_mark(const struct head *head, struct series *series)
+{
+    uint32_t none = 0;
+    uint32_t mark = mark_of_newest(head);
+    if (!atomic_compare_exchange_strong(&series->gc_mark, &none, mark))
+        return;
+    uint32_t newest = mark_of_newest(head);
+    if (newest != mark)
+        atomic_compare_exchange_strong(&series->gc_mark, &mark, newest);
+}
+
 size_t head_collect(struct head *head, series_ref *ref, size_t batch)
 {
     uint32_t oldest = isolation_oldest_appender(&head->isolation);
-    uint32_t now = isolation_appender_number(&head->isolation);
-    now = now == 0 || now == HEAD_GC_DEAD ? 1 : now;
     struct head_dead dead = {0};
     struct series *series = NULL;
     for (size_t i = 0; i < batch && (series = refs_next(&head->refs, ref)) != NULL; i++) {
@@ -278,7 +295,7 @@ size_t head_collect(struct head *head, series_ref *ref, size_t batch)
             continue;
         uint32_t mark = series->gc_mark;
         if (mark == 0) {
-            atomic_compare_exchange_strong(&series->gc_mark, &mark, now);
+            series_mark(head, series);
         } else if ((int32_t)(oldest - mark) > 0 && series_kill(head, series, mark)) {
             vec_push(&dead.removed, (struct posting_removal){series->ref, series->labels});
             vec_push(&dead.series, series);

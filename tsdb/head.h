@@ -2,9 +2,10 @@
  * The head: all series in memory, found by labels (a sharded map), by ref (refs.h) and by label
  * pairs (postings.h), and the time that they span.
  *
- * A series is taken out by garbage collection in two rounds. The first marks those without samples;
- * whoever touches one clears the mark. The second removes those that still have a mark from before
- * the oldest open appender, so that a series which a transaction has staged cannot vanish under it.
+ * A series is taken out by garbage collection in two rounds. The first marks those without samples
+ * with the number of the newest appender; whoever touches one clears the mark. The second removes
+ * those whose mark is older than the oldest open appender, so that a series which a transaction has
+ * staged cannot vanish under it. Rows stage members without touching them: a member has no mark.
  *
  * Thread-safety: all functions from any registered reader (isolation.h), unless said otherwise.
  */

@@ -143,12 +143,6 @@ uint32_t isolation_oldest_appender(struct isolation *isolation)
                                                 : isolation->appenders.newer->number;
 }
 
-uint32_t isolation_appender_number(struct isolation *isolation)
-{
-    MUTEX_GUARD(&isolation->lock);
-    return isolation->appender_number;
-}
-
 size_t isolation_appender_count(struct isolation *isolation)
 {
     MUTEX_GUARD(&isolation->lock);

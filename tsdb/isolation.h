@@ -37,12 +37,12 @@ struct retired {
 
 struct isolation {
     _Atomic uint64_t published;
+    _Atomic uint32_t appender_number; /* changed under lock */
     struct mutex lock;
     /* guarded by lock: */
     struct reader views;     /* ring: newer = oldest */
     struct reader appenders; /* the same */
     uint64_t age;
-    uint32_t appender_number;
     size_t view_count;
     size_t appender_count;
     VEC(struct retired) retired;
@@ -67,7 +67,11 @@ bool isolation_has_view_before(struct isolation *isolation, uint64_t mark);
 uint64_t isolation_low_watermark(struct isolation *isolation);
 /* The number of the oldest open appender; the next number when there is none. */
 uint32_t isolation_oldest_appender(struct isolation *isolation);
-uint32_t isolation_appender_number(struct isolation *isolation);
+/* The number of the newest appender. Whoever opens one later sees what the caller has written. */
+static inline uint32_t isolation_appender_number(const struct isolation *isolation)
+{
+    return isolation->appender_number;
+}
 size_t isolation_appender_count(struct isolation *isolation);
 
 static inline uint64_t isolation_published(const struct isolation *isolation)

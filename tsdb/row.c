@@ -162,10 +162,10 @@ void row_prepare(struct row *row, bool replaying,
             continue;
         /* it left between staging and now */
         struct series *series = head_series(group->head, ref & ~GROUP_VACANT);
+        ASSERT(series != NULL);
         row->present.items[i / 64] &= ~(UINT64_C(1) << (i % 64));
         row->staged_count--;
-        if (series != NULL)
-            spill(context, series, row->bits.items[i]);
+        spill(context, series, row->bits.items[i]);
     }
     ASSERT(group->count == row->position_count);
     uint32_t count = group->count;
@@ -312,6 +312,7 @@ static void apply_joiners(struct row *row)
         series->row_first = SERIES_ROW_NONE;
         series->flags = (uint8_t)(series->flags & ~(SERIES_EMPTY | SERIES_HISTOGRAM));
         series->group = group;
+        series->gc_mark = 0; /* rows stage it without touching it */
         mutex_unlock(stripe);
     }
 }

@@ -180,7 +180,7 @@ static void symbol_unref_last(struct symbol *symbol)
 
 void symbols_unref(uint32_t id)
 {
-    if (id == SYMBOL_EMPTY)
+    if (id == SYMBOL_EMPTY || id == SYMBOL_NONE)
         return;
     struct symbol *symbol = symbol_get(id);
     uint32_t count = atomic_load_explicit(&symbol->reference_count, memory_order_relaxed);
@@ -200,8 +200,11 @@ uint32_t symbols_find(struct slice text)
     uint64_t hash = symbol_hash(text);
     struct shard *shard = shard_of(hash);
     MUTEX_GUARD(&shard->lock);
-    const struct symbol *symbol = table_get(&shard->symbols, hash, symbol_has_text, &text);
-    return symbol == NULL ? SYMBOL_NONE : symbol->id;
+    struct symbol *symbol = table_get(&shard->symbols, hash, symbol_has_text, &text);
+    if (symbol == NULL)
+        return SYMBOL_NONE;
+    atomic_fetch_add_explicit(&symbol->reference_count, 1, memory_order_relaxed);
+    return symbol->id;
 }
 
 struct slice symbols_text(uint32_t id)

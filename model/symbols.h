@@ -24,10 +24,11 @@
 uint32_t symbols_intern(struct slice text) MUST_CHECK;
 /* One more reference to a symbol that the caller knows to be alive. */
 void symbols_ref(uint32_t symbol);
+/* SYMBOL_NONE is fine. */
 void symbols_unref(uint32_t symbol);
-/* The symbol of a text if it exists, SYMBOL_NONE if not; takes no reference, so the answer holds
- * only while someone else's reference keeps it alive. A text that is no symbol is in no series. */
-uint32_t symbols_find(struct slice text);
+/* The symbol of a text if it exists, with one more reference that the caller owns, SYMBOL_NONE if
+ * not. A text that is no symbol is in no series. */
+uint32_t symbols_find(struct slice text) MUST_CHECK;
 /* Its text; valid while a reference is held. NUL-terminated. */
 struct slice symbols_text(uint32_t symbol);
 

@@ -163,9 +163,12 @@ static void result_keep_free(void *keep_pointer)
 }
 
 /* Names that only exist where a series has them. */
-static uint32_t reserved_symbol(const char *name)
+static uint32_t reserved_symbol(struct evaluation *ev, const char *name)
 {
-    return symbols_find(slice_str(name));
+    uint32_t symbol = symbols_find(slice_str(name));
+    if (symbol != SYMBOL_NONE)
+        vec_push(&ev->symbols, symbol);
+    return symbol;
 }
 
 static void evaluation_init(struct evaluation *ev, struct promql_engine *engine,
@@ -193,11 +196,12 @@ static void evaluation_init(struct evaluation *ev, struct promql_engine *engine,
         .bytes_max = options->query_bytes_max,
         .bytes_granted = MIN(options->query_bytes_max, (uint64_t)EVALUATION_BYTES_FREE),
         .memory = options->memory,
-        .reserved = {labels_name_symbol(), reserved_symbol("__type__"),
-                     reserved_symbol("__unit__")},
+        .reserved = {.name = labels_name_symbol()},
         .result = &result->arena,
         .err = err,
     };
+    ev->reserved.type = reserved_symbol(ev, "__type__");
+    ev->reserved.unit = reserved_symbol(ev, "__unit__");
     arena_init(&ev->scratch, SIZE_MAX);
     annotations_init(&ev->annotations);
 }

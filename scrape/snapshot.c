@@ -173,6 +173,7 @@ void scrape_manager_metadata(struct scrape_manager *manager, struct slice metric
     }
     mutex_unlock(&manager->metadata_lock);
     mutex_unlock(&manager->lock);
+    symbols_unref(symbol);
     table_release(&texts.by_symbol);
     if (out->count > 1)
         qsort(out->items, out->count, sizeof(*out->items), snapshot_metadata_compare);

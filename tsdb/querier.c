@@ -506,10 +506,12 @@ static enum err head_view_label_values(struct series_view *base, struct slice na
                                        struct text_list *out, struct errbuf *err)
 {
     uint32_t symbol = symbols_find(name);
+    enum err result = ERR_NONE;
     *out = (struct text_list){0};
-    if (symbol == SYMBOL_NONE || symbol == SYMBOL_EMPTY)
-        return ERR_NONE;
-    return list_texts((struct head_view *)base, symbol, query, arena, out);
+    if (symbol != SYMBOL_NONE && symbol != SYMBOL_EMPTY)
+        result = list_texts((struct head_view *)base, symbol, query, arena, out);
+    symbols_unref(symbol);
+    return result;
 }
 
 static void head_view_close(struct series_view *base)

@@ -19,19 +19,32 @@ struct selector {
     bool matches_empty;
     bool listed; /* `values` are all that match */
     symbol_list values;
+    symbol_list held;    /* references to those that were found by text */
     size_t series_count; /* of the values */
     bool done;
 };
 
-static void selector_add(struct head *head, struct selector *selector, uint32_t value)
+/* A symbol that nobody holds may come to mean another text. */
+static void selector_add(struct head *head, struct selector *selector, struct slice text)
 {
+    uint32_t value = symbols_find(text);
     if (value == SYMBOL_NONE || value == SYMBOL_EMPTY)
         return;
+    vec_push(&selector->held, value);
     size_t count = postings_count(&head->postings, selector->name, value);
     if (count == 0)
         return;
     vec_push(&selector->values, value);
     selector->series_count += count;
+}
+
+static void selector_release(struct selector *selector)
+{
+    symbols_unref(selector->name);
+    for (size_t i = 0; i < selector->held.len; i++)
+        symbols_unref(selector->held.items[i]);
+    vec_release(&selector->held);
+    vec_release(&selector->values);
 }
 
 /* What can be said without running a regular expression. */
@@ -52,11 +65,11 @@ static void selector_init(struct head *head, struct selector *selector,
         return;
     selector->listed = true;
     if (matcher->type == MATCHER_EQUAL) {
-        selector_add(head, selector, symbols_find(matcher->value));
+        selector_add(head, selector, matcher->value);
         return;
     }
     for (size_t i = 0; i < matcher->literal_count; i++)
-        selector_add(head, selector, symbols_find(matcher->literals[i]));
+        selector_add(head, selector, matcher->literals[i]);
 }
 
 /* Asks the matcher about every value of its label. */
@@ -178,6 +191,6 @@ void select_refs(struct head *head, const struct matcher *const *matchers, size_
             selector_apply(head, &selectors.items[i], out);
     }
     for (size_t i = 0; i < count; i++)
-        vec_release(&selectors.items[i].values);
+        selector_release(&selectors.items[i]);
     vec_release(&selectors);
 }

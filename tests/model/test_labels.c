@@ -114,7 +114,9 @@ START_TEST(labels_release_their_symbols_with_the_last_reference)
     struct labels *copy = labels_copy(borrowed);
     labels_unref(a);
     labels_unref(second);
-    ck_assert_uint_ne(symbols_find(SLICE("and_here")), SYMBOL_NONE);
+    uint32_t found = symbols_find(SLICE("and_here"));
+    ck_assert_uint_ne(found, SYMBOL_NONE);
+    symbols_unref(found);
     labels_unref(copy);
     ck_assert_uint_eq(symbols_find(SLICE("and_here")), SYMBOL_NONE);
     ck_assert_uint_eq(symbols_find(SLICE("only_here")), SYMBOL_NONE);

@@ -16,7 +16,10 @@ START_TEST(symbols_of_equal_text_are_equal_and_counted)
     ck_assert_uint_eq(symbols_find(SLICE("instance")), a);
     ck_assert_str_eq(symbols_text(a).ptr, "instance");
     symbols_unref(a);
+    symbols_unref(b);
+    /* what was found is held */
     ck_assert_uint_eq(symbols_find(SLICE("instance")), b);
+    symbols_unref(b);
     symbols_unref(b);
     ck_assert_uint_eq(symbols_find(SLICE("instance")), SYMBOL_NONE);
     symbols_unref(c);
@@ -95,7 +98,7 @@ static void *worker_run(void *context)
         symbols_unref(id);
         if (!slice_eq(symbols_text(id), slice_from(text, (size_t)len)))
             return (void *)"wrong text";
-        symbols_find(slice_from(text, (size_t)len));
+        symbols_unref(symbols_find(slice_from(text, (size_t)len)));
         symbols_unref(id);
     }
     return NULL;

@@ -188,6 +188,16 @@ void block_meta_now(const struct block *block, struct block_meta *out)
     out->failed = block->failed;
 }
 
+static enum err write_meta(const struct block *block, const struct block_meta *meta,
+                           struct errbuf *err)
+{
+    struct buf CLEANUP(buf_release) text;
+    buf_init(&text, BLOCK_META_SIZE_MAX);
+    block_meta_print(meta, &text);
+    char *path CLEANUP(mem_cleanup) = file_path(block->path, BLOCK_FILE_META);
+    return fs_replace_file(block->fs, path, buf_slice(&text), err);
+}
+
 enum err block_mark_failed(struct block *block, struct errbuf *err)
 {
     mutex_lock(&block->lock);
@@ -195,11 +205,15 @@ enum err block_mark_failed(struct block *block, struct errbuf *err)
     mutex_unlock(&block->lock);
     struct block_meta CLEANUP(block_meta_release) meta;
     block_meta_now(block, &meta);
-    struct buf CLEANUP(buf_release) text;
-    buf_init(&text, BLOCK_META_SIZE_MAX);
-    block_meta_print(&meta, &text);
-    char *path CLEANUP(mem_cleanup) = file_path(block->path, BLOCK_FILE_META);
-    return fs_replace_file(block->fs, path, buf_slice(&text), err);
+    return write_meta(block, &meta, err);
+}
+
+enum err block_mark_out_of_order(struct block *block, struct errbuf *err)
+{
+    struct block_meta CLEANUP(block_meta_release) meta;
+    block_meta_now(block, &meta);
+    meta.out_of_order = true;
+    return write_meta(block, &meta, err);
 }
 
 const char *block_path(const struct block *block)

@@ -40,6 +40,9 @@ const struct block_meta *block_meta(const struct block *block);
 void block_meta_now(const struct block *block, struct block_meta *out);
 /* Remembers, also in meta.json, that merging it failed. */
 enum err block_mark_failed(struct block *block, struct errbuf *err) MUST_CHECK;
+/* Marks it in meta.json as made of samples that came out of order, so that it does not say where the
+ * head begins. Shows when the block is opened again. */
+enum err block_mark_out_of_order(struct block *block, struct errbuf *err) MUST_CHECK;
 const char *block_path(const struct block *block);
 /* All its files. */
 uint64_t block_size_bytes(const struct block *block);

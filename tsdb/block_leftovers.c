@@ -25,6 +25,26 @@ void block_leftovers_add(struct block_leftovers *leftovers, const char *path)
     vec_push(&leftovers->paths, mem_strdup(path));
 }
 
+bool block_leftovers_have(const struct block_leftovers *leftovers, const char *path)
+{
+    for (size_t i = 0; i < leftovers->paths.len; i++) {
+        if (strcmp(leftovers->paths.items[i], path) == 0)
+            return true;
+    }
+    return false;
+}
+
+void block_leftovers_forget_unopened(struct block_leftovers *leftovers, const char *path)
+{
+    for (size_t i = 0; i < leftovers->unopened.len; i++) {
+        if (strcmp(leftovers->unopened.items[i], path) != 0)
+            continue;
+        mem_free(leftovers->unopened.items[i]);
+        leftovers->unopened.items[i] = leftovers->unopened.items[--leftovers->unopened.len];
+        return;
+    }
+}
+
 void block_leftovers_add_unopened(struct block_leftovers *leftovers, const char *path)
 {
     vec_push(&leftovers->unopened, mem_strdup(path));

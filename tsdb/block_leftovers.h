@@ -16,6 +16,8 @@
 #include "base/fs.h"
 #include "base/vec.h"
 
+#include <stdbool.h>
+
 struct block_leftovers {
     VEC(char *) paths;
     VEC(char *) unopened;
@@ -25,6 +27,10 @@ void block_leftovers_release(struct block_leftovers *leftovers);
 /* `path` is the name of the block, be it there or not, or that which is being written or deleted. */
 void block_leftovers_add(struct block_leftovers *leftovers, const char *path);
 void block_leftovers_add_unopened(struct block_leftovers *leftovers, const char *path);
+
+bool block_leftovers_have(const struct block_leftovers *leftovers, const char *path);
+/* It could be opened after all. */
+void block_leftovers_forget_unopened(struct block_leftovers *leftovers, const char *path);
 
 /* Removes what can be removed. An error: the name of one may be there at the next start. */
 enum err block_leftovers_remove(struct block_leftovers *leftovers, const struct fs *fs,

@@ -154,11 +154,20 @@ static void maintenance_remove(struct tsdb *db)
         log_warn("Blocks stay that are not needed any more", log_err(&err));
 }
 
+/* What a person put into the directory of blocks, or took out of it. */
+static void maintenance_pick_up(struct tsdb *db)
+{
+    struct errbuf err = ERRBUF_INIT;
+    if (block_pickup_run(db, &err) != ERR_NONE)
+        log_warn("The directory of blocks cannot be looked through", log_err(&err));
+}
+
 enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
 {
     MUTEX_GUARD(&db->maintenance_lock);
     maintenance_recover(db);
     maintenance_remove(db);
+    maintenance_pick_up(db);
     enum err result = head_cut(db, err);
     maintenance_drop(db);
     chunks_seal(db);

@@ -150,10 +150,6 @@ static const struct {
 } constants[] = {
     {"prometheus_tsdb_compactions_skipped_total",
      "Total number of skipped compactions due to disabled auto compaction.", COUNTERS_COUNTER},
-    {"prometheus_tsdb_reloads_total", "Number of times the database reloaded block data from disk.",
-     COUNTERS_COUNTER},
-    {"prometheus_tsdb_reloads_failures_total",
-     "Number of times the database failed to reloadBlocks block data from disk.", COUNTERS_COUNTER},
     {"prometheus_tsdb_head_truncations_failed_total",
      "Total number of head truncations that failed.", COUNTERS_COUNTER},
     {"prometheus_tsdb_wal_truncations_failed_total",
@@ -363,6 +359,12 @@ void tsdb_metrics_init(struct tsdb_metrics *metrics, struct tsdb *db)
                          "Total number snapshot replays that failed.");
     metrics->replay_duration = counters_gauge("prometheus_tsdb_data_replay_duration_seconds",
                                               "Time taken to replay the data on disk.");
+    metrics->reloads =
+        counters_counter("prometheus_tsdb_reloads_total",
+                         "Number of times the database reloaded block data from disk.");
+    metrics->reloads_failed = counters_counter(
+        "prometheus_tsdb_reloads_failures_total",
+        "Number of times the database failed to reloadBlocks block data from disk.");
     register_compaction(metrics);
     for (size_t i = 0; i < sizeof(constants) / sizeof(*constants); i++) {
         if (constants[i].type == COUNTERS_GAUGE)

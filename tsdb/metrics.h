@@ -30,6 +30,8 @@ struct tsdb_metrics {
     struct counter *truncations;
     struct counter *time_retentions;
     struct counter *size_retentions;
+    struct counter *reloads;
+    struct counter *reloads_failed;
     struct counter *compactions;
     struct counter *compactions_failed;
     struct counter *compactions_triggered;

@@ -93,6 +93,7 @@ static void tsdb_free(struct tsdb *db)
     exemplars_release(&db->exemplars);
     block_shelf_release(&db->shelf);
     block_leftovers_release(&db->leftovers);
+    block_pickup_release(&db->pickup);
     head_release(&db->head);
     head_files_release(&db->head_files);
     mem_free(db->head_directory);

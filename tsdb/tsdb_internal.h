@@ -17,6 +17,7 @@
 #include "base/vec.h"
 #include "tsdb/block_leftovers.h"
 #include "tsdb/block_list.h"
+#include "tsdb/block_pickup.h"
 #include "tsdb/directory.h"
 #include "tsdb/exemplars.h"
 #include "tsdb/head.h"
@@ -49,6 +50,7 @@ struct tsdb {
     struct exemplars exemplars;
     struct block_shelf shelf; /* the blocks that are served */
     struct block_leftovers leftovers; /* owned by the maintenance lock */
+    struct block_pickup pickup;       /* the same */
     struct head_cut head_cut; /* owned by the maintenance lock */
     struct rand rand;         /* the same: names of blocks */
     struct wal *wal; /* NULL only while opening */

@@ -123,7 +123,9 @@ static enum err run_compaction(struct tsdb *db, struct block *const *blocks, siz
     struct rand rand;
     rand_init(&rand, rand_seed_system());
     ulid_make(&compaction.ulid, clock_now_ms(db->clock), &rand);
+    counter_set(db->metrics.populating_block, 1);
     enum err code = compaction_run(&compaction, out, err);
+    counter_set(db->metrics.populating_block, 0);
     if (code != ERR_NONE)
         discard(db, directory, &compaction.ulid);
     return code;

@@ -27,6 +27,7 @@ struct chunk_page {
 struct block_writer {
     const struct fs *fs;
     bool dense;
+    const struct block_chunk_counters *chunk_counters;
     struct block_meta meta;
     char *directory;
     char *path;    /* of the block to be */
@@ -80,6 +81,7 @@ enum err block_writer_open(const struct block_writer_options *options, struct bl
     struct block_writer *writer = mem_zalloc(sizeof(*writer));
     writer->fs = fs;
     writer->dense = options->dense;
+    writer->chunk_counters = options->chunk_counters;
     block_meta_copy(&writer->meta, options->meta);
     writer->meta.stats = (struct block_stats){0};
     const char *name = writer->meta.ulid.text;
@@ -137,6 +139,19 @@ static bool any_start(const struct block_writer *writer, size_t from, size_t cou
     return false;
 }
 
+static void count_chunk(struct block_writer *writer, const struct page_chunk *chunk,
+                        int64_t range_ms, bool histograms)
+{
+    struct block_stats *stats = &writer->meta.stats;
+    stats->chunks++;
+    *(histograms ? &stats->histogram_samples : &stats->float_samples) += chunk->count;
+    if (writer->chunk_counters == NULL)
+        return;
+    counter_observe(writer->chunk_counters->size_bytes, (double)chunk->bytes.len);
+    counter_observe(writer->chunk_counters->samples, chunk->count);
+    counter_observe(writer->chunk_counters->range_seconds, (double)(range_ms / 1000));
+}
+
 /* Samples [from, from + count) of the series, of one kind. */
 static void write_chunk(struct block_writer *writer, size_t from, size_t count)
 {
@@ -166,9 +181,7 @@ static void write_chunk(struct block_writer *writer, size_t from, size_t count)
         return;
     page_writer_add(&writer->page, &chunk);
     index_writer_chunk(writer->index, times_ms[0], times_ms[count - 1]);
-    writer->meta.stats.chunks++;
-    *(histograms ? &writer->meta.stats.histogram_samples : &writer->meta.stats.float_samples) +=
-        count;
+    count_chunk(writer, &chunk, times_ms[count - 1] - times_ms[0], histograms);
 }
 
 /* How many samples from `from` on are of the kind of the first and fit into a chunk. */
@@ -366,8 +379,8 @@ enum err block_writer_finish(struct block_writer *writer, struct block_meta *out
         writer_free(writer);
         return ERR_NONE;
     }
-    /* a start would take it for finished, and those that it was made of for left over, with all that
-     * was deleted from them since */
+    /* a start would take it for finished, and those that it was made of for left over, with all
+     * that was deleted from them since */
     if (renamed == 0)
         (void)fs->rename(fs, writer->path, writer->working);
     block_writer_abort(writer);

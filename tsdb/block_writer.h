@@ -16,6 +16,7 @@
 #pragma once
 
 #include "base/compiler.h"
+#include "base/counters.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "model/labels.h"
@@ -27,6 +28,13 @@
 
 struct block_writer;
 
+/* Observed for every chunk: what the chunks of a first block are like. */
+struct block_chunk_counters {
+    struct counter *size_bytes;
+    struct counter *samples;
+    struct counter *range_seconds;
+};
+
 struct block_writer_options {
     const struct fs *fs;
     const char *directory; /* where blocks are */
@@ -34,6 +42,7 @@ struct block_writer_options {
      * statistics. Copied. */
     const struct block_meta *meta;
     bool dense; /* larger chunks and pages, LZ4HC: for blocks of a day and more */
+    const struct block_chunk_counters *chunk_counters; /* may be NULL */
 };
 
 enum err block_writer_open(const struct block_writer_options *options, struct block_writer **out,

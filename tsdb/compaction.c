@@ -11,8 +11,9 @@
 #include "tsdb/merged_view.h"
 
 #define PATH_SIZE_MAX 8192
-/* So many series are selected by one set of views before it is opened anew to give memory back. */
-#define VIEW_SERIES_MAX 16384
+/* So many series, counted in each block, are selected by one set of views before it is opened anew
+ * to give memory back. */
+#define VIEW_SERIES_MAX 65536
 
 #define METRIC_NAME SLICE("__name__")
 
@@ -109,7 +110,7 @@ static void close_view(struct run *run)
 static enum err copy_selected(struct run *run, const struct matcher *matcher, struct errbuf *err)
 {
     size_t selected = 0;
-    if (run->selected >= VIEW_SERIES_MAX)
+    if (run->selected * run->compaction->count >= VIEW_SERIES_MAX)
         close_view(run);
     if (run->copy.view == NULL) {
         enum err code = open_view(run->compaction, &run->copy.view, err);

@@ -99,7 +99,8 @@ static enum err make_block(struct tsdb *db, const struct block_order *order, str
     if (code != ERR_NONE)
         return code;
     char *blocks CLEANUP(mem_cleanup) = block_directory_path(db->directory.path);
-    struct block_writer_options options = {.fs = db->fs, .directory = blocks, .meta = &meta};
+    struct block_writer_options options = {
+        .fs = db->fs, .directory = blocks, .meta = &meta, .chunk_counters = &db->metrics.chunks};
     struct block_writer *writer;
     struct block_meta written = {0};
     *out = NULL;
@@ -109,7 +110,9 @@ static enum err make_block(struct tsdb *db, const struct block_order *order, str
     struct buf path CLEANUP(buf_release);
     buf_init(&path, 8192);
     buf_printf(&path, "%s/%s", blocks, meta.ulid.text);
+    counter_set(db->metrics.populating_block, 1);
     code = write_block(db, order, writer, &written, err);
+    counter_set(db->metrics.populating_block, 0);
     if (code == ERR_NONE && written.stats.samples > 0)
         code = block_open(db->fs, buf_cstr(&path), out, err);
     if (code != ERR_NONE)
@@ -121,12 +124,14 @@ static enum err make_block(struct tsdb *db, const struct block_order *order, str
 static void report_block(struct tsdb *db, const struct block *block, int64_t start_ns)
 {
     const struct block_meta *meta = block_meta(block);
+    int64_t duration_ns = clock_monotonic_ns(db->clock) - start_ns;
     counter_inc(db->metrics.compactions);
+    counter_observe(db->metrics.compaction_duration, (double)duration_ns / 1e9);
     log_info("Head samples were written to a block", log_str("ulid", meta->ulid.text),
              log_int("mint", meta->min_ms), log_int("maxt", meta->max_ms),
              log_uint("series", meta->stats.series), log_uint("samples", meta->stats.samples),
              log_str("out_of_order", meta->out_of_order ? "true" : "false"),
-             log_duration_ns("duration", clock_monotonic_ns(db->clock) - start_ns));
+             log_duration_ns("duration", duration_ns));
 }
 
 /* --- samples in order --- */

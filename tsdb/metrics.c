@@ -1,6 +1,7 @@
 /* Names and help as the reference has them, so that dashboards and alerts work unchanged. */
 #include "tsdb/metrics.h"
 
+#include "base/assert.h"
 #include "model/symbols.h"
 #include "tsdb/tsdb_internal.h"
 
@@ -308,10 +309,32 @@ static void register_wal(struct tsdb_metrics *metrics)
         counters_counter("prometheus_tsdb_wal_page_flushes_total", "Total number of page flushes.");
 }
 
+/* Bounds that grow by a factor from one to the next. */
+static struct counter *growing_histogram(const char *name, const char *help, double first,
+                                         double factor, size_t count)
+{
+    double bounds[16];
+    DCHECK(count <= 16);
+    for (size_t i = 0; i < count; i++, first *= factor)
+        bounds[i] = first;
+    return histogram(name, help, bounds, count);
+}
+
+static void register_chunks(struct block_chunk_counters *chunks)
+{
+    chunks->size_bytes =
+        growing_histogram("prometheus_tsdb_compaction_chunk_size_bytes",
+                          "Final size of chunks on their first compaction", 32, 1.5, 12);
+    chunks->samples =
+        growing_histogram("prometheus_tsdb_compaction_chunk_samples",
+                          "Final number of samples on their first compaction", 4, 1.5, 12);
+    chunks->range_seconds =
+        growing_histogram("prometheus_tsdb_compaction_chunk_range_seconds",
+                          "Final time range of chunks on their first compaction", 100, 4, 10);
+}
+
 static void register_compaction(struct tsdb_metrics *metrics)
 {
-    static const double compaction_bounds[] = {1,   2,   4,   8,    16,   32,   64,
-                                               128, 256, 512, 1024, 2048, 4096, 8192};
     static const double tombstone_bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                                               0.5,   1,    2.5,   5,    10};
     metrics->compactions =
@@ -326,9 +349,12 @@ static void register_compaction(struct tsdb_metrics *metrics)
     metrics->vertical_compactions =
         counters_counter("prometheus_tsdb_vertical_compactions_total",
                          "Total number of compactions done on overlapping blocks.");
-    metrics->compaction_duration =
-        histogram("prometheus_tsdb_compaction_duration_seconds", "Duration of compaction runs",
-                  compaction_bounds, sizeof(compaction_bounds) / sizeof(*compaction_bounds));
+    metrics->compaction_duration = growing_histogram("prometheus_tsdb_compaction_duration_seconds",
+                                                     "Duration of compaction runs", 1, 2, 14);
+    metrics->populating_block =
+        counters_gauge("prometheus_tsdb_compaction_populating_block",
+                       "Set to 1 when a block is currently being written to the disk.");
+    register_chunks(&metrics->chunks);
     metrics->tombstone_cleanup =
         histogram("prometheus_tsdb_tombstone_cleanup_seconds",
                   "The time taken to recompact blocks to remove tombstones.", tombstone_bounds,

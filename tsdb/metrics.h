@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/counters.h"
+#include "tsdb/block_writer.h"
 
 #include <stdint.h>
 
@@ -37,6 +38,8 @@ struct tsdb_metrics {
     struct counter *compactions_triggered;
     struct counter *vertical_compactions;
     struct counter *compaction_duration;
+    struct counter *populating_block;
+    struct block_chunk_counters chunks;
     struct counter *tombstone_cleanup;
     struct counter *replay_duration;
     struct counter *snapshot_replay_errors;

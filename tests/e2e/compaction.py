@@ -100,6 +100,11 @@ def main():
     checks.equal(sums(server), expected, "and all samples are there")
     checks.check(metric(server, "prometheus_tsdb_compactions_total") >= 2, "compactions are counted")
     checks.equal(metric(server, "prometheus_tsdb_compactions_failed_total"), 0.0, "none failed")
+    checks.equal(metric(server, "prometheus_tsdb_compaction_populating_block"), 0.0, "none is being written")
+    chunks = metric(server, "prometheus_tsdb_compaction_chunk_samples_count")
+    checks.check(chunks >= SERIES, "chunks are counted as they are first written", chunks)
+    for part in ("size_bytes", "range_seconds"):
+        checks.equal(metric(server, f"prometheus_tsdb_compaction_chunk_{part}_count"), chunks, part)
     checks.equal(metric(server, "prometheus_tsdb_blocks_loaded"), float(len(found)), "blocks loaded")
     checks.check(metric(server, "prometheus_tsdb_storage_blocks_bytes") > 1000, "their bytes")
     server.stop(kill=True)

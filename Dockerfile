@@ -11,7 +11,7 @@ RUN make build && make install DESTDIR=/out PREFIX=/usr
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
         ca-certificates tzdata libmicrohttpd12 libcurl3-gnutls liblz4-1 libyaml-0-2 libre2-9 \
-        libsnappy1v5 zlib1g libdeflate0 libnettle8 && \
+        libsnappy1v5 zlib1g libdeflate0 libnettle8 libzstd1 && \
     rm -rf /var/lib/apt/lists/*
 COPY --from=builder /out/usr/bin/ferula /bin/ferula
 COPY --from=builder /out/usr/bin/ferulatool /bin/ferulatool

@@ -2,7 +2,7 @@
 
 BUILD_PACKAGES = gcc g++ meson ninja-build pkg-config libmicrohttpd-dev libcurl4-gnutls-dev \
 	liblz4-dev libyaml-dev libre2-dev libsnappy-dev zlib1g-dev libdeflate-dev \
-	libxxhash-dev nettle-dev python3
+	libxxhash-dev nettle-dev libzstd-dev python3
 TEST_PACKAGES = $(BUILD_PACKAGES) check
 PEER_PACKAGES = $(TEST_PACKAGES) prometheus prometheus-node-exporter prometheus-alertmanager \
 	rabbitmq-server python3-prometheus-client chromium chromium-driver fonts-dejavu-core

@@ -7,7 +7,9 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "tool/owner.h"
+#include "tool/progress.h"
 #include "tool/prometheus_block.h"
+#include "tool/prometheus_head.h"
 #include "tsdb/block.h"
 #include "tsdb/merged_view.h"
 #include "tsdb/tsdb.h"
@@ -225,6 +227,48 @@ void data_directory_close_head(const struct data_directory *directory, struct ts
     owner_restore(directory->path);
 }
 
+/* Up to where blocks have what came in the order of time. */
+static int64_t blocks_end_ms(const struct data_directory *directory)
+{
+    int64_t end_ms = INT64_MIN;
+    for (size_t i = 0; i < directory->blocks.len; i++) {
+        const struct block_meta *meta = &directory->blocks.items[i].meta;
+        if (!meta->out_of_order)
+            end_ms = MAX(end_ms, meta->max_ms);
+    }
+    return end_ms;
+}
+
+static void show_replay(uint64_t done, uint64_t total)
+{
+    progress_show("reading the log: MiB", done >> 20, total >> 20);
+}
+
+enum err data_directory_open_prometheus_head(const struct data_directory *directory,
+                                             struct prometheus_head **out, size_t *out_damaged,
+                                             struct errbuf *err)
+{
+    struct prometheus_head_options options = {.fs = fs_system,
+                                              .path = directory->path,
+                                              .valid_from_ms = blocks_end_ms(directory),
+                                              .progress = show_replay};
+    struct errbuf own = ERRBUF_INIT;
+    *out = NULL;
+    enum err code = prometheus_head_open(&options, out, &own);
+    progress_clear();
+    if (code == ERR_NOT_FOUND)
+        return ERR_NONE;
+    if (code != ERR_NONE)
+        return errbuf_set(err, code, "%s", own.text);
+    const struct notes *notes = prometheus_head_notes(*out);
+    for (size_t i = 0; i < notes->texts.len; i++)
+        fprintf(stderr, "%s\n", notes->texts.items[i]);
+    if (notes->left_out > 0)
+        fprintf(stderr, "%zu more of this kind\n", notes->left_out);
+    *out_damaged += notes->damaged;
+    return ERR_NONE;
+}
+
 static enum err open_blocks(const struct data_directory *directory, int64_t min_ms, int64_t max_ms,
                             struct data_view *out, struct errbuf *err)
 {
@@ -242,6 +286,13 @@ static enum err open_blocks(const struct data_directory *directory, int64_t min_
         if (code == ERR_NONE)
             vec_push(&parts, part);
     }
+    if (code == ERR_NONE && out->prometheus_head != NULL) {
+        struct merged_part part = {.min_ms = INT64_MIN, .max_ms = INT64_MAX};
+        code = series_source_open(prometheus_head_source(out->prometheus_head), min_ms, max_ms,
+                                  &part.view, err);
+        if (code == ERR_NONE)
+            vec_push(&parts, part);
+    }
     struct merged_options options = {.parts = parts.items, .count = parts.len};
     if (code == ERR_NONE)
         out->view = merged_view_new(&options);
@@ -255,13 +306,15 @@ enum err data_view_open(const struct data_directory *directory, int64_t min_ms, 
                         struct data_view *out, struct errbuf *err)
 {
     *out = (struct data_view){.directory = directory};
-    if (directory->is_prometheus && exists(directory->path, "wal"))
-        fprintf(stderr,
-                "%s is a directory of Prometheus: its blocks are read, its log is not, so "
-                "the newest samples are left out\n",
-                directory->path);
-    else if (!directory->is_prometheus)
+    if (directory->is_prometheus) {
+        size_t damaged = 0;
+        enum err code =
+            data_directory_open_prometheus_head(directory, &out->prometheus_head, &damaged, err);
+        if (code != ERR_NONE)
+            return code;
+    } else {
         out->db = data_directory_open_head(directory);
+    }
     enum err code = out->db != NULL
                         ? series_source_open(tsdb_source(out->db), min_ms, max_ms, &out->view, err)
                         : open_blocks(directory, min_ms, max_ms, out, err);
@@ -276,6 +329,7 @@ void data_view_close(struct data_view *view)
     for (size_t i = 0; i < view->sources.len; i++)
         data_source_close(&view->sources.items[i]);
     vec_release(&view->sources);
+    prometheus_head_close(view->prometheus_head);
     data_directory_close_head(view->directory, view->db);
     *view = (struct data_view){0};
 }

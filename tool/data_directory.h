@@ -17,6 +17,7 @@
 
 struct block;
 struct prometheus_block;
+struct prometheus_head;
 struct tsdb;
 
 struct data_block {
@@ -51,10 +52,17 @@ enum err data_source_open(const struct data_directory *directory, const struct d
                           struct data_source *out, struct errbuf *err) MUST_CHECK;
 void data_source_close(struct data_source *source);
 
+/* What a Prometheus directory has in no block yet, NULL where it has no log. What is worth a word,
+ * of opening it, is told on stderr and counted in *out_damaged. */
+enum err data_directory_open_prometheus_head(const struct data_directory *directory,
+                                             struct prometheus_head **out, size_t *out_damaged,
+                                             struct errbuf *err) MUST_CHECK;
+
 /* All samples: blocks, and the head where no server has it. What is left out is told on stderr. */
 struct data_view {
     const struct data_directory *directory;
     struct tsdb *db; /* NULL = blocks alone */
+    struct prometheus_head *prometheus_head;
     VEC(struct data_source) sources;
     struct series_view *view;
 };

@@ -91,10 +91,10 @@ static enum err unwrap(struct slice bytes, struct slice *out, size_t *out_needed
     return ERR_NONE;
 }
 
-static enum err decode(struct slice chunk, struct chunk_samples *out, struct errbuf *err)
+enum err prometheus_chunk_decode(uint8_t encoding, struct slice data, struct chunk_samples *out,
+                                 struct errbuf *err)
 {
-    struct slice data = slice_from_index(chunk, 1);
-    switch (chunk.ptr[0]) {
+    switch (encoding) {
     case CHUNK_XOR:
         return xor_chunk_read(data, out, err);
     case CHUNK_XOR2:
@@ -103,15 +103,13 @@ static enum err decode(struct slice chunk, struct chunk_samples *out, struct err
     case CHUNK_HISTOGRAM_STARTS:
     case CHUNK_FLOAT_HISTOGRAM:
     case CHUNK_FLOAT_HISTOGRAM_STARTS: {
-        struct histogram_chunk_kind kind = {.is_float =
-                                                chunk.ptr[0] == CHUNK_FLOAT_HISTOGRAM ||
-                                                chunk.ptr[0] == CHUNK_FLOAT_HISTOGRAM_STARTS,
-                                            .has_starts = chunk.ptr[0] >= CHUNK_HISTOGRAM_STARTS};
+        struct histogram_chunk_kind kind = {.is_float = encoding == CHUNK_FLOAT_HISTOGRAM ||
+                                                        encoding == CHUNK_FLOAT_HISTOGRAM_STARTS,
+                                            .has_starts = encoding >= CHUNK_HISTOGRAM_STARTS};
         return prometheus_histogram_chunk_read(data, kind, out, err);
     }
     default:
-        return errbuf_set(err, ERR_UNSUPPORTED, "the chunk has the unknown encoding %u",
-                          (unsigned)(uint8_t)chunk.ptr[0]);
+        return errbuf_set(err, ERR_UNSUPPORTED, "the chunk has the unknown encoding %u", encoding);
     }
 }
 
@@ -172,6 +170,6 @@ enum err prometheus_chunks_read(const struct prometheus_chunks *chunks, uint64_t
     struct slice chunk;
     enum err code = load_ref(chunks, ref, scratch, &chunk, err);
     if (code == ERR_NONE)
-        code = decode(chunk, out, err);
+        code = prometheus_chunk_decode((uint8_t)chunk.ptr[0], slice_from_index(chunk, 1), out, err);
     return at_chunk(chunks, ref, code, err);
 }

@@ -31,6 +31,10 @@ enum err prometheus_chunks_open(struct prometheus_chunks *chunks, const struct f
                                 const char *directory, struct errbuf *err) MUST_CHECK;
 void prometheus_chunks_close(struct prometheus_chunks *chunks);
 
+/* Appends the samples of a chunk that is at hand. ERR_CORRUPT says what is wrong, not where. */
+enum err prometheus_chunk_decode(uint8_t encoding, struct slice data, struct chunk_samples *out,
+                                 struct errbuf *err) MUST_CHECK;
+
 /* Appends the samples of a chunk. `scratch` holds its bytes meanwhile. */
 enum err prometheus_chunks_read(const struct prometheus_chunks *chunks, uint64_t ref,
                                 struct buf *scratch, struct chunk_samples *out,

@@ -1,6 +1,7 @@
 /*
- * ferulatool tsdb import-prometheus: each block of Prometheus becomes a block of ours. The blocks
- * keep their names, so that a second run takes over what is new and nothing twice.
+ * ferulatool tsdb import-prometheus: each block of Prometheus becomes a block of ours, and what it
+ * has in no block yet, of which it has a log, becomes blocks too. The blocks keep their names, or
+ * get one that tells what was read, so that a second run takes over what is new and nothing twice.
  */
 #include "tool/tsdb_commands.h"
 
@@ -15,6 +16,9 @@
 #include "tool/data_directory.h"
 #include "tool/owner.h"
 #include "tool/progress.h"
+#include "tool/prometheus_head.h"
+#include "tool/prometheus_running.h"
+#include "tool/tsdb_import_head.h"
 #include "tsdb/block_writer.h"
 #include "tsdb/directory.h"
 
@@ -29,6 +33,7 @@ struct import {
     VEC(struct data_block) written;
     size_t left_out;
     size_t damaged;
+    bool is_running; /* a Prometheus, on what is read */
 };
 
 static bool is_in(const struct ulid *ulid, const struct ulid *list, size_t count)
@@ -169,22 +174,44 @@ static enum err import_all(struct import *import, struct errbuf *err)
     return code;
 }
 
-/* Samples that Prometheus has not cut into blocks: they need a word. */
-static void tell_of_log(const char *path)
+/* --- what is in no block --- */
+
+static bool head_block_is_known(const void *context, const struct ulid *ulid)
 {
-    struct buf wal CLEANUP(buf_release);
-    buf_init(&wal, PATH_SIZE_MAX);
-    buf_printf(&wal, "%s/wal/00000000", path);
-    struct fs_stat stat;
-    buf_truncate(&wal, wal.len - strlen("/00000000"));
-    if (fs_system->stat(fs_system, buf_cstr(&wal), &stat) != 0)
-        return;
-    printf("\nThe samples of the last hours are in Prometheus' log (%s) and were not imported.\n"
-           "To get them too, let the running Prometheus write a snapshot and import that:\n\n"
-           "    prometheus --web.enable-admin-api ...\n"
-           "    curl -XPOST http://localhost:9090/api/v1/admin/tsdb/snapshot\n"
-           "    ferulatool tsdb import-prometheus %s/snapshots/<name> --storage.tsdb.path=%s\n",
-           buf_cstr(&wal), path, path);
+    return is_there(context, ulid);
+}
+
+static enum err import_head(struct import *import, struct errbuf *err)
+{
+    struct prometheus_head *head = NULL;
+    enum err code =
+        data_directory_open_prometheus_head(&import->from, &head, &import->damaged, err);
+    if (code != ERR_NONE || head == NULL)
+        return code;
+    struct head_import run = {.head = head,
+                              .blocks_path = import->blocks_path,
+                              .is_known = head_block_is_known,
+                              .context = import};
+    code = head_import_run(&run, err);
+    for (size_t i = 0; i < run.written.len; i++) {
+        vec_push(&import->written, (struct data_block){.meta = run.written.items[i]});
+        run.written.items[i] = (struct block_meta){0};
+    }
+    import->left_out += run.left_out;
+    import->is_running |= prometheus_head_has_changed(head);
+    head_import_release(&run);
+    prometheus_head_close(head);
+    return code;
+}
+
+static void tell_of_running(const struct import *import, const char *path)
+{
+    if (import->is_running)
+        fprintf(
+            stderr,
+            "Prometheus is running on %s: what it stores from now on was not taken. Stop it and "
+            "run this again to get that too; what is there already does no harm.\n",
+            path);
 }
 
 static uint64_t sample_count(const struct import *import)
@@ -206,7 +233,8 @@ static void tell(const struct import *import, const char *from, const char *to)
     if (import->damaged + import->from.unreadable > 0)
         printf("; %zu could not be read", import->damaged + import->from.unreadable);
     printf("\n");
-    tell_of_log(from);
+    fflush(stdout);
+    tell_of_running(import, from);
 }
 
 /* The table has a column for sizes. */
@@ -240,6 +268,8 @@ static enum err import_into(struct import *import, const char *path, struct errb
         code = data_directory_open(directory.path, &import->to, err);
     if (code == ERR_NONE) {
         code = import_all(import, err);
+        if (code == ERR_NONE)
+            code = import_head(import, err);
         measure(import);
     }
     owner_restore(directory.path);
@@ -253,6 +283,7 @@ static int run(const struct command_line *line)
     const char *from = command_line_argument(line, 0);
     const char *to = command_line_text(line, "storage.tsdb.path");
     struct import import = {0};
+    import.is_running = prometheus_is_running(fs_system, from);
     enum err code = data_directory_open_prometheus(from, &import.from, &err);
     if (code == ERR_NONE) {
         code = import_into(&import, to == NULL ? from : to, &err);
@@ -273,12 +304,14 @@ static int run(const struct command_line *line)
 
 const struct command tsdb_import_command = {
     .words = "tsdb import-prometheus",
-    .help = "Take over the blocks of a data directory of Prometheus, or of a snapshot of it. "
-            "Prometheus' files are not changed. May be repeated: what is there already is left "
-            "out. ferula must not run on the data directory meanwhile.",
+    .help =
+        "Take over the samples of a data directory of Prometheus, or of a snapshot of it: its "
+        "blocks, and what is in no block yet. Prometheus' files are not changed, and it should "
+        "be stopped: of one that runs only the blocks are taken. May be repeated: what is there "
+        "already is left out. ferula must not run on its own data directory meanwhile.",
     .flags = {{"storage.tsdb.path", 0, COMMAND_TEXT, NULL, "DATA",
                "The data directory of ferula (default: the directory of Prometheus, in which "
                "ferula keeps a folder of its own)."}},
-    .arguments = {{"directory", true, NULL, "The directory that holds Prometheus' blocks."}},
+    .arguments = {{"directory", true, NULL, "The data directory of Prometheus."}},
     .run = run,
 };

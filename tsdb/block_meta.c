@@ -218,7 +218,8 @@ static void parse_compaction(struct meta_parser *parser, const struct json_value
     out->failed = failed != NULL && json_value_bool(failed);
     const struct json_value *hints = json_object_get(compaction, "hints");
     for (size_t i = 0, count = listed(parser, hints); i < count; i++) {
-        if (slice_eq_str(json_value_string(json_array_at(hints, i)), "from-out-of-order"))
+        /* "from-stale-series" and "from-selected-series" of the reference's: of the head's time, too */
+        if (slice_has_prefix(json_value_string(json_array_at(hints, i)), SLICE("from-")))
             out->out_of_order = true;
     }
     const struct json_value *sources = json_object_get(compaction, "sources");

@@ -157,6 +157,22 @@ static enum err tsdb_open_log(struct tsdb *db, struct errbuf *err)
     return result == ERR_NONE ? log_begin(db, err) : result;
 }
 
+/* A command line to copy, and the way back. */
+static void warn_of_prometheus(const char *path, const char *own_path)
+{
+    struct buf command CLEANUP(buf_release);
+    buf_init(&command, BUF_SIZE_ANY);
+    buf_printf(&command, "ferulatool tsdb import-prometheus %s", path);
+    log_warn(
+        "The data directory holds a Prometheus database, which is left as it is; ferula keeps "
+        "its own data in a folder of its own in it. To take the samples of Prometheus over, if "
+        "that is not done yet: stop ferula and Prometheus, run the command that stands here "
+        "as `import`, and start ferula again. To go back: stop ferula and start Prometheus on "
+        "the same path",
+        log_str("prometheus", path), log_str("ferula", own_path),
+        log_str("import", buf_cstr(&command)));
+}
+
 enum err tsdb_open(const struct tsdb_options *options, struct tsdb **out, struct errbuf *err)
 {
     ASSERT(options->path != NULL);
@@ -165,11 +181,7 @@ enum err tsdb_open(const struct tsdb_options *options, struct tsdb **out, struct
         directory_open(db->fs, options->path, options->no_lockfile, &db->directory, err);
     if (result == ERR_NONE) {
         if (db->directory.beside_prometheus)
-            log_warn("The data directory holds a Prometheus database, which is left as it is; "
-                     "ferula keeps its own data beside it. To take its samples over, stop ferula "
-                     "and run: ferulatool tsdb import-prometheus DIRECTORY. To go back, start "
-                     "Prometheus on the same path",
-                     log_str("prometheus", options->path), log_str("ferula", db->directory.path));
+            warn_of_prometheus(options->path, db->directory.path);
         if (db->directory.format_was_lost)
             log_warn("The file FERULA of the data directory was missing or damaged; the directory "
                      "is ours by all else that is in it, so it was written again",

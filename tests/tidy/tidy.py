@@ -49,7 +49,7 @@ LIBRARIES = (
     ('microhttpd.h', 'libmicrohttpd'), ('curl/', 'libcurl'), ('lz4', 'liblz4'), ('yaml.h', 'libyaml'),
     ('re2/', 're2'), ('snappy', 'libsnappy'), ('jansson', 'jansson'), ('zlib.h', 'zlib'),
     ('libdeflate.h', 'libdeflate'), ('crypt.h', 'libcrypt'), ('ares', 'c-ares'), ('xxhash.h', 'xxhash'),
-    ('gnutls/', 'gnutls'), ('nettle/', 'nettle'), ('charconv', 'charconv'),
+    ('gnutls/', 'gnutls'), ('zstd.h', 'libzstd'), ('nettle/', 'nettle'), ('charconv', 'charconv'),
 )
 
 SYSTEM_HEADERS = set('''

@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "model/histogram_arithmetic.h"
 #include "model/sample.h"
 #include "tool/label_texts.h"
 #include "tool/prometheus_head_internal.h"
@@ -70,7 +69,7 @@ static enum err gather_chunk(struct head_view *view, const struct prometheus_hea
         if (columns->start_timestamps_ms != NULL)
             sample.start_ms = columns->start_timestamps_ms[i];
         if (columns->histograms != NULL && columns->histograms[i] != NULL)
-            sample.histogram = histogram_copy_into(&out->histogram_arena, columns->histograms[i]);
+            sample.histogram = head_copy_histogram(&out->histogram_arena, columns->histograms[i]);
         vec_push(&view->samples, sample);
     }
     return code;
@@ -101,7 +100,7 @@ static void gather_log(struct head_view *view, const struct head_series *series,
     for (uint32_t i = 0; i < window->lens[at]; i++) {
         struct head_sample sample = window->samples[window->begins[at] + i];
         if (sample.histogram != NULL)
-            sample.histogram = histogram_copy_into(&out->histogram_arena, sample.histogram);
+            sample.histogram = head_copy_histogram(&out->histogram_arena, sample.histogram);
         vec_push(&view->samples, sample);
     }
 }

@@ -13,6 +13,7 @@
 
 #include "base/table.h"
 #include "base/vec.h"
+#include "model/histogram_arithmetic.h"
 #include "model/labels.h"
 #include "tool/prometheus_head.h"
 #include "tool/prometheus_head_chunks.h"
@@ -86,6 +87,15 @@ struct prometheus_head {
     uint64_t unknown_count; /* samples whose series is not in the log */
     struct head_window window;
 };
+
+/* A deep copy that stays one of integers where it is. */
+static inline const struct histogram *head_copy_histogram(struct arena *arena,
+                                                          const struct histogram *histogram)
+{
+    struct histogram *copy = histogram_copy_into(arena, histogram);
+    copy->is_float = histogram->is_float;
+    return copy;
+}
 
 /* Learns the series and what is deleted. */
 enum err prometheus_replay_learn(struct prometheus_head *head, struct errbuf *err) MUST_CHECK;

@@ -305,7 +305,7 @@ static void keep_sample(struct prometheus_head *head, const struct head_series *
         return;
     const struct histogram *histogram = sample->histogram;
     if (histogram != NULL)
-        histogram = histogram_copy_into(&window->arena, histogram);
+        histogram = head_copy_histogram(&window->arena, histogram);
     window->samples[window->begins[at] + window->lens[at]++] =
         (struct head_sample){sample->time_ms, sample->start_ms, sample->value, histogram};
 }

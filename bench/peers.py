@@ -56,7 +56,7 @@ class Server:
     def clear(self):
         shutil.rmtree(self.data, ignore_errors=True)
 
-    def start(self, targets=(), interval=5, rules=None):
+    def start(self, targets=(), interval=5, rules=None, flags=()):
         """Starts it on what its folder holds and waits until it says that it is ready."""
         config = os.path.join(self.folder, self.name + '.yml')
         with open(config, 'w', encoding='utf-8') as file:
@@ -69,7 +69,7 @@ class Server:
         self.log = open(os.path.join(self.folder, self.name + '.log'), 'ab')
         started = time.perf_counter()
         self.process = subprocess.Popen(
-            [self.binary] + self.arguments(config), stdout=self.log, stderr=self.log,
+            [self.binary] + self.arguments(config) + list(flags), stdout=self.log, stderr=self.log,
             stdin=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CPU}))
         while not self.is_ready():
             if self.process.poll() is not None or time.perf_counter() - started > READY_TIMEOUT_S:

@@ -68,6 +68,9 @@ struct sample_columns {
     /* Said by the asker: the last sample of the range is all that counts. A reader may leave out the
      * others, which spares decoding where it knows the last one anyway. */
     bool newest_only;
+    /* Said by an asker that puts parts of a series together, and only to a view that `appends`: so
+     * many samples in the memory stay, and those that are read come behind them. */
+    size_t kept;
     /* memory that a reader may fill and point to; kept between reads */
     VEC(int64_t) timestamp_memory;
     VEC(double) value_memory;
@@ -76,7 +79,7 @@ struct sample_columns {
     struct arena histogram_arena; /* initialised by sample_columns_init */
     /* What a kind of view keeps from read to read, such as the page that it unpacked last: made by
      * the first read, freed with the columns. A reader takes only what is its own: `owner` tells. */
-    struct {
+    struct columns_reader {
         const void *owner;
         void *state;
         void (*free_state)(void *state);
@@ -85,6 +88,13 @@ struct sample_columns {
 
 void sample_columns_init(struct sample_columns *columns);
 void sample_columns_release(struct sample_columns *columns);
+void columns_reader_release(struct columns_reader *reader);
+
+/* For readers that fill the memory: empties it but for what is kept. */
+void sample_columns_begin(struct sample_columns *columns);
+/* And shows all of it in the end. Samples of times and values may lack histograms and start times,
+ * where others have some: these are filled up. */
+void sample_columns_publish(struct sample_columns *columns);
 
 /* A list of names or values in byte order; the memory is the arena's that was handed in. */
 struct text_list {
@@ -97,6 +107,8 @@ struct series_view;
 struct series_source;
 
 struct series_view_operations {
+    /* Reads into the columns' memory, behind the samples that are kept. */
+    bool appends;
     enum err (*select)(struct series_view *view, const struct series_query *query,
                        struct series_list *out, struct errbuf *err);
     /* All samples of [min_ms, max_ms] that the view may see. */

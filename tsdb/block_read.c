@@ -37,8 +37,7 @@ static struct block_reader *reader_of(struct sample_columns *columns, const stru
 {
     if (columns->reader.owner == block)
         return columns->reader.state;
-    if (columns->reader.state != NULL)
-        columns->reader.free_state(columns->reader.state);
+    columns_reader_release(&columns->reader);
     struct block_reader *reader = mem_zalloc(sizeof(*reader));
     reader->block = block;
     reader->page_number = SIZE_MAX;
@@ -239,8 +238,8 @@ static enum err read_chunk(struct block_reader *reader, uint64_t number, int64_t
 /* Takes samples out that are deleted. */
 static void drop_deleted(struct tombstone_spans spans, struct sample_columns *out)
 {
-    size_t kept = 0, at = 0;
-    for (size_t i = 0; i < out->timestamp_memory.len; i++) {
+    size_t kept = out->kept, at = 0;
+    for (size_t i = kept; i < out->timestamp_memory.len; i++) {
         if (tombstone_spans_find(spans, &at, out->timestamp_memory.items[i]) != NULL)
             continue;
         out->timestamp_memory.items[kept] = out->timestamp_memory.items[i];
@@ -254,25 +253,6 @@ static void drop_deleted(struct tombstone_spans spans, struct sample_columns *ou
     out->timestamp_memory.len = out->value_memory.len = kept;
     out->histogram_memory.len = MIN(out->histogram_memory.len, kept);
     out->start_timestamp_memory.len = MIN(out->start_timestamp_memory.len, kept);
-}
-
-static void clear(struct sample_columns *out)
-{
-    vec_reset(&out->timestamp_memory);
-    vec_reset(&out->value_memory);
-    vec_reset(&out->histogram_memory);
-    vec_reset(&out->start_timestamp_memory);
-    arena_reset(&out->histogram_arena);
-}
-
-static void publish(struct sample_columns *out)
-{
-    out->timestamps_ms = out->timestamp_memory.items;
-    out->values = out->value_memory.items;
-    out->histograms = out->histogram_memory.len == 0 ? NULL : out->histogram_memory.items;
-    out->start_timestamps_ms =
-        out->start_timestamp_memory.len == 0 ? NULL : out->start_timestamp_memory.items;
-    out->count = out->timestamp_memory.len;
 }
 
 static bool chunk_overlaps(const struct block_series *series, uint32_t chunk, int64_t min_ms,
@@ -289,7 +269,7 @@ enum err block_view_read(struct series_view *base, const struct series_entry *en
     struct block_reader *reader = reader_of(out, view->block);
     struct tombstone_spans deleted = tombstones_of(view->tombstones, series->id);
     enum err code = ERR_NONE;
-    clear(out);
+    sample_columns_begin(out);
     for (uint32_t i = 0; i < series->chunk_count && code == ERR_NONE; i++) {
         uint32_t chunk = out->newest_only ? series->chunk_count - 1 - i : i;
         if (!chunk_overlaps(series, chunk, min_ms, max_ms))
@@ -303,6 +283,6 @@ enum err block_view_read(struct series_view *base, const struct series_entry *en
     }
     if (deleted.count > 0 && !out->newest_only)
         drop_deleted(deleted, out);
-    publish(out);
+    sample_columns_publish(out);
     return code;
 }

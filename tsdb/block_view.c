@@ -226,6 +226,7 @@ static void block_view_close(struct series_view *base)
 }
 
 static const struct series_view_operations block_view_operations = {
+    .appends = true,
     .select = block_view_select,
     .read = block_view_read,
     .label_names = block_view_label_names,

@@ -12,6 +12,7 @@
 /* A series as one part has it. */
 struct part_series {
     struct part_series *next; /* of a later part */
+    struct part_series *previous;
     uint32_t part;
     struct series_entry entry;
 };
@@ -29,14 +30,14 @@ struct merged_view {
     struct arena arena;
 };
 
-/* What a reader needs: columns of each part, and memory to merge in. */
+/* What a reader keeps. */
 struct merged_reader {
     size_t part_count;
-    struct sample_columns *columns; /* by part */
-    VEC(int64_t) timestamps_ms;
-    VEC(double) values;
-    VEC(const struct histogram *) histograms;
-    VEC(int64_t) starts_ms;
+    struct merged_reader_part {
+        struct columns_reader reader;  /* what the part's reader keeps */
+        struct sample_columns columns; /* where the part does not append */
+    } *parts;
+    struct sample_columns moved; /* samples that have to make room */
 };
 
 static bool part_overlaps(const struct merged_part *part, int64_t min_ms, int64_t max_ms)
@@ -66,7 +67,7 @@ static void add_entry(struct merged_view *view, struct table *by_labels, uint32_
         table_get(by_labels, entry->labels->hash, has_labels, entry->labels);
     if (series != NULL) {
         struct part_series *more = arena_alloc(&view->arena, sizeof(*more));
-        *more = (struct part_series){.part = part, .entry = *entry};
+        *more = (struct part_series){.previous = series->last, .part = part, .entry = *entry};
         series->last->next = more;
         series->last = more;
         return;
@@ -142,13 +143,12 @@ static enum err merged_select(struct series_view *base, const struct series_quer
 static void reader_free(void *state)
 {
     struct merged_reader *reader = state;
-    for (size_t i = 0; i < reader->part_count; i++)
-        sample_columns_release(&reader->columns[i]);
-    mem_free(reader->columns);
-    vec_release(&reader->timestamps_ms);
-    vec_release(&reader->values);
-    vec_release(&reader->histograms);
-    vec_release(&reader->starts_ms);
+    for (size_t i = 0; i < reader->part_count; i++) {
+        columns_reader_release(&reader->parts[i].reader);
+        sample_columns_release(&reader->parts[i].columns);
+    }
+    mem_free(reader->parts);
+    sample_columns_release(&reader->moved);
     mem_free(reader);
 }
 
@@ -157,139 +157,177 @@ static struct merged_reader *reader_of(struct sample_columns *columns,
 {
     if (columns->reader.owner == view)
         return columns->reader.state;
-    if (columns->reader.state != NULL)
-        columns->reader.free_state(columns->reader.state);
+    columns_reader_release(&columns->reader);
     struct merged_reader *reader = mem_zalloc(sizeof(*reader));
     reader->part_count = view->options.count;
-    reader->columns = mem_zalloc(reader->part_count * sizeof(*reader->columns));
+    reader->parts = mem_zalloc(reader->part_count * sizeof(*reader->parts));
     for (size_t i = 0; i < reader->part_count; i++)
-        sample_columns_init(&reader->columns[i]);
-    columns->reader.owner = view;
-    columns->reader.state = reader;
-    columns->reader.free_state = reader_free;
+        sample_columns_init(&reader->parts[i].columns);
+    sample_columns_init(&reader->moved);
+    columns->reader = (struct columns_reader){view, reader, reader_free};
     return reader;
 }
 
-/* The columns without their memory. */
-struct merged_samples {
-    const int64_t *timestamps_ms;
-    const double *values;
-    const struct histogram *const *histograms;
-    const int64_t *starts_ms;
-    size_t count;
-};
-
-static struct merged_samples samples_of(const struct sample_columns *columns)
+/* Samples [from, to) behind those of `out`. Histograms stay where they are. */
+static void append(const struct sample_columns *columns, size_t from, size_t to,
+                   struct sample_columns *out)
 {
-    return (struct merged_samples){columns->timestamps_ms, columns->values, columns->histograms,
-                                   columns->start_timestamps_ms, columns->count};
+    size_t before = out->timestamp_memory.len, count = to - from;
+    if (count == 0)
+        return;
+    vec_reserve(&out->timestamp_memory, count);
+    vec_reserve(&out->value_memory, count);
+    memcpy(out->timestamp_memory.items + before, columns->timestamps_ms + from,
+           count * sizeof(int64_t));
+    memcpy(out->value_memory.items + before, columns->values + from, count * sizeof(double));
+    out->timestamp_memory.len = out->value_memory.len = before + count;
+    for (size_t i = from; columns->histograms != NULL && i < to; i++) {
+        while (out->histogram_memory.len < before + i - from)
+            vec_push(&out->histogram_memory, NULL);
+        vec_push(&out->histogram_memory, columns->histograms[i]);
+    }
+    for (size_t i = from; columns->start_timestamps_ms != NULL && i < to; i++) {
+        while (out->start_timestamp_memory.len < before + i - from)
+            vec_push(&out->start_timestamp_memory, 0);
+        vec_push(&out->start_timestamp_memory, columns->start_timestamps_ms[i]);
+    }
 }
 
-static void publish(const struct merged_samples *samples, struct sample_columns *out)
+static void move_sample(const struct sample_columns *from, size_t at, struct sample_columns *out,
+                        size_t to)
 {
-    out->timestamps_ms = samples->timestamps_ms;
-    out->values = samples->values;
-    out->histograms = samples->histograms;
-    out->start_timestamps_ms = samples->starts_ms;
-    out->count = samples->count;
+    out->timestamp_memory.items[to] = from->timestamps_ms[at];
+    out->value_memory.items[to] = from->values[at];
+    if (out->histogram_memory.len > 0)
+        out->histogram_memory.items[to] = from->histograms == NULL ? NULL : from->histograms[at];
+    if (out->start_timestamp_memory.len > 0)
+        out->start_timestamp_memory.items[to] =
+            from->start_timestamps_ms == NULL ? 0 : from->start_timestamps_ms[at];
 }
 
-static void take(struct merged_reader *reader, const struct merged_samples *from, size_t at,
-                 bool histograms, bool starts)
+/* Published columns whose samples from `middle` on do not all come behind the others: puts them in
+ * order. Of equal times the later part's, which is behind the middle, stays. What is before
+ * `middle` and not before the first behind it moves out of the way; the place of the next sample
+ * never passes that of the next one behind the middle. */
+static void merge(struct sample_columns *moved, size_t middle, struct sample_columns *out)
 {
-    vec_push(&reader->timestamps_ms, from->timestamps_ms[at]);
-    vec_push(&reader->values, from->values[at]);
-    if (histograms)
-        vec_push(&reader->histograms, from->histograms == NULL ? NULL : from->histograms[at]);
-    if (starts)
-        vec_push(&reader->starts_ms, from->starts_ms == NULL ? 0 : from->starts_ms[at]);
-}
-
-/* Of equal times that of the later part `b`. */
-static void merge_two(struct merged_reader *reader, const struct merged_samples *a,
-                      const struct merged_samples *b, bool histograms, bool starts)
-{
-    size_t i = 0, k = 0;
-    while (i < a->count || k < b->count) {
-        bool from_b = i == a->count || (k < b->count && b->timestamps_ms[k] <= a->timestamps_ms[i]);
-        if (!from_b) {
-            take(reader, a, i++, histograms, starts);
+    size_t low = 0, high = middle;
+    while (low < high) {
+        size_t half = low + (high - low) / 2;
+        if (out->timestamps_ms[half] < out->timestamps_ms[middle])
+            low = half + 1;
+        else
+            high = half;
+    }
+    sample_columns_begin(moved);
+    append(out, low, middle, moved);
+    sample_columns_publish(moved);
+    size_t to = low, i = 0, k = middle;
+    while (i < moved->count || k < out->count) {
+        bool from_moved = k == out->count || (i < moved->count && moved->timestamps_ms[i] <
+                                                                      out->timestamps_ms[k]);
+        if (from_moved) {
+            move_sample(moved, i++, out, to++);
             continue;
         }
-        if (i < a->count && a->timestamps_ms[i] == b->timestamps_ms[k])
+        if (i < moved->count && moved->timestamps_ms[i] == out->timestamps_ms[k])
             i++;
-        take(reader, b, k++, histograms, starts);
+        move_sample(out, k++, out, to++);
     }
+    out->kept = to;
+    sample_columns_begin(out);
+    sample_columns_publish(out);
 }
 
-/* All parts one after another into the reader's memory; `merged` is what was gathered so far. */
-static void merge_into(struct merged_reader *reader, struct merged_samples *merged,
-                       const struct merged_samples *next)
+/* With what the part's reader keeps in the place of what ours does. */
+static enum err read_behind(const struct merged_part *part, struct merged_reader_part *state,
+                            const struct series_entry *entry, int64_t min_ms, int64_t max_ms,
+                            struct sample_columns *out, struct errbuf *err)
 {
-    if (next->count == 0)
-        return;
-    if (merged->count == 0) {
-        *merged = *next;
-        return;
-    }
-    /* what was gathered may lie in the memory that is written: it moves out of the way */
-    struct merged_reader old = {.timestamps_ms = {0}};
-    old.timestamps_ms.items = reader->timestamps_ms.items;
-    old.values.items = reader->values.items;
-    old.histograms.items = reader->histograms.items;
-    old.starts_ms.items = reader->starts_ms.items;
-    memset(&reader->timestamps_ms, 0, sizeof(reader->timestamps_ms));
-    memset(&reader->values, 0, sizeof(reader->values));
-    memset(&reader->histograms, 0, sizeof(reader->histograms));
-    memset(&reader->starts_ms, 0, sizeof(reader->starts_ms));
-    bool histograms = merged->histograms != NULL || next->histograms != NULL;
-    bool starts = merged->starts_ms != NULL || next->starts_ms != NULL;
-    vec_reserve(&reader->timestamps_ms, merged->count + next->count);
-    vec_reserve(&reader->values, merged->count + next->count);
-    merge_two(reader, merged, next, histograms, starts);
-    mem_free(old.timestamps_ms.items);
-    mem_free(old.values.items);
-    mem_free(old.histograms.items);
-    mem_free(old.starts_ms.items);
-    *merged =
-        (struct merged_samples){reader->timestamps_ms.items, reader->values.items,
-                                histograms ? reader->histograms.items : NULL,
-                                starts ? reader->starts_ms.items : NULL, reader->timestamps_ms.len};
+    struct columns_reader ours = out->reader;
+    out->reader = state->reader;
+    enum err code = series_view_read(part->view, entry, min_ms, max_ms, out, err);
+    state->reader = out->reader;
+    out->reader = ours;
+    return code;
 }
 
+static enum err read_apart(const struct merged_part *part, struct merged_reader_part *state,
+                           const struct series_entry *entry, int64_t min_ms, int64_t max_ms,
+                           struct sample_columns *out, struct errbuf *err)
+{
+    struct sample_columns *columns = &state->columns;
+    columns->newest_only = out->newest_only;
+    enum err code = series_view_read(part->view, entry, min_ms, max_ms, columns, err);
+    if (code == ERR_NONE)
+        append(columns, 0, columns->count, out);
+    return code;
+}
+
+/* Adds what the part has to what is in the memory of `out`, and publishes it. */
 static enum err read_part(struct merged_view *view, struct merged_reader *reader,
                           const struct part_series *series, int64_t min_ms, int64_t max_ms,
-                          bool newest_only, struct errbuf *err)
+                          struct sample_columns *out, struct errbuf *err)
 {
     const struct merged_part *part = &view->parts[series->part];
-    struct sample_columns *columns = &reader->columns[series->part];
-    columns->newest_only = newest_only;
-    columns->count = 0;
-    if (!part_overlaps(part, min_ms, max_ms))
-        return ERR_NONE;
-    enum err code = series_view_read(part->view, &series->entry, MAX(min_ms, part->min_ms),
-                                     MIN(max_ms, part->max_ms), columns, err);
-    if (code == ERR_NONE)
-        return ERR_NONE;
-    columns->count = 0;
-    return forgives(view, series->part, code, err) ? ERR_NONE : code;
+    struct merged_reader_part *state = &reader->parts[series->part];
+    min_ms = MAX(min_ms, part->min_ms);
+    max_ms = MIN(max_ms, part->max_ms);
+    out->kept = out->timestamp_memory.len;
+    enum err code =
+        part->view->operations->appends
+            ? read_behind(part, state, &series->entry, min_ms, max_ms, out, err)
+            : read_apart(part, state, &series->entry, min_ms, max_ms, out, err);
+    if (code != ERR_NONE) {
+        sample_columns_begin(out);
+        code = forgives(view, series->part, code, err) ? ERR_NONE : code;
+    }
+    sample_columns_publish(out);
+    return code;
 }
 
-/* The last sample of the part that has the newest. */
+/* The last sample of the part that has the newest; of equal ones the last part's. */
 static enum err read_newest(struct merged_view *view, struct merged_reader *reader,
                             const struct merged_series *series, int64_t min_ms, int64_t max_ms,
-                            struct merged_samples *out, struct errbuf *err)
+                            struct sample_columns *out, struct errbuf *err)
 {
-    for (const struct part_series *at = &series->first; at != NULL; at = at->next) {
-        enum err code = read_part(view, reader, at, min_ms, max_ms, true, err);
-        if (code != ERR_NONE)
-            return code;
-        struct merged_samples found = samples_of(&reader->columns[at->part]);
-        if (found.count > 0 && (out->count == 0 || found.timestamps_ms[found.count - 1] >=
-                                                       out->timestamps_ms[out->count - 1]))
-            *out = found;
+    enum err code = ERR_NONE;
+    for (const struct part_series *at = series->last; at != NULL && code == ERR_NONE;
+         at = at->previous) {
+        const struct merged_part *part = &view->parts[at->part];
+        size_t before = out->count;
+        if (!part_overlaps(part, min_ms, max_ms) ||
+            (before > 0 && part->max_ms <= out->timestamps_ms[0]))
+            continue;
+        code = read_part(view, reader, at, min_ms, max_ms, out, err);
+        if (out->count == before)
+            continue;
+        size_t last = out->count - 1;
+        if (before == 0 || out->timestamps_ms[last] > out->timestamps_ms[0])
+            move_sample(out, last, out, 0);
+        out->kept = 1;
+        sample_columns_begin(out);
+        sample_columns_publish(out);
     }
-    return ERR_NONE;
+    return code;
+}
+
+static enum err read_all(struct merged_view *view, struct merged_reader *reader,
+                         const struct merged_series *series, int64_t min_ms, int64_t max_ms,
+                         struct sample_columns *out, struct errbuf *err)
+{
+    enum err code = ERR_NONE;
+    for (const struct part_series *at = &series->first; at != NULL && code == ERR_NONE;
+         at = at->next) {
+        size_t before = out->count;
+        if (!part_overlaps(&view->parts[at->part], min_ms, max_ms))
+            continue;
+        code = read_part(view, reader, at, min_ms, max_ms, out, err);
+        if (before > 0 && out->count > before &&
+            out->timestamps_ms[before] <= out->timestamps_ms[before - 1])
+            merge(&reader->moved, before, out);
+    }
+    return code;
 }
 
 static enum err merged_read(struct series_view *base, const struct series_entry *entry,
@@ -299,22 +337,15 @@ static enum err merged_read(struct series_view *base, const struct series_entry 
     struct merged_view *view = (struct merged_view *)base;
     const struct merged_series *series = (const struct merged_series *)(uintptr_t)entry->handle;
     struct merged_reader *reader = reader_of(out, view);
-    struct merged_samples merged = {0};
     struct errbuf local = ERRBUF_INIT;
-    enum err code = ERR_NONE;
+    ASSERT(out->kept == 0);
     err = err == NULL ? &local : err;
-    if (out->newest_only) {
-        code = read_newest(view, reader, series, min_ms, max_ms, &merged, err);
-    } else {
-        for (const struct part_series *at = &series->first; at != NULL && code == ERR_NONE;
-             at = at->next) {
-            code = read_part(view, reader, at, min_ms, max_ms, false, err);
-            struct merged_samples next = samples_of(&reader->columns[at->part]);
-            if (code == ERR_NONE)
-                merge_into(reader, &merged, &next);
-        }
-    }
-    publish(&merged, out);
+    sample_columns_begin(out);
+    sample_columns_publish(out);
+    enum err code = out->newest_only
+                        ? read_newest(view, reader, series, min_ms, max_ms, out, err)
+                        : read_all(view, reader, series, min_ms, max_ms, out, err);
+    out->kept = 0;
     return code;
 }
 

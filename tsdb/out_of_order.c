@@ -83,7 +83,7 @@ static void visible_collect(const struct out_of_order *samples, uint64_t waterma
                             int64_t max_ms, const struct sample_columns *out,
                             visible_samples *visible)
 {
-    size_t at = 0;
+    size_t at = out->kept;
     for (size_t i = lower_bound(samples, min_ms); i < samples->samples.len; i++) {
         const struct out_of_order_sample *sample = &samples->samples.items[i];
         if (sample->timestamp_ms > max_ms)
@@ -135,7 +135,7 @@ enum err out_of_order_merge(const struct out_of_order *samples, uint64_t waterma
     size_t to = out->timestamp_memory.len;
     for (size_t from = visible.len; from > 0 && result == ERR_NONE; from--) {
         const struct out_of_order_sample *sample = visible.items[from - 1];
-        for (; left > 0 && out->timestamp_memory.items[left - 1] > sample->timestamp_ms; left--) {
+        for (; left > out->kept && out->timestamp_memory.items[left - 1] > sample->timestamp_ms; left--) {
             to--;
             out->timestamp_memory.items[to] = out->timestamp_memory.items[left - 1];
             out->value_memory.items[to] = out->value_memory.items[left - 1];

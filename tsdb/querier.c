@@ -236,10 +236,7 @@ static bool read_newest(struct head *head, struct series *series, uint64_t water
         return false;
     vec_push(&out->timestamp_memory, time_ms);
     vec_push(&out->value_memory, codec_bits_double(bits));
-    out->timestamps_ms = out->timestamp_memory.items;
-    out->values = out->value_memory.items;
-    out->histograms = NULL;
-    out->count = 1;
+    sample_columns_publish(out);
     return true;
 }
 
@@ -253,11 +250,10 @@ static struct tombstone_spans deleted_of(const struct head_view *view, const str
 /* Takes out what is deleted. */
 static void columns_delete(struct sample_columns *columns, struct tombstone_spans deleted)
 {
-    size_t kept = 0, at = 0, count = columns->timestamp_memory.len;
+    size_t kept = columns->kept, at = 0, count = columns->timestamp_memory.len;
     bool histograms = columns->histogram_memory.len > 0;
-    int64_t *starts_ms =
-        columns->start_timestamps_ms == NULL ? NULL : columns->start_timestamp_memory.items;
-    for (size_t i = 0; i < count; i++) {
+    bool starts = columns->start_timestamp_memory.len > 0;
+    for (size_t i = kept; i < count; i++) {
         int64_t time_ms = columns->timestamp_memory.items[i];
         if (tombstone_spans_find(deleted, &at, time_ms) != NULL)
             continue;
@@ -265,13 +261,16 @@ static void columns_delete(struct sample_columns *columns, struct tombstone_span
         columns->value_memory.items[kept] = columns->value_memory.items[i];
         if (histograms)
             columns->histogram_memory.items[kept] = columns->histogram_memory.items[i];
-        if (starts_ms != NULL)
-            starts_ms[kept] = starts_ms[i];
+        if (starts)
+            columns->start_timestamp_memory.items[kept] =
+                columns->start_timestamp_memory.items[i];
         kept++;
     }
     columns->timestamp_memory.len = columns->value_memory.len = kept;
     if (histograms)
         columns->histogram_memory.len = kept;
+    if (starts)
+        columns->start_timestamp_memory.len = kept;
 }
 
 static enum err head_view_read(struct series_view *base, const struct series_entry *entry,
@@ -282,10 +281,7 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     struct head *head = &view->db->head;
     struct series *series = (struct series *)(uintptr_t)entry->handle;
     uint64_t watermark = view->reader.watermark;
-    vec_reset(&out->timestamp_memory);
-    vec_reset(&out->value_memory);
-    vec_reset(&out->histogram_memory);
-    arena_reset(&out->histogram_arena);
+    sample_columns_begin(out);
     /* samples that came out of order are here whatever their time */
     int64_t from_ms = MAX(min_ms, view->from_ms);
     struct tombstone_spans deleted = deleted_of(view, series);
@@ -312,14 +308,14 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     snapshot_release(&snapshot);
     if (result != ERR_NONE)
         return errbuf_set(err, result, "a chunk in memory is damaged");
-    if (UNLIKELY(deleted.count > 0))
+    sample_columns_publish(out); /* all columns are of one length now */
+    if (UNLIKELY(deleted.count > 0)) {
         columns_delete(out, deleted);
-    if (out->histogram_memory.len > 0)
-        histogram_hints_settle(out->histogram_memory.items, out->histogram_memory.len);
-    out->timestamps_ms = out->timestamp_memory.items;
-    out->values = out->value_memory.items;
-    out->histograms = out->histogram_memory.len == 0 ? NULL : out->histogram_memory.items;
-    out->count = out->timestamp_memory.len;
+        sample_columns_publish(out);
+    }
+    if (out->histogram_memory.len > out->kept)
+        histogram_hints_settle(out->histogram_memory.items + out->kept,
+                               out->histogram_memory.len - out->kept);
     return ERR_NONE;
 }
 
@@ -522,6 +518,7 @@ static void head_view_close(struct series_view *base)
 }
 
 static const struct series_view_operations head_view_operations = {
+    .appends = true,
     .select = head_view_select,
     .read = head_view_read,
     .label_names = head_view_label_names,

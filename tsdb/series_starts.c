@@ -73,21 +73,22 @@ void series_starts_drop_before(struct series_starts *times, int64_t min_ms)
 
 void series_starts_read(const struct series_starts *times, struct sample_columns *out)
 {
-    size_t count = out->timestamp_memory.len;
-    if (count == 0)
+    size_t first = out->kept, count = out->timestamp_memory.len;
+    if (count == first)
         return;
     const int64_t *samples_ms = out->timestamp_memory.items;
-    size_t next = changes_until(times, samples_ms[0]);
+    size_t next = changes_until(times, samples_ms[first]), before = out->start_timestamp_memory.len;
     int64_t start_ms = next == 0 ? 0 : times->changes.items[next - 1].start_ms;
-    bool any = false;
-    vec_reset(&out->start_timestamp_memory);
-    vec_reserve(&out->start_timestamp_memory, count);
-    for (size_t i = 0; i < count; i++) {
+    bool any = before > 0;
+    ASSERT(before <= first);
+    vec_reserve(&out->start_timestamp_memory, count - before);
+    for (size_t i = before; i < first; i++)
+        out->start_timestamp_memory.items[i] = 0;
+    for (size_t i = first; i < count; i++) {
         while (next < times->changes.len && times->changes.items[next].at_ms <= samples_ms[i])
             start_ms = times->changes.items[next++].start_ms;
         any |= start_ms != 0;
         out->start_timestamp_memory.items[i] = start_ms;
     }
-    out->start_timestamp_memory.len = count;
-    out->start_timestamps_ms = any ? out->start_timestamp_memory.items : NULL;
+    out->start_timestamp_memory.len = any ? count : 0;
 }

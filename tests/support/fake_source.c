@@ -193,6 +193,33 @@ static enum err fake_read(struct series_view *view, const struct series_entry *e
     return ERR_NONE;
 }
 
+static enum err fake_read_behind(struct series_view *view, const struct series_entry *entry,
+                                 int64_t min_ms, int64_t max_ms, struct sample_columns *out,
+                                 struct errbuf *err)
+{
+    const struct fake_source *fake = ((struct fake_view *)view)->fake;
+    const struct fake_series *series = fake->series.items[entry->handle];
+    size_t from = fake_first_at(series, min_ms);
+    size_t until = max_ms < min_ms ? from : fake_first_at(series, max_ms + 1);
+    sample_columns_begin(out);
+    for (size_t i = from; i < until; i++) {
+        if (series->has_histograms) {
+            while (out->histogram_memory.len < out->timestamp_memory.len)
+                vec_push(&out->histogram_memory, NULL);
+            vec_push(&out->histogram_memory, series->histograms.items[i]);
+        }
+        if (series->has_start_timestamps) {
+            while (out->start_timestamp_memory.len < out->timestamp_memory.len)
+                vec_push(&out->start_timestamp_memory, 0);
+            vec_push(&out->start_timestamp_memory, series->start_timestamps_ms.items[i]);
+        }
+        vec_push(&out->timestamp_memory, series->timestamps_ms.items[i]);
+        vec_push(&out->value_memory, series->values.items[i]);
+    }
+    sample_columns_publish(out);
+    return ERR_NONE;
+}
+
 static enum err fake_no_texts(struct series_view *view, const struct series_query *query,
                               struct arena *arena, struct text_list *out, struct errbuf *err)
 {
@@ -229,12 +256,21 @@ static const struct series_view_operations view_operations = {
     .close = fake_close,
 };
 
+static const struct series_view_operations appending_operations = {
+    .appends = true,
+    .select = fake_select,
+    .read = fake_read_behind,
+    .label_names = fake_no_texts,
+    .label_values = fake_values,
+    .close = fake_close,
+};
+
 static enum err fake_open(struct series_source *source, int64_t min_ms, int64_t max_ms,
                           struct series_view **out, struct errbuf *err)
 {
     struct fake_source *fake = (struct fake_source *)source;
     struct fake_view *view = mem_zalloc(sizeof(*view));
-    view->view.operations = &view_operations;
+    view->view.operations = fake->appends ? &appending_operations : &view_operations;
     view->fake = fake;
     fake->open_views++;
     *out = &view->view;

@@ -28,6 +28,7 @@ struct fake_source {
     struct series_source source;
     VEC(struct fake_series *) series;
     size_t open_views;
+    bool appends; /* views copy samples behind those that are kept */
 };
 
 struct fake_source *fake_source_new(void);

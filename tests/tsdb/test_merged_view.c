@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/rand.h"
+#include "model/histogram.h"
 #include "model/labels_builder.h"
 #include "tests/support/fake_source.h"
 #include "tsdb/merged_view.h"
@@ -19,6 +20,10 @@ static struct labels *sets[SERIES];
 /* what is expected: the value of the last part that has the time, NAN-free */
 static double expected[SERIES][TIMES];
 static bool is_there[SERIES][TIMES];
+static bool is_histogram[SERIES][TIMES];
+static int64_t starts_ms[SERIES][TIMES]; /* 0 = not known */
+static bool with_histograms;
+static bool with_starts;
 static int damaged_part;
 static int closed_count;
 static struct merged_part limits[PARTS];
@@ -41,6 +46,7 @@ static void setup(void)
         fakes[p] = fake_source_new();
         limits[p] = (struct merged_part){.min_ms = INT64_MIN, .max_ms = INT64_MAX};
     }
+    with_histograms = with_starts = false;
     damaged_part = -1;
     closed_count = 0;
 }
@@ -57,6 +63,20 @@ static void teardown(void)
         labels_unref(sets[i]);
 }
 
+static void add_sample(struct rand *random, struct fake_series *series, int64_t time_ms,
+                       double value, bool *out_histogram, int64_t *out_start_ms)
+{
+    struct histogram histogram = {.sum = value, .is_float = true};
+    *out_histogram = with_histograms && rand_below(random, 3) == 0;
+    *out_start_ms = with_starts && rand_below(random, 3) == 0 ? time_ms / 7 + 1 : 0;
+    if (*out_histogram)
+        fake_series_add_histogram(series, time_ms, &histogram);
+    else
+        fake_series_add(series, time_ms, value);
+    if (*out_start_ms != 0)
+        fake_series_set_start(series, *out_start_ms);
+}
+
 /* Part p has times of [from, to), some of which are missing. */
 static void fill(struct rand *random, size_t p, size_t from, size_t to)
 {
@@ -68,11 +88,15 @@ static void fill(struct rand *random, size_t p, size_t from, size_t to)
             if (rand_below(random, 4) == 0)
                 continue;
             double value = (double)(p * 1000 + t);
-            fake_series_add(series, (int64_t)t * 10, value);
+            bool histogram;
+            int64_t start_ms;
+            add_sample(random, series, (int64_t)t * 10, value, &histogram, &start_ms);
             if ((int64_t)t * 10 < limits[p].min_ms || (int64_t)t * 10 > limits[p].max_ms)
                 continue;
             expected[i][t] = value;
             is_there[i][t] = true;
+            is_histogram[i][t] = histogram;
+            starts_ms[i][t] = start_ms;
         }
     }
 }
@@ -113,7 +137,13 @@ static void expect_series(const struct series_entry *entry, size_t i, size_t fro
             continue;
         ck_assert_uint_lt(at, columns->count);
         ck_assert_int_eq(columns->timestamps_ms[at], (int64_t)t * 10);
-        ck_assert_double_eq(columns->values[at], expected[i][t]);
+        bool histogram = columns->histograms != NULL && columns->histograms[at] != NULL;
+        ck_assert_int_eq(histogram, is_histogram[i][t]);
+        ck_assert_double_eq(histogram ? columns->histograms[at]->sum : columns->values[at],
+                            expected[i][t]);
+        ck_assert_int_eq(
+            columns->start_timestamps_ms == NULL ? 0 : columns->start_timestamps_ms[at],
+            starts_ms[i][t]);
         at++;
     }
     ck_assert_uint_eq(at, columns->count);
@@ -154,11 +184,30 @@ START_TEST(parts_one_after_another)
 }
 END_TEST
 
+START_TEST(parts_one_after_another_that_append)
+{
+    struct rand random;
+    rand_init(&random, 1);
+    for (size_t p = 0; p < PARTS; p++)
+        fakes[p]->appends = true;
+    with_histograms = with_starts = true;
+    fill(&random, 0, 0, 20);
+    fill(&random, 1, 20, 40);
+    fill(&random, 2, 40, 60);
+    open_view();
+    expect_all();
+}
+END_TEST
+
 START_TEST(parts_that_overlap)
 {
-    for (uint64_t seed = 2; seed < 30; seed++) {
+    for (uint64_t seed = 2; seed < 32; seed++) {
         struct rand random;
         rand_init(&random, seed);
+        with_histograms = seed % 2 == 0;
+        with_starts = seed % 3 == 0;
+        for (size_t p = 0; p < PARTS; p++)
+            fakes[p]->appends = rand_below(&random, 3) > 0;
         fill(&random, 0, 0, 50);
         fill(&random, 1, rand_below(&random, 30), 40);
         fill(&random, 2, rand_below(&random, 60), 60);
@@ -240,11 +289,61 @@ static enum err broken_select(struct series_view *base, const struct series_quer
 {
     return errbuf_set(error, ERR_CORRUPT, "chunks: at offset 7: damaged");
 }
+/* Finds the damage after the first sample. */
+static enum err torn_select(struct series_view *base, const struct series_query *query,
+                            struct series_list *out, struct errbuf *error)
+{
+    vec_push(&out->entries, (struct series_entry){sets[0], 0});
+    return ERR_NONE;
+}
+static enum err torn_read(struct series_view *base, const struct series_entry *entry,
+                          int64_t min_ms, int64_t max_ms, struct sample_columns *out,
+                          struct errbuf *error)
+{
+    sample_columns_begin(out);
+    vec_push(&out->timestamp_memory, 400);
+    vec_push(&out->value_memory, 7);
+    return errbuf_set(error, ERR_CORRUPT, "chunks: at offset 8: damaged");
+}
 static void broken_close(struct series_view *base)
 {
 }
 static const struct series_view_operations broken_operations = {.select = broken_select,
                                                                 .close = broken_close};
+
+static const struct series_view_operations torn_operations = {
+    .appends = true, .select = torn_select, .read = torn_read, .close = broken_close};
+
+START_TEST(nothing_is_shown_of_a_part_that_turns_out_damaged)
+{
+    fake_series_add(fake_source_series(fakes[0], sets[0]), 300, 1);
+    fakes[0]->appends = true;
+    broken_view.operations = &torn_operations;
+    struct merged_part parts[3] = {{.min_ms = 0, .max_ms = 350},
+                                   {.view = &broken_view, .min_ms = 0, .max_ms = 1000},
+                                   {.min_ms = 351, .max_ms = 1000}};
+    for (size_t p = 0; p < 3; p += 2)
+        ck_assert_int_eq(series_source_open(&fakes[0]->source, 0, 1000, &parts[p].view, &err),
+                         ERR_NONE);
+    fake_series_add(fake_source_series(fakes[0], sets[0]), 500, 2);
+    view = merged_view_new(&(struct merged_options){
+        .parts = parts, .count = 3, .damage = on_damage, .context = limits});
+    struct sample_columns columns;
+    sample_columns_init(&columns);
+    struct series_query query = {.min_ms = 0, .max_ms = 1000};
+    struct series_list list = {0};
+    ck_assert_int_eq(series_view_select(view, &query, &list, &err), ERR_NONE);
+    ck_assert_uint_eq(list.entries.len, 1);
+    ck_assert_int_eq(series_view_read(view, &list.entries.items[0], 0, 1000, &columns, &err),
+                     ERR_NONE);
+    ck_assert_int_eq(damaged_part, 1);
+    ck_assert_uint_eq(columns.count, 2);
+    ck_assert_int_eq(columns.timestamps_ms[0], 300);
+    ck_assert_int_eq(columns.timestamps_ms[1], 500);
+    sample_columns_release(&columns);
+    series_list_release(&list);
+}
+END_TEST
 
 START_TEST(a_damaged_part_is_named_and_left_out)
 {
@@ -275,12 +374,15 @@ int main(void)
 {
     Suite *suite = suite_create("tsdb/merged_view");
     TCase *tests = tcase_create("merged_view");
+    tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, parts_one_after_another);
+    tcase_add_test(tests, parts_one_after_another_that_append);
     tcase_add_test(tests, parts_that_overlap);
     tcase_add_test(tests, a_part_is_asked_for_its_time_alone);
     tcase_add_test(tests, the_newest_sample_is_that_of_any_part);
     tcase_add_test(tests, values_of_all_parts_are_listed_once);
+    tcase_add_test(tests, nothing_is_shown_of_a_part_that_turns_out_damaged);
     tcase_add_test(tests, a_damaged_part_is_named_and_left_out);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -117,7 +117,8 @@ static enum err open_files(struct block *block, struct errbuf *err)
     }
     if (code == ERR_NONE) {
         char *path = file_path(block->path, BLOCK_FILE_TOMBSTONES);
-        code = tombstones_read(block->fs, path, &block->tombstones, err);
+        code = tombstones_read(block->fs, path, !block->meta.always_tombstones, &block->tombstones,
+                               err);
         mem_free(path);
     }
     return code;

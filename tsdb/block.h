@@ -4,7 +4,7 @@
  *
  *     NAME/meta.json   what it is          NAME/index    series, labels, where their chunks are
  *     NAME/chunks      values, in pages    NAME/times    time columns, shared by chunks
- *     NAME/tombstones  deleted spans, absent where there are none
+ *     NAME/tombstones  deleted spans
  *
  * A block is a series_source: its views show everything but what is deleted. Files are read by
  * pread, never mapped. Damage makes reads fail with ERR_CORRUPT and a text that names file and

@@ -94,8 +94,8 @@ enum err block_leftovers_remove(struct block_leftovers *leftovers, const struct 
         }
         leftovers->paths.items[kept++] = path;
         if (code != ERR_NONE && first == ERR_NONE)
-            first = errbuf_set(err, code, "a block that is not served cannot be removed: %s",
-                               own.text);
+            first =
+                errbuf_set(err, code, "a block that is not served cannot be removed: %s", own.text);
     }
     leftovers->paths.len = kept;
     return first;

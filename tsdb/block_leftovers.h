@@ -1,8 +1,8 @@
 /*
  * Blocks that are on disk and not served: one that had its name when making it failed, one that was
- * merged or is too old and could not be deleted. A start would take them for what they were, without
- * what was deleted since. So they are remembered, every maintenance tries again to remove them, and
- * a deletion is not acknowledged before they are gone.
+ * merged or is too old and could not be deleted. A start would take them for what they were,
+ * without what was deleted since. So they are remembered, every maintenance tries again to remove
+ * them, and a deletion is not acknowledged before they are gone.
  *
  * Blocks that a start could not open, though nothing says that they are damaged, may be opened by
  * the next. While there are any, a deletion cannot be done.
@@ -24,7 +24,8 @@ struct block_leftovers {
 };
 
 void block_leftovers_release(struct block_leftovers *leftovers);
-/* `path` is the name of the block, be it there or not, or that which is being written or deleted. */
+/* `path` is the name of the block, be it there or not, or that which is being written or deleted.
+ */
 void block_leftovers_add(struct block_leftovers *leftovers, const char *path);
 void block_leftovers_add_unopened(struct block_leftovers *leftovers, const char *path);
 

@@ -128,7 +128,7 @@ static void print_meta(const struct block_meta *meta, const char *format, struct
 
 void block_meta_print(const struct block_meta *meta, struct buf *out)
 {
-    print_meta(meta, BLOCK_FORMAT, out);
+    print_meta(meta, meta->always_tombstones ? BLOCK_FORMAT : BLOCK_FORMAT_FIRST, out);
 }
 
 void block_meta_print_reference(const struct block_meta *meta, struct buf *out)
@@ -235,16 +235,16 @@ static void parse_compaction(struct meta_parser *parser, const struct json_value
     }
 }
 
-static enum err check_format(const struct json_value *root, bool is_reference, struct errbuf *err)
+static enum err check_format(const struct json_value *root, bool is_reference,
+                             struct block_meta *out, struct errbuf *err)
 {
     const struct json_value *format = json_object_get(root, "format");
-    if (json_value_type(root) != JSON_OBJECT)
-        return errbuf_set(err, ERR_INVALID, "it is not a JSON object");
     if (is_reference && format == NULL)
         return ERR_NONE;
     if (is_reference)
         return errbuf_set(err, ERR_UNSUPPORTED, "the block is not one of Prometheus");
-    if (format == NULL || !slice_eq_str(json_value_string(format), BLOCK_FORMAT))
+    out->always_tombstones = slice_eq_str(json_value_string(format), BLOCK_FORMAT);
+    if (!out->always_tombstones && !slice_eq_str(json_value_string(format), BLOCK_FORMAT_FIRST))
         return errbuf_set(err, ERR_UNSUPPORTED, "the block is not of the format \"%s\"",
                           BLOCK_FORMAT);
     return ERR_NONE;
@@ -267,9 +267,14 @@ static enum err parse_root(struct slice text, const struct json_value *root, boo
                            struct block_meta *out, struct errbuf *err)
 {
     struct meta_parser parser = {.err = err};
-    enum err code = check_format(root, is_reference, err);
-    if (code == ERR_NONE && !is_reference)
-        code = check_checksum(text, root, err);
+    if (json_value_type(root) != JSON_OBJECT)
+        return errbuf_set(err, ERR_INVALID, "it is not a JSON object");
+    /* the format last, as damage must not look like another one; those of others have no checksum */
+    bool is_checked = !is_reference && (json_object_get(root, META_CHECKSUM) != NULL ||
+                                        json_object_get(root, "format") != NULL);
+    enum err code = is_checked ? check_checksum(text, root, err) : ERR_NONE;
+    if (code == ERR_NONE)
+        code = check_format(root, is_reference, out, err);
     if (code != ERR_NONE)
         return code;
     parse_ulid(&parser, json_object_get(root, "ulid"), &out->ulid);

@@ -16,7 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BLOCK_FORMAT "ferula-1"
+#define BLOCK_FORMAT "ferula-2"
+/* Blocks without deletions may lack the file of deletions. */
+#define BLOCK_FORMAT_FIRST "ferula-1"
 #define BLOCK_META_SIZE_MAX ((size_t)16 << 20)
 #define ULID_LEN 26
 
@@ -52,6 +54,7 @@ struct block_meta {
     uint32_t level;           /* 1 = cut from the head */
     bool out_of_order;        /* made of samples that came late: overlaps others */
     bool failed;              /* compacting it failed, so it is left as it is */
+    bool always_tombstones;   /* the file of deletions is there also without any */
     VEC(struct ulid) sources; /* the blocks of level 1 that it was made of */
     VEC(struct block_parent) parents;
 };

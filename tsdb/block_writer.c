@@ -15,6 +15,7 @@
 #include "tsdb/page.h"
 #include "tsdb/paged_file.h"
 #include "tsdb/time_column.h"
+#include "tsdb/tombstones.h"
 #include "tsdb/value_chunk.h"
 
 #define PATH_SIZE_MAX 8192
@@ -299,12 +300,22 @@ static enum err finish_index(struct block_writer *writer, struct errbuf *err)
     return code == ERR_NONE ? write_file(writer, BLOCK_FILE_INDEX, buf_slice(&index), err) : code;
 }
 
+static enum err finish_tombstones(struct block_writer *writer, struct errbuf *err)
+{
+    char *path CLEANUP(mem_cleanup) = path_join(writer->working, BLOCK_FILE_TOMBSTONES, "");
+    struct tombstones *none = tombstones_new(NULL, NULL, 0);
+    enum err code = tombstones_write(none, writer->fs, path, err);
+    tombstones_unref(none);
+    return code;
+}
+
 static enum err finish_meta(struct block_writer *writer, struct errbuf *err)
 {
     struct block_meta *meta = &writer->meta;
     struct buf CLEANUP(buf_release) text;
     buf_init(&text, BLOCK_META_SIZE_MAX);
     meta->stats.samples = meta->stats.float_samples + meta->stats.histogram_samples;
+    meta->always_tombstones = true;
     if (meta->sources.len == 0)
         vec_push(&meta->sources, meta->ulid);
     block_meta_print(meta, &text);
@@ -333,6 +344,8 @@ static enum err finish_files(struct block_writer *writer, struct errbuf *err)
         return ERR_NONE;
     if (code == ERR_NONE)
         code = finish_index(writer, err);
+    if (code == ERR_NONE)
+        code = finish_tombstones(writer, err);
     if (code == ERR_NONE)
         code = finish_meta(writer, err);
     if (code == ERR_NONE)

@@ -320,7 +320,7 @@ static void truncate_log(struct tsdb *db, int64_t head_from_ms, uint64_t segment
 {
     uint64_t before = wal_oldest_segment(db->wal);
     int64_t start_ns = clock_monotonic_ns(db->clock);
-    wal_truncate(db->wal, head_from_ms, segment);
+    wal_truncate(db->wal, head_from_ms, segment, segment);
     if (wal_oldest_segment(db->wal) == before)
         return;
     counter_inc(db->metrics.wal_truncations);
@@ -374,6 +374,12 @@ enum err head_cut(struct tsdb *db, struct errbuf *err)
                   log_err(&own));
     db->head_cut.has_failed = failed;
     return failed ? errbuf_set(err, code, "cutting the head: %s", own.text) : ERR_NONE;
+}
+
+void head_cut_finish(struct tsdb *db)
+{
+    MUTEX_GUARD(&db->maintenance_lock);
+    drop_what_blocks_have(db);
 }
 
 void head_cut_settle(struct tsdb *db)

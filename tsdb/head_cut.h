@@ -37,5 +37,7 @@ struct head_cut {
 /* Cuts all that is due and drops what can be dropped. When it fails nothing is lost, and the next
  * call tries again. */
 enum err head_cut(struct tsdb *db, struct errbuf *err) MUST_CHECK;
+/* At the end, when no view is open any more: drops what blocks have. */
+void head_cut_finish(struct tsdb *db);
 /* At start, after the replay: leaves out what blocks have. */
 void head_cut_settle(struct tsdb *db);

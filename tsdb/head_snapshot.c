@@ -129,11 +129,22 @@ static void report_damage(struct tsdb *db, const char *path, const struct errbuf
              log_str("aside", result == ERR_NONE ? buf_cstr(&aside) : err.text));
 }
 
+/* Before which segments were deleted on purpose. */
+static uint64_t oldest_segment(const struct wal *wal)
+{
+    struct wal_list list;
+    uint64_t oldest = wal->segments.len > 0 ? wal->segments.items[0].number : 0;
+    if (wal_read_list(wal, &list, NULL) == ERR_NONE && list.segments.len > 0)
+        oldest = list.segments.items[0].number;
+    wal_list_release(&list);
+    return oldest;
+}
+
 /* Does the log go on where the snapshot ends? ERR_NOT_FOUND: the log has left it behind. */
 static enum err check_position(struct tsdb *db, struct wal *wal,
                                const struct head_snapshot_header *header, struct errbuf *err)
 {
-    if (wal->segments.len > 0 && header->position.segment < wal->segments.items[0].number)
+    if (header->position.segment < oldest_segment(wal))
         return errbuf_set(err, ERR_NOT_FOUND, "its segment of the log is gone");
     uint64_t run = segment_run(db->fs, wal, header->position.segment);
     if (run != 0 && run != header->run)
@@ -153,9 +164,7 @@ static void report_shorter_log(struct wal *wal, const struct head_snapshot_heade
     log_warn("The log is shorter than it was; the snapshot of the head has all that was in it",
              log_str("file", path), log_uint("bytes", wal_segment_size(wal, number)),
              log_uint("expected", header->position.offset));
-    if (wal->segments.len == 0 || vec_last(&wal->segments)->number < number)
-        vec_push(&wal->segments,
-                 (struct wal_segment){number, header->position.offset, INT64_MIN});
+    wal_reserve(wal, number);
 }
 
 /* Segments that the replay will not read. */

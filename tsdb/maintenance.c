@@ -66,7 +66,7 @@ static void log_truncate(struct tsdb *db, int64_t cutoff_ms)
 {
     uint64_t before = wal_oldest_segment(db->wal);
     int64_t start_ns = clock_monotonic_ns(db->clock);
-    wal_truncate(db->wal, cutoff_ms, UINT64_MAX);
+    wal_truncate(db->wal, cutoff_ms, UINT64_MAX, 0);
     if (wal_oldest_segment(db->wal) == before)
         return;
     counter_inc(db->metrics.wal_truncations);

@@ -1,5 +1,6 @@
 #include "tsdb/tombstones.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -156,13 +157,20 @@ static bool parse(struct slice raw, struct tombstones *out)
     return codec_left(&reader) == 0;
 }
 
-enum err tombstones_read(const struct fs *fs, const char *path, struct tombstones **out,
-                         struct errbuf *err)
+enum err tombstones_read(const struct fs *fs, const char *path, bool may_be_missing,
+                         struct tombstones **out, struct errbuf *err)
 {
-    struct tombstones *tombstones = tombstones_new(NULL, NULL, 0);
     struct fs_stat stat;
+    int failed = fs->stat(fs, path, &stat);
+    *out = NULL;
+    if (failed == -ENOENT && !may_be_missing)
+        return errbuf_set(err, ERR_NOT_FOUND, "%s is gone, and what it says to be deleted is unknown",
+                          path);
+    if (failed < 0 && failed != -ENOENT)
+        return errbuf_set_errno(err, -failed, "looking for %s", path);
+    struct tombstones *tombstones = tombstones_new(NULL, NULL, 0);
     *out = tombstones;
-    if (fs->stat(fs, path, &stat) < 0)
+    if (failed == -ENOENT)
         return ERR_NONE;
     struct buf CLEANUP(buf_release) raw;
     buf_init(&raw, PACKED_RAW_SIZE_MAX);

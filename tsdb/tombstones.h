@@ -53,6 +53,6 @@ const struct tombstone *tombstone_spans_find(struct tombstone_spans spans, size_
 /* Replaces the file. */
 enum err tombstones_write(const struct tombstones *tombstones, const struct fs *fs,
                           const char *path, struct errbuf *err) MUST_CHECK;
-/* An empty set where there is no file. ERR_CORRUPT names path and offset. */
-enum err tombstones_read(const struct fs *fs, const char *path, struct tombstones **out,
-                         struct errbuf *err) MUST_CHECK;
+/* `may_be_missing`: an empty set where there is no file. ERR_CORRUPT names path and offset. */
+enum err tombstones_read(const struct fs *fs, const char *path, bool may_be_missing,
+                         struct tombstones **out, struct errbuf *err) MUST_CHECK;

@@ -230,6 +230,7 @@ void tsdb_close(struct tsdb *db)
         return;
     tsdb_maintenance_stop(db);
     groups_end(db);
+    head_cut_finish(db);
     if (!db->options.no_snapshot)
         store_snapshot(db);
     tsdb_free(db);

@@ -95,6 +95,54 @@ static struct wal_segment *segment_find(struct wal *wal, uint64_t number)
     return NULL;
 }
 
+static char *list_path(const struct wal *wal)
+{
+    struct buf path;
+    buf_init(&path, 8192);
+    buf_printf(&path, "%s/" WAL_LIST_NAME, wal->directory);
+    return buf_take(&path);
+}
+
+enum err wal_read_list(const struct wal *wal, struct wal_list *out, struct errbuf *err)
+{
+    char *path CLEANUP(mem_cleanup) = list_path(wal);
+    return wal_list_read(wal->fs, path, out, err);
+}
+
+/* Writes the list without the first `gone` segments, and with a new one, `added`, unless that is 0.
+ * `closed`: none but that is written any more. */
+static enum err write_list_locked(struct wal *wal, size_t gone, uint64_t added, bool closed,
+                                  struct errbuf *err)
+{
+    mutex_assert_held(&wal->lock);
+    struct wal_list list = {.late_from = wal->late_from};
+    for (size_t i = gone; i < wal->segments.len; i++) {
+        const struct wal_segment *segment = &wal->segments.items[i];
+        bool open = i + 1 == wal->segments.len && !closed;
+        vec_push(&list.segments,
+                 (struct wal_listed){segment->number, open ? WAL_LIST_OPEN : segment->size});
+    }
+    if (added != 0)
+        vec_push(&list.segments, (struct wal_listed){added, WAL_LIST_OPEN});
+    char *path CLEANUP(mem_cleanup) = list_path(wal);
+    enum err code = wal_list_write(&list, wal->fs, path, err);
+    wal_list_release(&list);
+    return code;
+}
+
+static bool delete_file(const struct wal *wal, uint64_t number)
+{
+    char *path CLEANUP(mem_cleanup) = wal_segment_path(wal, number);
+    int failed = wal->fs->unlink(wal->fs, path);
+    return failed == 0 || failed == -ENOENT;
+}
+
+void wal_reserve(struct wal *wal, uint64_t number)
+{
+    MUTEX_GUARD(&wal->lock);
+    wal->number_min = MAX(wal->number_min, number + 1);
+}
+
 void wal_note_segment(struct wal *wal, uint64_t number, uint64_t size, int64_t max_ms)
 {
     MUTEX_GUARD(&wal->lock);
@@ -161,6 +209,7 @@ static enum err create_segment_locked(struct wal *wal, uint64_t *out_number, cha
                                       int *out_fd, struct errbuf *err)
 {
     uint64_t number = wal->segments.len == 0 ? 1 : segment_last(wal)->number + 1;
+    number = MAX(number, wal->number_min);
     for (unsigned tries = 0; tries < WAL_CREATE_TRIES; tries++, number++) {
         char *path = wal_segment_path(wal, number);
         int fd = wal->fs->open(wal->fs, path, FS_CREATE);
@@ -207,11 +256,8 @@ static enum err begin_segment_locked(struct wal *wal, bool probe, struct errbuf 
     if (result != ERR_NONE)
         return result;
     result = write_header(wal, fd, path, probe, err);
-    if (result == ERR_NONE) {
-        int failed = wal->fs->sync_directory(wal->fs, wal->directory);
-        if (failed < 0)
-            result = errbuf_set_errno(err, -failed, "syncing %s", wal->directory);
-    }
+    if (result == ERR_NONE)
+        result = write_list_locked(wal, 0, number, true, err); /* which syncs the directory */
     if (result != ERR_NONE) {
         wal->fs->close(wal->fs, fd);
         wal->fs->unlink(wal->fs, path);
@@ -358,30 +404,25 @@ static bool holds_allow_locked(struct wal *wal, uint64_t number)
     return true;
 }
 
-/* Deletes the oldest segment; false when that is not possible. */
-static bool delete_oldest_locked(struct wal *wal)
-{
-    if (wal->segments.len < 2 || !holds_allow_locked(wal, wal->segments.items[0].number))
-        return false;
-    char *path = wal_segment_path(wal, wal->segments.items[0].number);
-    int failed = wal->fs->unlink(wal->fs, path);
-    mem_free(path);
-    if (failed < 0 && failed != -ENOENT)
-        return false;
-    wal->segments.len--;
-    memmove(wal->segments.items, wal->segments.items + 1,
-            wal->segments.len * sizeof(*wal->segments.items));
-    return true;
-}
-
-void wal_truncate(struct wal *wal, int64_t cutoff_ms, uint64_t number_end)
+void wal_truncate(struct wal *wal, int64_t cutoff_ms, uint64_t number_end, uint64_t late_from)
 {
     MUTEX_GUARD(&wal->lock);
-    while (wal->segments.len > 1 && wal->segments.items[0].max_ms < cutoff_ms &&
-           wal->segments.items[0].number < number_end) {
-        if (!delete_oldest_locked(wal))
-            return;
-    }
+    const struct wal_segment *segments = wal->segments.items;
+    bool is_news = late_from > wal->late_from;
+    wal->late_from = MAX(wal->late_from, late_from);
+    size_t count = 0;
+    while (count + 1 < wal->segments.len && segments[count].max_ms < cutoff_ms &&
+           segments[count].number < number_end && holds_allow_locked(wal, segments[count].number))
+        count++;
+    /* what is deleted and still listed would be missed at the next start */
+    if ((count == 0 && !is_news) || write_list_locked(wal, count, 0, false, NULL) != ERR_NONE)
+        return;
+    size_t deleted = 0;
+    while (deleted < count && delete_file(wal, segments[deleted].number))
+        deleted++;
+    wal->segments.len -= deleted;
+    memmove(wal->segments.items, wal->segments.items + deleted,
+            wal->segments.len * sizeof(*wal->segments.items));
 }
 
 static uint64_t bytes_locked(struct wal *wal)
@@ -463,8 +504,11 @@ void wal_free(struct wal *wal)
         return;
     bool synced;
     mutex_lock(&wal->sync_lock);
-    (void)sync_file(wal, &synced, NULL);
+    enum err result = sync_file(wal, &synced, NULL);
     mutex_lock(&wal->lock);
+    /* what a clean stop left is known to the byte */
+    if (result == ERR_NONE && wal->fd >= 0 && !wal->failed)
+        (void)!write_list_locked(wal, 0, 0, true, NULL);
     close_segment_locked(wal);
     mutex_unlock(&wal->lock);
     mutex_unlock(&wal->sync_lock);

@@ -7,6 +7,9 @@
  *
  *      wal_open ─▶ good ──write, sync or cut fails──▶ failed ──wal_recover succeeds──▶ good
  *
+ * Which segments there are is written down beside them (wal_list.h), so that one that is gone, or
+ * shorter than it was, is missed.
+ *
  * Threads: wal_append, wal_cut and wal_recover by the holder of the commit lock; the rest from any.
  */
 #pragma once
@@ -16,6 +19,7 @@
 #include "base/fs.h"
 #include "base/mutex.h"
 #include "base/vec.h"
+#include "tsdb/wal_list.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +51,8 @@ struct wal {
     char *path; /* of the segment that is written */
     /* guarded by lock: */
     VEC(struct wal_segment) segments; /* ascending; the last is written */
+    uint64_t number_min;              /* of the next segment: those before may have been in use */
+    uint64_t late_from;               /* samples out of order in segments before are in blocks */
     uint64_t written;                 /* bytes of all frames of this process */
     uint64_t synced;                  /* so many of them are on disk, but those below */
     uint64_t lost_from;               /* a sync failed: it is not known what became of these */
@@ -73,6 +79,10 @@ void wal_free(struct wal *wal);
 /* Lists the segments on disk (the directory is made where it is missing). */
 enum err wal_load(struct wal *wal, struct errbuf *err) MUST_CHECK;
 char *wal_segment_path(const struct wal *wal, uint64_t number) MUST_CHECK;
+/* The list of the segments as they were written; to be released. As wal_list_read. */
+enum err wal_read_list(const struct wal *wal, struct wal_list *out, struct errbuf *err) MUST_CHECK;
+/* At start: the numbers up to this were in use. */
+void wal_reserve(struct wal *wal, uint64_t number);
 /* What a replay found out about a segment on disk. */
 void wal_note_segment(struct wal *wal, uint64_t number, uint64_t size, int64_t max_ms);
 
@@ -94,8 +104,9 @@ void wal_failure_text(struct wal *wal, struct buf *out);
 enum err wal_recover(struct wal *wal, struct errbuf *err) MUST_CHECK;
 
 /* Deletes segments from the oldest on whose samples are all older than `cutoff_ms`, up to the one
- * called `number_end`, never the last. */
-void wal_truncate(struct wal *wal, int64_t cutoff_ms, uint64_t number_end);
+ * called `number_end`, never the last. Samples out of order that are in segments before `late_from`
+ * are in blocks; 0 = nothing new is known of that. */
+void wal_truncate(struct wal *wal, int64_t cutoff_ms, uint64_t number_end, uint64_t late_from);
 uint64_t wal_bytes(struct wal *wal);
 /* The end of what was written. */
 struct wal_position wal_end(struct wal *wal);

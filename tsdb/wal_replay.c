@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "tsdb/tokens.h"
 #include "tsdb/tsdb_internal.h"
+#include "tsdb/wal_check.h"
 #include "tsdb/wal_decoder.h"
 #include "tsdb/wal_frame.h"
 #include "tsdb/wal_window.h"
@@ -34,8 +35,9 @@ struct replay {
     uint64_t run;
     size_t muted_until; /* the snapshot has what is before this offset of the segment */
     bool muted;
-    int64_t max_ms;   /* of the segment */
-    int64_t floor_ms; /* what is in order and older is in blocks */
+    int64_t max_ms;      /* of the segment */
+    int64_t floor_ms;    /* what is in order and older is in blocks */
+    bool late_is_stored; /* what is out of order in this segment is, too */
     /* samples that needed no commit */
     uint64_t direct_count;
     int64_t direct_min_ms;
@@ -84,12 +86,18 @@ static uint8_t replay_verdict(bool out_of_order)
     return out_of_order ? VERDICT_OUT_OF_ORDER : VERDICT_DROP;
 }
 
+/* Is the sample in the snapshot, or in a block? */
+static inline bool is_stored(const struct replay *replay, int64_t t_ms, bool out_of_order)
+{
+    return replay->muted || (out_of_order ? replay->late_is_stored : t_ms < replay->floor_ms);
+}
+
 static void replay_sample(void *context, uint32_t id, int64_t t_ms, uint64_t bits,
                           bool out_of_order)
 {
     struct replay *replay = context;
     replay->max_ms = MAX(replay->max_ms, t_ms);
-    if (UNLIKELY(replay->muted || (!out_of_order && t_ms < replay->floor_ms)))
+    if (UNLIKELY(is_stored(replay, t_ms, out_of_order)))
         return;
     struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
     if (!out_of_order && replay_directly(replay, series, t_ms, bits))
@@ -129,7 +137,7 @@ static void replay_histogram(void *context, uint32_t id, int64_t t_ms, struct sl
     struct transaction *transaction = replay->transaction;
     size_t start = transaction->histogram_bytes.len;
     replay->max_ms = MAX(replay->max_ms, t_ms);
-    if (replay->muted || (!out_of_order && t_ms < replay->floor_ms))
+    if (is_stored(replay, t_ms, out_of_order))
         return;
     if (!buf_append_slice(&transaction->histogram_bytes, encoded))
         return;
@@ -156,7 +164,7 @@ static void replay_exemplar(void *context, uint32_t id, const struct exemplar_en
 static void replay_start(void *context, uint32_t id, int64_t t_ms, int64_t start_ms, bool late)
 {
     struct replay *replay = context;
-    if (replay->muted)
+    if (replay->muted || (late && replay->late_is_stored))
         return;
     struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
     vec_push(&replay->transaction->starts, (struct staged_start){series, t_ms, start_ms, late});
@@ -407,6 +415,7 @@ static enum err replay_segment(struct replay *replay, struct wal_decoder *decode
     if (size < 0 || (size > 0 && data == NULL))
         return errbuf_set(err, ERR_IO, "reading %s failed", path);
     replay->max_ms = INT64_MIN;
+    replay->late_is_stored = number < replay->db->wal->late_from;
     vec_reset(&replay->refs);
     wal_decoder_reset(decoder);
     size_t good = 0;
@@ -444,20 +453,10 @@ static bool replay_skips(struct replay *replay, const struct wal_segment *segmen
            (segment->number == from.segment && segment->size == from.offset);
 }
 
-/* Segments go from the oldest on, so one that is missing between two was taken by something else. */
-static void report_gap(struct tsdb *db, const struct wal_segment *segment, size_t index)
-{
-    if (index == 0 || segment[-1].number + 1 == segment->number)
-        return;
-    counter_inc(db->metrics.wal_corruptions);
-    char *path CLEANUP(mem_cleanup) = wal_segment_path(db->wal, segment[-1].number + 1);
-    log_warn("A segment of the log is missing, and what was in it alone is lost",
-             log_str("file", path), log_uint("count", segment->number - segment[-1].number - 1));
-}
-
 enum err tsdb_replay(struct tsdb *db, struct wal_position from, struct errbuf *err)
 {
     struct wal *wal = db->wal;
+    wal_check(db, from);
     if (wal->segments.len == 0)
         return ERR_NONE;
     int64_t start_ns = clock_monotonic_ns(clock_system);
@@ -479,7 +478,6 @@ enum err tsdb_replay(struct tsdb *db, struct wal_position from, struct errbuf *e
     for (size_t i = 0; i < wal->segments.len && result == ERR_NONE; i++) {
         uint64_t number = wal->segments.items[i].number;
         tsdb_replay_progress.segment_current = (uint32_t)number;
-        report_gap(db, &wal->segments.items[i], i);
         if (replay_skips(&replay, &wal->segments.items[i], from))
             continue;
         result = replay_segment(&replay, &decoder, number, err);

@@ -301,6 +301,32 @@ START_TEST(the_newest_sample_alone_can_be_asked_for)
 }
 END_TEST
 
+START_TEST(a_file_of_deletions_that_is_gone_is_missed_but_in_blocks_of_the_first_format)
+{
+    write_block(10, false);
+    char *tombstones CLEANUP(mem_cleanup) = mem_strdup(block_file("tombstones"));
+    ck_assert_int_eq(fs_system->unlink(fs_system, tombstones), 0);
+    ck_assert_int_eq(block_open(fs_system, block_file(""), &block, &err), ERR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(err.text, tombstones));
+    /* as it was written when it was only there with deletions in it */
+    struct buf CLEANUP(buf_release) text;
+    struct block_meta CLEANUP(block_meta_release) meta;
+    buf_init(&text, BLOCK_META_SIZE_MAX);
+    ck_assert_int_eq(fs_read_file(fs_system, block_file("meta.json"), &text, &err), ERR_NONE);
+    ck_assert_int_eq(block_meta_parse(buf_slice(&text), &meta, &err), ERR_NONE);
+    ck_assert(meta.always_tombstones);
+    meta.always_tombstones = false;
+    buf_reset(&text);
+    block_meta_print(&meta, &text);
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&text), "\"ferula-1\""));
+    ck_assert_int_eq(fs_replace_file(fs_system, block_file("meta.json"), buf_slice(&text), &err),
+                     ERR_NONE);
+    open_block();
+    expect_all(0, DAY_MS);
+    ck_assert_uint_eq(block_tombstone_count(block), 0);
+}
+END_TEST
+
 START_TEST(what_is_deleted_is_not_seen_by_later_views)
 {
     write_block(700, false);
@@ -478,6 +504,8 @@ int main(void)
     tcase_add_test(tests, a_dense_block_holds_the_same);
     tcase_add_test(tests, the_newest_sample_alone_can_be_asked_for);
     tcase_add_test(tests, what_is_deleted_is_not_seen_by_later_views);
+    tcase_add_test(tests,
+                   a_file_of_deletions_that_is_gone_is_missed_but_in_blocks_of_the_first_format);
     tcase_add_test(tests, names_and_values_are_listed);
     tcase_add_test(tests, a_block_without_samples_leaves_nothing);
     tcase_add_test(tests, damage_never_gives_a_wrong_value);

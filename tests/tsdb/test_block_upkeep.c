@@ -62,7 +62,7 @@ static void make_block(int64_t from_hour, int64_t to_hour)
     made[made_count++] = meta.ulid;
     struct block_writer *writer;
     struct block_writer_options writer_options = {
-        .fs = fs_system, .directory = blocks, .meta = &meta};
+        .fs = options.fs == NULL ? fs_system : options.fs, .directory = blocks, .meta = &meta};
     ck_assert(block_writer_open(&writer_options, &writer, NULL) == ERR_NONE);
     struct labels *labels[SERIES];
     for (size_t i = 0; i < SERIES; i++) {

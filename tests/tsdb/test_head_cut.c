@@ -343,6 +343,64 @@ START_TEST(late_samples_go_into_a_block_of_their_own)
 }
 END_TEST
 
+/* They are in segments of the log that stay for other samples. */
+static char *store_late_samples(void)
+{
+    struct sample_group *group = sample_group_new(db);
+    write_rows(group, START_MS, START_MS + 4 * HOUR_MS, MINUTE_MS, 2);
+    sample_group_free(group);
+    kit_append(db, "a=0", START_MS + 10 * MINUTE_MS + 1, 77);
+    kit_append(db, "a=0", START_MS + 130 * MINUTE_MS + 1, 78);
+    char *before = mem_strdup(kit_read(db, "a=0"));
+    cut();
+    ck_assert_int_eq((int64_t)db->head.late_min_ms, INT64_MAX);
+    return before;
+}
+
+START_TEST(late_samples_that_a_block_has_are_not_read_from_the_log)
+{
+    char *before = store_late_samples();
+    reopen(false);
+    ck_assert_int_eq((int64_t)db->head.late_min_ms, INT64_MAX);
+    ck_assert_str_eq(kit_read(db, "a=0"), before);
+    kit_append(db, "a=0", START_MS + 20 * MINUTE_MS + 1, 79);
+    reopen(false);
+    ck_assert_int_eq((int64_t)db->head.late_min_ms, START_MS + 20 * MINUTE_MS + 1);
+    mem_free(before);
+}
+END_TEST
+
+START_TEST(late_samples_that_are_in_a_block_and_in_the_head_are_seen_once_and_become_one)
+{
+    char *before = store_late_samples();
+    char path[512];
+    /* as when the process was killed before it could note that they are stored */
+    snprintf(path, sizeof(path), "%s/wal/segments", directory);
+    db->options.no_snapshot = true;
+    tsdb_close(db);
+    ck_assert_int_eq(fs_system->unlink(fs_system, path), 0);
+    log_set_level(LOG_ERROR);
+    db = kit_open(&options);
+    ck_assert_int_eq((int64_t)db->head.late_min_ms, START_MS + 10 * MINUTE_MS + 1);
+    ck_assert_str_eq(kit_read(db, "a=0"), before);
+    struct sample_group *group = sample_group_new(db);
+    write_rows(group, START_MS + 4 * HOUR_MS, START_MS + 8 * HOUR_MS, MINUTE_MS, 1);
+    sample_group_free(group);
+    maintain();
+    ck_assert_int_eq((int64_t)db->head.late_min_ms, INT64_MAX);
+    uint64_t samples = 0;
+    struct block_list *list = block_shelf_take(&db->shelf);
+    for (size_t i = 0; i < list->count; i++)
+        samples += block_meta(list->blocks[i])->stats.samples;
+    ck_assert_int_eq(list->head_from_ms, START_MS + 6 * HOUR_MS);
+    block_list_unref(list);
+    /* six hours of "a=0", four of "a=1", and the two */
+    ck_assert_uint_eq(samples, 360 + 240 + 2);
+    ck_assert_int_eq(strncmp(kit_read(db, "a=0"), before, strlen(before)), 0);
+    mem_free(before);
+}
+END_TEST
+
 START_TEST(an_appender_from_before_the_cut_is_waited_for)
 {
     struct sample_group *group = sample_group_new(db);
@@ -414,6 +472,9 @@ int main(void)
     tcase_add_test(tcase, restarts_bring_everything_once);
     tcase_add_test(tcase, samples_before_the_head_are_refused_or_late);
     tcase_add_test(tcase, late_samples_go_into_a_block_of_their_own);
+    tcase_add_test(tcase, late_samples_that_a_block_has_are_not_read_from_the_log);
+    tcase_add_test(tcase,
+                   late_samples_that_are_in_a_block_and_in_the_head_are_seen_once_and_become_one);
     tcase_add_test(tcase, an_appender_from_before_the_cut_is_waited_for);
     tcase_add_test(tcase, a_cut_that_fails_is_tried_again);
     suite_add_tcase(suite, tcase);

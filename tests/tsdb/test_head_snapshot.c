@@ -350,15 +350,33 @@ START_TEST(a_snapshot_that_the_log_has_left_behind_goes_quietly)
     options.no_snapshot = true;
     restart();
     kit_append(db, "k=1", 50000, 1);
+    wal_truncate(db->wal, 40000, 3, 0);
     tsdb_close(db);
-    ck_assert_int_eq(remove(path_of("wal/00000001")), 0);
-    ck_assert_int_eq(remove(path_of("wal/00000002")), 0);
+    ck_assert(!exists("wal/00000002"));
     log_text[0] = '\0';
     db = kit_open(&options);
     ck_assert(!log_has("set aside"));
     ck_assert(!log_has("Snapshot of the head loaded"));
     ck_assert(!exists("head/snapshot"));
     ck_assert_str_eq(kit_read(db, "k=1"), "50000:1");
+}
+END_TEST
+
+START_TEST(a_snapshot_whose_segments_were_lost_is_all_that_is_left_of_them)
+{
+    kit_append(db, "k=1", 1000, 1);
+    restart();
+    options.no_snapshot = true;
+    restart();
+    kit_append(db, "k=1", 50000, 1);
+    tsdb_close(db);
+    ck_assert_int_eq(remove(path_of("wal/00000001")), 0);
+    ck_assert_int_eq(remove(path_of("wal/00000002")), 0);
+    log_text[0] = '\0';
+    db = kit_open(&options);
+    ck_assert(log_has("A segment of the log is missing"));
+    ck_assert(log_has("Snapshot of the head loaded"));
+    ck_assert_str_eq(kit_read(db, "k=1"), "1000:1 50000:1");
 }
 END_TEST
 
@@ -458,6 +476,7 @@ int main(void)
     tcase_add_test(tcase, a_damaged_or_short_snapshot_is_set_aside_and_the_log_replayed);
     tcase_add_test(tcase, a_snapshot_makes_up_for_a_shorter_log_and_is_set_aside_with_a_strange_one);
     tcase_add_test(tcase, a_snapshot_that_the_log_has_left_behind_goes_quietly);
+    tcase_add_test(tcase, a_snapshot_whose_segments_were_lost_is_all_that_is_left_of_them);
     tcase_add_test(tcase, retention_knows_segments_that_were_not_replayed);
     suite_add_tcase(suite, tcase);
     TCase *faulty = tcase_create("faults");

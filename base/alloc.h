@@ -23,6 +23,8 @@ char *mem_strdup(const char *text) MUST_CHECK;
 char *mem_strndup(const char *text, size_t size) MUST_CHECK;
 void *mem_dup(const void *data, size_t size) MUST_CHECK;
 void mem_free(void *pointer);
+/* Gives what is free to the system, as far as whole pages are: after work that took much. */
+void mem_trim(void);
 
 /* For CLEANUP(mem_cleanup) on any pointer variable. */
 static inline void mem_cleanup(void *pointer_to_pointer)

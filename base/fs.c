@@ -178,6 +178,13 @@ static void fs_system_unmap(const struct fs *fs, void *data, size_t size)
     munmap(data, size);
 }
 
+/* The system keeps the pages as long as it likes. */
+static void fs_system_evict(const struct fs *fs, void *data, size_t size)
+{
+    (void)fs;
+    (void)madvise(data, size, MADV_DONTNEED);
+}
+
 static int fs_system_space(const struct fs *fs, const char *path, uint64_t *out_free,
                            uint64_t *out_total)
 {
@@ -209,6 +216,7 @@ static const struct fs fs_system_table = {
     .lock = fs_system_lock,
     .map = fs_system_map,
     .unmap = fs_system_unmap,
+    .evict = fs_system_evict,
     .space = fs_system_space,
 };
 

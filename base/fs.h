@@ -56,6 +56,8 @@ struct fs {
     /* Read-only mapping of a whole file of `size` bytes; NULL on failure. */
     void *(*map)(const struct fs *fs, int fd, size_t size);
     void (*unmap)(const struct fs *fs, void *data, size_t size);
+    /* What was read of a mapping no longer counts as memory of the process; it may be read again. */
+    void (*evict)(const struct fs *fs, void *data, size_t size);
     /* Free and total bytes of the file system that holds `path`. */
     int (*space)(const struct fs *fs, const char *path, uint64_t *out_free, uint64_t *out_total);
 };

@@ -39,6 +39,7 @@ enum lock_rank {
     LOCK_RANK_HTTP_SERVER = 70,
     LOCK_RANK_HTTP_CONNECTION = 72,
     LOCK_RANK_HTTP_CLIENT = 74,
+    LOCK_RANK_TSDB_CHUNK_POOL = 78, /* pages of sealed chunks */
     LOCK_RANK_QUEUE = 80,
     LOCK_RANK_SYMBOLS = 90, /* shards of the symbol table */
     LOCK_RANK_COUNTERS = 94,         /* the registry of the server's own metrics */

@@ -144,7 +144,7 @@ static bool ends_with_histogram(const struct series *series, struct slice histog
         bytes = copied = mem_alloc(len);
         byte_run_copy(series->bytes, len, copied);
     } else if (closed != NULL && closed->kind == CHUNK_HISTOGRAM) {
-        bytes = closed->bytes;
+        bytes = chunk_bytes(closed);
         len = closed->len;
         count = closed->count;
     }

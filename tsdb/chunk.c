@@ -3,13 +3,22 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
+#include "tsdb/chunk_pool.h"
 #include "tsdb/head_file.h"
 #include "tsdb/histogram_codec.h"
 #include "tsdb/time_column.h"
 #include "tsdb/tokens.h"
 #include "tsdb/value_chunk.h"
 
+#include <assert.h>
 #include <string.h>
+
+uint32_t chunk_samples_first(uint64_t number)
+{
+    uint32_t choices = CHUNK_SAMPLES_MAX - CHUNK_FIRST_SAMPLES_MIN + 1;
+    return CHUNK_FIRST_SAMPLES_MIN + (uint32_t)(hash_mix(0, number) % choices);
+}
 
 struct time_column *time_column_new_visible(uint32_t capacity)
 {
@@ -67,22 +76,45 @@ uint32_t time_column_visible(const struct time_column *column, uint64_t watermar
     return count;
 }
 
-struct chunk *chunk_new(enum chunk_kind kind, struct time_column *column, size_t len)
+static void chunk_shape_to(struct chunk *chunk, const struct chunk_shape *shape)
 {
+    chunk->next = NULL;
+    chunk->kind = (uint8_t)shape->kind & 0x7f;
+    chunk->count = (uint16_t)shape->count;
+    chunk->row_first = (uint8_t)shape->row_first;
+    if (chunk_kind_has_rows(shape->kind)) {
+        ASSERT(shape->row_first < shape->count && shape->count <= shape->column->count);
+        chunk->column = time_column_ref(shape->column);
+        chunk->span_ms = 0;
+    } else {
+        /* what a damaged file says of its times need not be so */
+        int64_t min_ms = MIN(shape->min_ms, shape->max_ms);
+        uint64_t span_ms = (uint64_t)shape->max_ms - (uint64_t)min_ms;
+        chunk->first_ms = min_ms;
+        chunk->span_ms = (uint32_t)MIN(span_ms, (uint64_t)UINT32_MAX);
+    }
+}
+
+struct chunk *chunk_new(const struct chunk_shape *shape, size_t len)
+{
+    static_assert(sizeof(struct chunk) == 32, "there are several for each series");
     struct chunk *chunk = mem_alloc(sizeof(*chunk) + len);
-    *chunk = (struct chunk){
-        .kind = (uint8_t)kind, .len = (uint32_t)len, .bytes = (uint8_t *)(chunk + 1)};
-    chunk->column = column == NULL ? NULL : time_column_ref(column);
+    chunk_shape_to(chunk, shape);
+    chunk->in_file = false;
+    chunk->offset = 0;
+    chunk->len = (uint32_t)len;
     return chunk;
 }
 
-struct chunk *chunk_new_in_file(enum chunk_kind kind, struct time_column *column,
-                                struct head_file *file, size_t offset, size_t len)
+struct chunk *chunk_new_in_file(const struct chunk_shape *shape, struct chunk_filler *filler,
+                                size_t offset, size_t len)
 {
-    ASSERT(offset <= file->size && len <= file->size - offset);
-    struct chunk *chunk = chunk_new(kind, column, 0);
-    chunk->file = head_file_ref(file);
-    chunk->bytes = file->data + offset;
+    ASSERT(offset <= filler->file->size && len <= filler->file->size - offset);
+    ASSERT(offset <= UINT32_MAX && len <= UINT32_MAX);
+    struct chunk *chunk = chunk_filler_take(filler, shape->count - shape->row_first);
+    chunk_shape_to(chunk, shape);
+    chunk->in_file = true;
+    chunk->offset = (uint32_t)offset;
     chunk->len = (uint32_t)len;
     return chunk;
 }
@@ -90,28 +122,41 @@ struct chunk *chunk_new_in_file(enum chunk_kind kind, struct time_column *column
 void chunk_free(void *chunk)
 {
     struct chunk *freed = chunk;
-    time_column_unref(freed->column);
-    head_file_unref(freed->file);
-    mem_free(freed);
+    time_column_unref(chunk_column(freed));
+    if (freed->in_file)
+        chunk_pool_give_back(freed);
+    else
+        mem_free(freed);
 }
 
 size_t chunk_size(const struct chunk *chunk)
 {
-    return sizeof(*chunk) + (chunk->file == NULL ? chunk->len : 0);
+    return sizeof(*chunk) + (chunk->in_file ? 0 : chunk->len);
+}
+
+struct head_file *chunk_file(const struct chunk *chunk)
+{
+    return chunk->in_file ? chunk_page(chunk)->file : NULL;
+}
+
+uint8_t *chunk_bytes(const struct chunk *chunk)
+{
+    return chunk->in_file ? chunk_page(chunk)->file->data + chunk->offset
+                          : (uint8_t *)(uintptr_t)(chunk + 1);
 }
 
 struct chunk_span chunk_span(const struct chunk *chunk, uint64_t watermark)
 {
     struct chunk_span span = {
         .kind = (enum chunk_kind)chunk->kind,
-        .bytes = chunk->bytes,
+        .bytes = chunk_bytes(chunk),
         .len = chunk->len,
-        .column = chunk->column,
+        .column = chunk_column(chunk),
         .row_first = chunk->row_first,
         .count = chunk->count,
     };
     if (chunk_kind_has_rows(span.kind))
-        span.row_end = MIN((uint32_t)chunk->count, time_column_visible(chunk->column, watermark));
+        span.row_end = MIN((uint32_t)chunk->count, time_column_visible(span.column, watermark));
     return span;
 }
 

@@ -15,7 +15,24 @@ static size_t chunk_samples(const struct chunk *chunk)
 static bool rows_follow(const struct chunk *older, const struct chunk *newer)
 {
     return older->column != newer->column && older->count == older->column->count &&
-           newer->row_first == 0 && older->max_ms < newer->min_ms;
+           newer->row_first == 0 && chunk_max_ms(older) < chunk_min_ms(newer);
+}
+
+/* And is what they span not too long for one? */
+static bool loose_follow(const struct chunk *older, const struct chunk *newer,
+                         const struct chunk *newest)
+{
+    return chunk_max_ms(older) < chunk_min_ms(newer) &&
+           (uint64_t)chunk_max_ms(newest) - (uint64_t)chunk_min_ms(older) <= UINT32_MAX;
+}
+
+/* With so many newer samples: not much shorter, so that a sample is rewritten twice and not ten
+ * times. */
+static bool is_mergeable(const struct chunk *chunk, size_t newer)
+{
+    size_t count = chunk_samples(chunk);
+    return newer == 0 ? count <= CHUNK_SAMPLES_MAX
+                      : count < CHUNK_RUN_SAMPLES_MIN && count <= newer + newer / 4;
 }
 
 bool chunk_run_find(struct chunk *newest, uint64_t low_watermark, struct chunk_run *out)
@@ -23,22 +40,21 @@ bool chunk_run_find(struct chunk *newest, uint64_t low_watermark, struct chunk_r
     bool rows = chunk_kind_has_rows((enum chunk_kind)newest->kind);
     size_t samples = 0;
     out->count = 0;
-    for (struct chunk *chunk = newest; chunk != NULL && out->count < CHUNK_RUN_CHUNKS_MAX;
+    for (struct chunk *chunk = newest; chunk != NULL && out->count < CHUNK_RUN_CHUNKS_MAX &&
+                                       samples < CHUNK_RUN_SAMPLES_MIN;
          chunk = chunk->next) {
-        if (chunk->kind == CHUNK_HISTOGRAM || chunk_samples(chunk) > CHUNK_SAMPLES_MAX ||
+        if (chunk->kind == CHUNK_HISTOGRAM || !is_mergeable(chunk, samples) ||
             chunk_kind_has_rows((enum chunk_kind)chunk->kind) != rows)
             break;
         if (rows && (time_column_visible(chunk->column, low_watermark) < chunk->count ||
                      (out->count > 0 && !rows_follow(chunk, out->chunks[out->count - 1]))))
             break;
-        if (!rows && out->count > 0 && chunk->max_ms >= out->chunks[out->count - 1]->min_ms)
+        if (!rows && out->count > 0 && !loose_follow(chunk, out->chunks[out->count - 1], newest))
             break;
         out->chunks[out->count++] = chunk;
         samples += chunk_samples(chunk);
-        if (samples >= CHUNK_RUN_SAMPLES_MIN)
-            return true;
     }
-    return out->count == CHUNK_RUN_CHUNKS_MAX; /* very short ones */
+    return out->count > 1;
 }
 
 static bool is_column_of(const struct chunk_run_column *made, const struct chunk_run *run)

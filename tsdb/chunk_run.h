@@ -1,9 +1,11 @@
 /*
- * Neighbouring chunks of one series as one: sealing makes a chunk of about 480 samples from four
- * of 120, which takes a quarter of the memory that finding chunks costs, and fewer bytes.
+ * Neighbouring chunks of one series as one: sealing joins chunks of like length, so that four of
+ * 120 samples become one of about 480, which takes a quarter of the memory that finding chunks
+ * costs, and fewer bytes. As with the digits of a counter, a short one and its older neighbour of
+ * no more samples become one:
  *
- *     closed list, newest first:  [120 in memory] [120] [120] [120] [480] ...
- *                                  └────────── a run ──────────┘
+ *     closed list, newest first:  [120 in memory] [120] [240] [480] ...
+ *                                  └──────── a run ─────────┘
  *
  * Rows of a run are rows of one longer time column, which the members of a group share again. It
  * does not know which commit wrote a row, so rows join only when every view may see them.
@@ -19,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A run is long enough at so many samples, or chunks, and then taken. */
+/* A run ends at so many samples, and a chunk of as many is joined no more. */
 #define CHUNK_RUN_SAMPLES_MIN 420
 #define CHUNK_RUN_CHUNKS_MAX 16
 
@@ -28,7 +30,7 @@ struct chunk_run {
     size_t count;
 };
 
-/* The run that begins with `newest`; false when there is none that is worth it. */
+/* The run that begins with `newest`; false when it has no neighbour to be joined with. */
 bool chunk_run_find(struct chunk *newest, uint64_t low_watermark, struct chunk_run *out);
 
 /* The longer columns that were made so far. Zeroed memory is empty. */

@@ -3,18 +3,12 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/hash.h"
 #include "tsdb/tokens.h"
 
 #include <string.h>
 
 #define GROUP_CAPACITY_FIRST 16
 
-/* The first column is shorter by chance, so that groups do not all close their chunks at once. */
-static uint32_t column_capacity_first(uint64_t id)
-{
-    return CHUNK_SAMPLES_MAX / 2 + (uint32_t)(hash_mix(0, id) % (CHUNK_SAMPLES_MAX / 2 + 1));
-}
 
 struct sample_group *group_new(struct head *head, uint64_t id)
 {
@@ -22,7 +16,7 @@ struct sample_group *group_new(struct head *head, uint64_t id)
     group->head = head;
     group->id = id;
     mutex_init(&group->lock, LOCK_RANK_TSDB_GROUP);
-    group->column = time_column_new(column_capacity_first(id));
+    group->column = time_column_new(chunk_samples_first(id));
     group->last_ms = INT64_MIN;
     return group;
 }

@@ -15,6 +15,7 @@ void head_init(struct head *head)
     postings_init(&head->postings, &head->isolation);
     refs_init(&head->refs, &head->isolation);
     byte_pool_init(&head->pool);
+    chunk_pool_init(&head->chunk_pool);
     for (size_t i = 0; i < HEAD_SHARDS; i++) {
         mutex_init(&head->shards[i].lock, LOCK_RANK_TSDB_HEAD);
         table_init(&head->shards[i].series);
@@ -47,6 +48,7 @@ void head_release(struct head *head)
         mutex_release(&head->stripes[i]);
     isolation_release(&head->isolation);
     tombstones_unref((struct tombstones *)head->deleted);
+    chunk_pool_release(&head->chunk_pool);
     refs_release(&head->refs);
     postings_release(&head->postings);
 }
@@ -192,7 +194,7 @@ void head_count_chunk(struct head *head, const struct series *series, const stru
     head->chunk_count++;
     head->chunks_created++;
     head->chunk_bytes += chunk_size(chunk);
-    if (chunk->file != NULL)
+    if (chunk->in_file)
         head->sealed_count++;
     else
         vec_push(&head->unsealed, series->ref);
@@ -212,7 +214,7 @@ void head_drop_chunks(struct head *head, struct series *series, int64_t cutoff_m
 {
     _Atomic(struct chunk *) *link = &series->closed;
     struct chunk *chunk;
-    while ((chunk = *link) != NULL && chunk->max_ms >= cutoff_ms)
+    while ((chunk = *link) != NULL && chunk_max_ms(chunk) >= cutoff_ms)
         link = &chunk->next;
     if (chunk == NULL)
         return;
@@ -221,7 +223,7 @@ void head_drop_chunks(struct head *head, struct series *series, int64_t cutoff_m
         head->chunk_count--;
         head->chunks_removed++;
         head->chunk_bytes -= chunk_size(gone);
-        head->sealed_count -= gone->file != NULL;
+        head->sealed_count -= gone->in_file;
     }
     isolation_retire(&head->isolation, chunk, chunk_free_list);
 }

@@ -14,6 +14,7 @@
 #include "base/mutex.h"
 #include "base/table.h"
 #include "tsdb/byte_pool.h"
+#include "tsdb/chunk_pool.h"
 #include "tsdb/isolation.h"
 #include "tsdb/postings.h"
 #include "tsdb/refs.h"
@@ -47,6 +48,7 @@ struct head {
     struct head_shard shards[HEAD_SHARDS];
     struct mutex stripes[HEAD_STRIPES]; /* loose series */
     struct byte_pool pool;              /* owned by the commit lock */
+    struct chunk_pool chunk_pool;
     VEC(series_ref) unsealed;           /* owned by the commit lock: have new closed chunks */
     /* What is deleted, by ref; NULL = nothing. A reader that is open may use it until it closes.
      * Changes: maintenance lock. */

@@ -73,8 +73,8 @@ static int64_t series_oldest_ms(const struct series *series, int64_t from_ms)
     if (open_chunk_times(series, &min_ms, &max_ms) && max_ms >= from_ms)
         oldest_ms = MAX(min_ms, from_ms);
     struct chunk *chunk = series->closed;
-    for (; chunk != NULL && chunk->max_ms >= from_ms; chunk = chunk->next)
-        oldest_ms = MAX(chunk->min_ms, from_ms);
+    for (; chunk != NULL && chunk_max_ms(chunk) >= from_ms; chunk = chunk->next)
+        oldest_ms = MAX(chunk_min_ms(chunk), from_ms);
     return oldest_ms;
 }
 

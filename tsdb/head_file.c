@@ -198,6 +198,12 @@ void head_files_sweep(struct head_files *files)
     }
 }
 
+void head_files_evict(struct head_files *files)
+{
+    for (struct head_file *file = files->list; file != NULL; file = file->next)
+        files->fs->evict(files->fs, file->data, file->size);
+}
+
 typedef VEC(uint64_t) number_list;
 
 /* Only what is called like one of ours. */

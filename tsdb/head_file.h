@@ -64,6 +64,8 @@ enum err head_files_open(struct head_files *files, uint64_t number, uint64_t siz
 enum err head_files_sync(struct head_files *files, struct errbuf *err) MUST_CHECK;
 /* Deletes the files that no chunk is in. */
 void head_files_sweep(struct head_files *files);
+/* What was read of the files is no longer memory of the process, until it is read again. */
+void head_files_evict(struct head_files *files);
 /* Deletes what lies in the directory and is not open: left by a kill. */
 void head_files_clean(struct head_files *files);
 

@@ -99,7 +99,7 @@ static bool seal_run(struct seal *seal, struct series *series, const struct chun
                              .replaced = (uint32_t)run->count,
                              .offset = seal->bytes.len,
                              .row_first = oldest->row_first,
-                             .min_ms = oldest->min_ms};
+                             .min_ms = chunk_min_ms(oldest)};
     if (rows)
         item.column = run->count == 1 ? newest->column : chunk_run_column(&seal->merged, run);
     else
@@ -118,21 +118,21 @@ static void seal_copy(struct seal *seal, struct series *series, struct chunk *ch
     vec_push(&seal->items, (struct seal_item){.series = series,
                                               .newest = chunk,
                                               .replaced = 1,
-                                              .column = chunk->column,
+                                              .column = chunk_column(chunk),
                                               .offset = seal->bytes.len,
                                               .len = chunk->len,
                                               .count = chunk->count,
                                               .kind = chunk->kind,
                                               .row_first = chunk->row_first,
-                                              .min_ms = chunk->min_ms});
-    buf_append(&seal->bytes, chunk->bytes, chunk->len);
+                                              .min_ms = chunk_min_ms(chunk)});
+    buf_append(&seal->bytes, chunk_bytes(chunk), chunk->len);
 }
 
 static void seal_series(struct seal *seal, struct series *series, uint64_t low_watermark)
 {
     /* newest first: behind a sealed one all are */
     struct chunk *chunk = series->closed;
-    while (chunk != NULL && chunk->file == NULL) {
+    while (chunk != NULL && !chunk->in_file) {
         struct chunk_run run;
         if (chunk_run_find(chunk, low_watermark, &run) && seal_run(seal, series, &run)) {
             chunk = run.chunks[run.count - 1]->next;
@@ -146,20 +146,22 @@ static void seal_series(struct seal *seal, struct series *series, uint64_t low_w
     }
 }
 
-static void seal_replace(struct seal *seal, const struct seal_item *item, struct head_file *file)
+static void seal_replace(struct seal *seal, const struct seal_item *item,
+                         struct chunk_filler *filler)
 {
     struct head *head = seal->head;
-    struct chunk *sealed =
-        chunk_new_in_file((enum chunk_kind)item->kind, item->column, file, item->offset, item->len);
-    sealed->count = item->count;
-    sealed->row_first = item->row_first;
-    sealed->min_ms = item->min_ms;
-    sealed->max_ms = item->newest->max_ms;
+    struct chunk_shape shape = {.kind = (enum chunk_kind)item->kind,
+                                .column = item->column,
+                                .row_first = item->row_first,
+                                .count = item->count,
+                                .min_ms = item->min_ms,
+                                .max_ms = chunk_max_ms(item->newest)};
+    struct chunk *sealed = chunk_new_in_file(&shape, filler, item->offset, item->len);
     struct chunk *oldest = item->newest;
     for (uint32_t i = 0; i < item->replaced; i++) {
         oldest = i == 0 ? item->newest : (struct chunk *)oldest->next;
         head->chunk_bytes -= chunk_size(oldest);
-        head->sealed_count -= oldest->file != NULL;
+        head->sealed_count -= oldest->in_file;
         vec_push(&seal->replaced, oldest);
     }
     struct sample_group *group;
@@ -186,8 +188,10 @@ static enum err seal_flush(struct seal *seal, struct head_files *files, struct e
     enum err result = head_files_add(files, buf_slice(&seal->bytes), &file, err);
     if (result != ERR_NONE)
         return result;
+    struct chunk_filler filler = {.pool = &seal->head->chunk_pool, .file = file};
     for (size_t i = 0; i < seal->items.len; i++)
-        seal_replace(seal, &seal->items.items[i], file);
+        seal_replace(seal, &seal->items.items[i], &filler);
+    chunk_filler_end(&filler);
     struct replaced_chunks *replaced = mem_alloc(sizeof(*replaced));
     *replaced = (struct replaced_chunks){seal->replaced.items, seal->replaced.len};
     seal->replaced.items = NULL;

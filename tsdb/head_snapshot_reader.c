@@ -21,8 +21,8 @@
 struct snapshot_reader {
     struct head *head;
     const struct head_snapshot_parts *parts;
-    VEC(struct head_file *) files; /* by place */
-    struct codec_reader at;        /* in the section */
+    VEC(struct chunk_filler) files; /* by place */
+    struct codec_reader at;         /* in the section */
     struct errbuf *err;
     VEC(uint32_t) symbols; /* counted */
     VEC(struct label_pair) pairs;
@@ -215,75 +215,66 @@ static enum err read_open(struct snapshot_reader *reader, struct series *series)
 }
 
 /* The times of a chunk of rows are those of its column. */
-static bool read_rows(struct snapshot_reader *reader, uint64_t count, struct chunk *fixed)
+static bool read_rows(struct snapshot_reader *reader, struct chunk_shape *shape)
 {
     uint64_t number = codec_read_uvarint(&reader->at);
     uint8_t row_first = codec_read_u8(&reader->at);
     if (reader->at.failed || number >= reader->columns.len)
         return false;
     struct time_column *column = reader->columns.items[number];
-    if (row_first >= count || count > column->count)
+    if (row_first >= shape->count || shape->count > column->count)
         return false;
-    fixed->column = column;
-    fixed->row_first = row_first;
-    fixed->min_ms = column->times_ms[row_first];
-    fixed->max_ms = column->times_ms[count - 1];
-    return true;
+    shape->column = column;
+    shape->row_first = row_first;
+    return column->times_ms[row_first] <= column->times_ms[shape->count - 1];
 }
 
 /* Where the bytes are: here, or in a file. */
-static struct chunk *read_place(struct snapshot_reader *reader, const struct chunk *fixed,
+static struct chunk *read_place(struct snapshot_reader *reader, const struct chunk_shape *shape,
                                 bool in_file)
 {
     struct codec_reader *at = &reader->at;
-    enum chunk_kind kind = (enum chunk_kind)fixed->kind;
     if (in_file) {
         uint64_t place = codec_read_uvarint(at);
         uint64_t offset = codec_read_uvarint(at);
         uint64_t len = codec_read_uvarint(at);
         if (at->failed || place >= reader->files.len || len == 0 || len > UINT32_MAX)
             return NULL;
-        struct head_file *file = reader->files.items[place];
-        if (offset > file->size || len > file->size - offset)
+        struct chunk_filler *filler = &reader->files.items[place];
+        uint64_t size = filler->file->size;
+        if (offset > size || len > size - offset || offset > UINT32_MAX)
             return NULL;
-        return chunk_new_in_file(kind, fixed->column, file, offset, len);
+        return chunk_new_in_file(shape, filler, offset, len);
     }
     struct slice bytes = codec_read_slice(at);
     if (at->failed || bytes.len == 0)
         return NULL;
-    struct chunk *chunk = chunk_new(kind, fixed->column, bytes.len);
-    memcpy(chunk->bytes, bytes.ptr, bytes.len);
+    struct chunk *chunk = chunk_new(shape, bytes.len);
+    memcpy(chunk_bytes(chunk), bytes.ptr, bytes.len);
     return chunk;
 }
 
 static struct chunk *read_chunk(struct snapshot_reader *reader)
 {
     struct codec_reader *at = &reader->at;
-    struct chunk fixed = {.next = NULL};
     uint8_t kind = codec_read_u8(at);
     uint64_t count = codec_read_uvarint(at);
-    fixed.kind = (uint8_t)(kind & ~HEAD_SNAPSHOT_IN_FILE);
-    bool sealed = fixed.kind == CHUNK_SEALED_ROWS || fixed.kind == CHUNK_SEALED_LOOSE;
+    uint8_t bare = (uint8_t)(kind & ~HEAD_SNAPSHOT_IN_FILE);
+    bool sealed = bare == CHUNK_SEALED_ROWS || bare == CHUNK_SEALED_LOOSE;
     if (at->failed || count == 0 || count > (sealed ? CHUNK_SEALED_MAX : CHUNK_SAMPLES_MAX) ||
-        fixed.kind >= CHUNK_KINDS)
+        bare >= CHUNK_KINDS)
         return NULL;
-    if (chunk_kind_has_rows((enum chunk_kind)fixed.kind)) {
-        if (!read_rows(reader, count, &fixed))
+    struct chunk_shape shape = {.kind = (enum chunk_kind)bare, .count = (uint32_t)count};
+    if (chunk_kind_has_rows(shape.kind)) {
+        if (!read_rows(reader, &shape))
             return NULL;
     } else {
-        fixed.min_ms = codec_read_varint(at);
-        fixed.max_ms = (int64_t)((uint64_t)fixed.min_ms + (uint64_t)codec_read_varint(at));
+        shape.min_ms = codec_read_varint(at);
+        shape.max_ms = (int64_t)((uint64_t)shape.min_ms + (uint64_t)codec_read_varint(at));
     }
-    struct chunk *chunk = NULL;
-    if (fixed.min_ms <= fixed.max_ms)
-        chunk = read_place(reader, &fixed, kind & HEAD_SNAPSHOT_IN_FILE);
-    if (chunk == NULL)
+    if (shape.min_ms > shape.max_ms)
         return NULL;
-    chunk->count = (uint16_t)count;
-    chunk->row_first = fixed.row_first;
-    chunk->min_ms = fixed.min_ms;
-    chunk->max_ms = fixed.max_ms;
-    return chunk;
+    return read_place(reader, &shape, kind & HEAD_SNAPSHOT_IN_FILE);
 }
 
 /* Newest first, as the list is. */
@@ -426,7 +417,7 @@ static enum err read_files(struct snapshot_reader *reader)
             head_files_open(reader->parts->files, number, size, checksum, &file, reader->err);
         if (result != ERR_NONE)
             return result;
-        vec_push(&reader->files, file);
+        vec_push(&reader->files, (struct chunk_filler){&reader->head->chunk_pool, file, {NULL}});
     }
     return ERR_NONE;
 }
@@ -503,6 +494,8 @@ static void reader_release(struct snapshot_reader *reader)
         symbols_unref(reader->symbols.items[i]);
     for (size_t i = 0; i < reader->columns.len; i++)
         time_column_unref(reader->columns.items[i]);
+    for (size_t i = 0; i < reader->files.len; i++)
+        chunk_filler_end(&reader->files.items[i]);
     vec_release(&reader->files);
     vec_release(&reader->symbols);
     vec_release(&reader->pairs);

@@ -188,22 +188,22 @@ static void put_closed(struct snapshot_writer *writer, const struct series *seri
         count++;
     codec_write_uvarint(out, count);
     for (const struct chunk *chunk = series->closed; chunk != NULL; chunk = chunk->next) {
-        bool in_file = chunk->file != NULL;
+        bool in_file = chunk->in_file;
         codec_write_u8(out, (uint8_t)(chunk->kind | (in_file ? HEAD_SNAPSHOT_IN_FILE : 0)));
         codec_write_uvarint(out, chunk->count);
         if (chunk_kind_has_rows((enum chunk_kind)chunk->kind)) {
             codec_write_uvarint(out, numbering_of(&writer->columns, (uintptr_t)chunk->column));
             codec_write_u8(out, chunk->row_first);
         } else {
-            codec_write_varint(out, chunk->min_ms);
-            codec_write_varint(out, (int64_t)((uint64_t)chunk->max_ms - (uint64_t)chunk->min_ms));
+            codec_write_varint(out, chunk->first_ms);
+            codec_write_varint(out, chunk->span_ms);
         }
         if (in_file) {
-            codec_write_uvarint(out, chunk->file->place);
-            codec_write_uvarint(out, (uint64_t)(chunk->bytes - chunk->file->data));
+            codec_write_uvarint(out, chunk_file(chunk)->place);
+            codec_write_uvarint(out, chunk->offset);
             codec_write_uvarint(out, chunk->len);
         } else {
-            codec_write_slice(out, slice_from((const char *)chunk->bytes, chunk->len));
+            codec_write_slice(out, slice_from((const char *)chunk_bytes(chunk), chunk->len));
         }
     }
 }

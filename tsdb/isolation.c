@@ -52,6 +52,12 @@ static void take_free_locked(struct isolation *isolation, retired_list *out)
         count++;
     if (count == 0)
         return;
+    if (count == isolation->retired.len) {
+        *out = (retired_list){isolation->retired.items, count, isolation->retired.cap};
+        isolation->retired.items = NULL;
+        isolation->retired.len = isolation->retired.cap = 0;
+        return;
+    }
     vec_reserve(out, count);
     memcpy(out->items, isolation->retired.items, count * sizeof(*out->items));
     out->len = count;

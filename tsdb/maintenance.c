@@ -4,6 +4,7 @@
  * what is older than the retention (samples, series without any, segments, blocks), cuts the head
  * and merges blocks.
  */
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "model/symbols.h"
@@ -175,7 +176,10 @@ enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
     if (removed > 0)
         log_debug("Series without samples left the head", log_uint("series", removed));
     head_files_sweep(&db->head_files);
-    return blocks_compact(db, result, err);
+    result = blocks_compact(db, result, err);
+    head_files_evict(&db->head_files);
+    mem_trim();
+    return result;
 }
 
 static void maintenance_sync(struct tsdb *db)

@@ -169,13 +169,13 @@ typedef VEC(struct closed_part) closed_parts;
 static void closed_collect(struct chunk *chunk, uint32_t hidden, int64_t min_ms, int64_t max_ms,
                            closed_parts *out)
 {
-    for (; chunk != NULL && chunk->max_ms >= min_ms; chunk = chunk->next) {
+    for (; chunk != NULL && chunk_max_ms(chunk) >= min_ms; chunk = chunk->next) {
         uint32_t skip_last = 0;
         if (!chunk_kind_has_rows((enum chunk_kind)chunk->kind)) {
             skip_last = MIN(hidden, (uint32_t)chunk->count);
             hidden -= skip_last;
         }
-        if (chunk->min_ms <= max_ms)
+        if (chunk_min_ms(chunk) <= max_ms)
             vec_push(out, (struct closed_part){chunk, skip_last});
     }
 }
@@ -353,8 +353,8 @@ static bool series_overlaps(const struct head_view *view, struct series *series,
         overlaps = is_wanted(wanted, late->samples.items[0].timestamp_ms,
                              late->samples.items[late->samples.len - 1].timestamp_ms);
     mutex_unlock(lock);
-    for (; !overlaps && closed != NULL && closed->max_ms >= recent.min_ms; closed = closed->next)
-        overlaps = is_wanted(&recent, closed->min_ms, closed->max_ms);
+    for (; !overlaps && closed != NULL && chunk_max_ms(closed) >= recent.min_ms; closed = closed->next)
+        overlaps = is_wanted(&recent, chunk_min_ms(closed), chunk_max_ms(closed));
     return overlaps;
 }
 

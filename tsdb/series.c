@@ -133,12 +133,10 @@ struct chunk *series_row_close(struct byte_pool *pool, struct series *series,
     if (series->len == 0)
         series->tail = series->row_first;
     row_materialise(pool, series, bits, state);
-    struct chunk *chunk = chunk_new(CHUNK_ROWS, column, series->len);
-    byte_run_copy(series->bytes, series->len, chunk->bytes);
-    chunk->row_first = series->row_first;
-    chunk->count = (uint16_t)row_end;
-    chunk->min_ms = column->times_ms[series->row_first];
-    chunk->max_ms = column->times_ms[row_end - 1];
+    struct chunk_shape shape = {
+        .kind = CHUNK_ROWS, .column = column, .row_first = series->row_first, .count = row_end};
+    struct chunk *chunk = chunk_new(&shape, series->len);
+    byte_run_copy(series->bytes, series->len, chunk_bytes(chunk));
     series_drop_open(pool, series);
     series->row_first = SERIES_ROW_NONE;
     return chunk;
@@ -148,12 +146,15 @@ bool series_loose_is_full(const struct series *series, int64_t t_ms, bool histog
 {
     if (series->count == 0)
         return false;
+    if (series->count >= CHUNK_FIRST_SAMPLES_MIN && series->closed == NULL &&
+        series->count >= chunk_samples_first(series->ref))
+        return true;
     if (series->count >= CHUNK_SAMPLES_MAX || histogram != !!(series->flags & SERIES_HISTOGRAM))
         return true;
-    if (histogram)
-        return series->len >= CHUNK_HISTOGRAM_BYTES_MAX;
     int64_t step = (int64_t)((uint64_t)t_ms - (uint64_t)series->last_ms);
-    return step <= 0 || step > INT32_MAX;
+    if (step <= 0 || step > CHUNK_STEP_MS_MAX)
+        return true;
+    return histogram && series->len >= CHUNK_HISTOGRAM_BYTES_MAX;
 }
 
 static void loose_append_varint(struct byte_pool *pool, struct series *series, int64_t value)
@@ -255,11 +256,12 @@ struct chunk *series_loose_close(struct byte_pool *pool, struct series *series)
     bool histogram = series->flags & SERIES_HISTOGRAM;
     if (!histogram)
         loose_materialise(pool, series);
-    struct chunk *chunk = chunk_new(histogram ? CHUNK_HISTOGRAM : CHUNK_LOOSE, NULL, series->len);
-    byte_run_copy(series->bytes, series->len, chunk->bytes);
-    chunk->count = series->count;
-    chunk->min_ms = series_loose_first_ms(series);
-    chunk->max_ms = series->last_ms;
+    struct chunk_shape shape = {.kind = histogram ? CHUNK_HISTOGRAM : CHUNK_LOOSE,
+                                .count = series->count,
+                                .min_ms = series_loose_first_ms(series),
+                                .max_ms = series->last_ms};
+    struct chunk *chunk = chunk_new(&shape, series->len);
+    byte_run_copy(series->bytes, series->len, chunk_bytes(chunk));
     series_drop_open(pool, series);
     series->count = 0;
     series->tail = 0;

@@ -190,6 +190,79 @@ static size_t closed_count(const char *text)
     return count;
 }
 
+START_TEST(series_that_begin_together_do_not_close_together)
+{
+    struct errbuf err = ERRBUF_INIT;
+    enum { SERIES = 400 };
+    series_ref refs[SERIES] = {0};
+    size_t closed_most = 0;
+    for (int64_t row = 0; row < 300; row++) {
+        uint64_t before = db->head.chunks_created;
+        struct appender *appender;
+        ck_assert(appender_begin(db, NULL, row * 1000, &appender, &err) == ERR_NONE);
+        for (size_t i = 0; i < SERIES; i++) {
+            char text[16];
+            snprintf(text, sizeof(text), "x=%zu", i);
+            struct labels *own = refs[i] == 0 ? kit_labels(text) : NULL;
+            if (refs[i] == 0)
+                refs[i] = appender_series(appender, own);
+            labels_unref(own);
+            ck_assert(append_at(appender, refs[i], row * 1000, (double)row) == APPEND_OK);
+        }
+        ck_assert(appender_commit(appender, &err) == ERR_NONE);
+        closed_most = MAX(closed_most, db->head.chunks_created - before);
+    }
+    ck_assert_uint_gt(db->head.chunks_created, 2 * SERIES);
+    ck_assert_uint_le(closed_most, SERIES / 20);
+}
+END_TEST
+
+/* The chunks of a file, of which one in a hundred lasts. */
+static void pool_fill(struct chunk_pool *pool, struct head_file *file, struct chunk **out)
+{
+    struct chunk_filler filler = {.pool = pool, .file = file};
+    for (uint32_t i = 0; i < 20000; i++) {
+        uint32_t count = i % 100 == 99 ? 480 : 120;
+        struct chunk_shape shape = {
+            .kind = CHUNK_SEALED_LOOSE, .count = count, .min_ms = i, .max_ms = i + count};
+        out[i] = chunk_new_in_file(&shape, &filler, i, 1);
+    }
+    chunk_filler_end(&filler);
+}
+
+START_TEST(pages_of_chunks_that_do_not_last_are_used_again)
+{
+    struct head_file files[2] = {{.reference_count = 1, .size = 20000},
+                                 {.reference_count = 1, .size = 20000}};
+    static struct chunk *chunks[2][20000];
+    struct chunk_pool pool;
+    chunk_pool_init(&pool);
+    pool_fill(&pool, &files[0], chunks[0]);
+    size_t memory = chunk_pool_memory(&pool);
+    ck_assert_uint_le(memory, 20000 * sizeof(struct chunk) * 11 / 10 + 300000);
+    for (size_t i = 0; i < 20000; i++) {
+        ck_assert_ptr_eq(chunk_file(chunks[0][i]), &files[0]);
+        ck_assert_int_eq(chunk_min_ms(chunks[0][i]), (int64_t)i);
+        if (i % 100 != 99)
+            chunk_free(chunks[0][i]);
+    }
+    pool_fill(&pool, &files[1], chunks[1]);
+    ck_assert_uint_eq(chunk_pool_memory(&pool), memory);
+    ck_assert_uint_gt(files[0].reference_count, 1); /* what lasts is still there */
+    for (size_t i = 0; i < 20000; i++) {
+        ck_assert_ptr_eq(chunk_file(chunks[1][i]), &files[1]);
+        chunk_free(chunks[1][i]);
+        if (i % 100 == 99) {
+            ck_assert_int_eq(chunk_max_ms(chunks[0][i]), (int64_t)i + 480);
+            chunk_free(chunks[0][i]);
+        }
+    }
+    ck_assert_uint_eq(files[0].reference_count, 1);
+    ck_assert_uint_eq(files[1].reference_count, 1);
+    chunk_pool_release(&pool);
+}
+END_TEST
+
 START_TEST(four_neighbours_become_one_and_members_share_its_times)
 {
     struct sample_group *group = sample_group_new(db);
@@ -455,6 +528,8 @@ int main(void)
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, what_is_read_stays_the_same_and_memory_is_freed);
+    tcase_add_test(tcase, series_that_begin_together_do_not_close_together);
+    tcase_add_test(tcase, pages_of_chunks_that_do_not_last_are_used_again);
     tcase_add_test(tcase, four_neighbours_become_one_and_members_share_its_times);
     tcase_add_test(tcase, rows_that_a_view_may_not_see_are_not_joined);
     tcase_add_test(tcase, a_reader_keeps_what_it_took_while_chunks_are_replaced);

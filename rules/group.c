@@ -2,7 +2,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "model/labels_builder.h"
 #include "rules/recording.h"
@@ -60,8 +59,7 @@ struct rule_group *rule_group_new(const struct rule_environment *environment,
     buf_init(&text, BUF_SIZE_ANY);
     rule_group_definition_print(definition, group->interval_ms, &text);
     group->canonical = buf_take(&text);
-    group->phase_ms =
-        (int64_t)(hash_slice(slice_str(group->key), 0) % (uint64_t)group->interval_ms);
+    group->phase_ms = rule_group_definition_phase_ms(file, definition, group->interval_ms);
     group->rule_count = definition->rule_count;
     group->rules = mem_zalloc_array(group->rule_count + 1, sizeof(*group->rules));
     for (size_t i = 0; i < group->rule_count; i++)

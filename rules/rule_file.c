@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/hash.h"
 #include "rules/rule_file_check.h"
 
 #define ARENA_SIZE_MAX ((size_t)1 << 30)
@@ -279,4 +280,14 @@ void rule_group_definition_print(const struct rule_group_definition *group, int6
         print_pairs(rule->annotations, rule->annotation_count, out);
         buf_append_byte(out, '\n');
     }
+}
+
+int64_t rule_group_definition_phase_ms(const struct rule_file *file,
+                                       const struct rule_group_definition *group,
+                                       int64_t interval_ms)
+{
+    struct buf key CLEANUP(buf_release);
+    buf_init(&key, BUF_SIZE_ANY);
+    buf_printf(&key, "%.*s;%.*s", SLICE_ARG(file->path), SLICE_ARG(group->name));
+    return (int64_t)(hash_slice(buf_slice(&key), 0) % (uint64_t)interval_ms);
 }

@@ -94,3 +94,7 @@ void rule_file_unref(struct rule_file *file);
 /* What makes a group what it is, as text: groups of equal text behave the same. */
 void rule_group_definition_print(const struct rule_group_definition *group, int64_t interval_ms,
                                  struct buf *out);
+/* Where in its interval a group is evaluated. */
+int64_t rule_group_definition_phase_ms(const struct rule_file *file,
+                                       const struct rule_group_definition *group,
+                                       int64_t interval_ms);

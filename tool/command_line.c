@@ -90,7 +90,8 @@ static void print_usage(const struct command *command)
 {
     printf("%s%s", command->words, command->flags[0].name != NULL ? " [<flags>]" : "");
     for (size_t i = 0; i < COMMAND_ARGUMENTS_MAX && command->arguments[i].name != NULL; i++)
-        printf(command->arguments[i].required ? " <%s>" : " [<%s>]", command->arguments[i].name);
+        printf(command->arguments[i].required ? " <%s>%s" : " [<%s>]%s", command->arguments[i].name,
+               command->arguments[i].many ? "..." : "");
     putchar('\n');
 }
 
@@ -181,6 +182,22 @@ static const struct command_flag *find_flag(const struct command_line *line, con
     return NULL;
 }
 
+/* A flag may stand before the words of its command are complete. */
+static const struct command_flag *find_flag_ahead(struct command_line *line, const char *name,
+                                                  size_t len, char letter)
+{
+    const struct command_flag *flag = find_flag(line, name, len, letter);
+    if (flag != NULL || line->command != NULL)
+        return flag;
+    for (size_t i = 0; line->table->commands[i] != NULL && flag == NULL; i++) {
+        line->command = line->table->commands[i];
+        if (is_below(line->command, buf_cstr(&line->words)))
+            flag = find_flag(line, name, len, letter);
+    }
+    line->command = NULL;
+    return flag;
+}
+
 static void give_flag(struct command_line *line, const struct command_flag *flag, const char *value)
 {
     line->help |= strcmp(flag->name, "help") == 0;
@@ -197,7 +214,7 @@ struct written_flag {
     const char *value;
 };
 
-static const struct command_flag *look_up(const struct command_line *line, const char *text,
+static const struct command_flag *look_up(struct command_line *line, const char *text,
                                           struct written_flag *out)
 {
     struct written_flag written = {.is_long = text[1] == '-'};
@@ -209,9 +226,9 @@ static const struct command_flag *look_up(const struct command_line *line, const
     else if (!written.is_long && behind != '\0')
         written.value = written.name + 1;
     const struct command_flag *flag =
-        find_flag(line, written.name, written.len, written.is_long ? 0 : written.name[0]);
+        find_flag_ahead(line, written.name, written.len, written.is_long ? 0 : written.name[0]);
     if (flag == NULL && written.is_long && written.len > 3 && memcmp(written.name, "no-", 3) == 0) {
-        flag = find_flag(line, written.name + 3, written.len - 3, 0);
+        flag = find_flag_ahead(line, written.name + 3, written.len - 3, 0);
         written.is_off = true;
         if (flag != NULL && flag->kind != COMMAND_SWITCH)
             flag = NULL;
@@ -223,7 +240,7 @@ static const struct command_flag *look_up(const struct command_line *line, const
 static bool is_given(const struct command_line *line, const struct command_flag *flag)
 {
     for (size_t i = 0; i < line->flags.len; i++) {
-        if (line->flags.items[i].flag == flag->name)
+        if (strcmp(line->flags.items[i].flag, flag->name) == 0)
             return true;
     }
     return false;
@@ -260,7 +277,8 @@ static int read_word(struct command_line *line, const char *word)
         size_t count = 0;
         while (count < COMMAND_ARGUMENTS_MAX && line->command->arguments[count].name != NULL)
             count++;
-        if (line->arguments.len == count)
+        if (line->arguments.len >= count &&
+            (count == 0 || !line->command->arguments[count - 1].many))
             return fail(line, "unexpected %s", word);
         vec_push(&line->arguments, word);
         return 0;
@@ -284,6 +302,16 @@ static int check_complete(const struct command_line *line)
         if (line->command->arguments[i].name != NULL && line->command->arguments[i].required)
             return fail(line, "required argument '%s' not provided",
                         line->command->arguments[i].name);
+    }
+    for (size_t i = 0; i < COMMAND_FLAGS_MAX && line->command->flags[i].name != NULL; i++) {
+        const struct command_flag *flag = &line->command->flags[i];
+        if (flag->required && !is_given(line, flag))
+            return fail(line, "required flag(s) '--%s' not provided", flag->name);
+    }
+    for (size_t i = 0; i < line->flags.len; i++) {
+        const char *name = line->flags.items[i].flag;
+        if (find_flag(line, name, strlen(name), 0) == NULL)
+            return fail(line, "unknown long flag '--%s'", name);
     }
     return 0;
 }
@@ -365,4 +393,9 @@ const char *command_line_argument(const struct command_line *line, size_t i)
     ASSERT(i < COMMAND_ARGUMENTS_MAX);
     return i < line->arguments.len ? line->arguments.items[i]
                                    : line->command->arguments[i].fallback;
+}
+
+const char *command_line_word(const struct command_line *line, size_t i)
+{
+    return i < line->arguments.len ? line->arguments.items[i] : NULL;
 }

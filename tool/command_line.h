@@ -28,6 +28,7 @@ struct command_flag {
     const char *fallback;    /* the default, NULL = none */
     const char *placeholder; /* shown in place of the default; NULL = the default */
     const char *help;
+    bool required;
 };
 
 struct command_argument {
@@ -35,6 +36,7 @@ struct command_argument {
     bool required;
     const char *fallback; /* NULL = none */
     const char *help;
+    bool many; /* this and all that follow; of the last one only */
 };
 
 struct command_line;
@@ -69,3 +71,5 @@ bool command_line_switch(const struct command_line *line, const char *flag);
 /* The `i`-th value of a list; NULL behind the last. */
 const char *command_line_item(const struct command_line *line, const char *flag, size_t i);
 const char *command_line_argument(const struct command_line *line, size_t i);
+/* The `i`-th that was given; NULL behind the last. */
+const char *command_line_word(const struct command_line *line, size_t i);

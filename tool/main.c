@@ -20,10 +20,9 @@ static const struct command_family families[] = {
 };
 
 static const struct command *const commands[] = {
-    &tsdb_analyze_command, &tsdb_list_command,
-    &tsdb_dump_command,    &tsdb_dump_openmetrics_command,
-    &tsdb_create_command,  &tsdb_import_command,
-    &tsdb_export_command,  NULL,
+    &tsdb_analyze_command,          &tsdb_list_command,   &tsdb_dump_command,
+    &tsdb_dump_openmetrics_command, &tsdb_create_command, &tsdb_create_rules_command,
+    &tsdb_import_command,           &tsdb_export_command, NULL,
 };
 
 static const struct command_table table = {

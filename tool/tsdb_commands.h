@@ -10,5 +10,6 @@ extern const struct command tsdb_list_command;
 extern const struct command tsdb_dump_command;
 extern const struct command tsdb_dump_openmetrics_command;
 extern const struct command tsdb_create_command;
+extern const struct command tsdb_create_rules_command;
 extern const struct command tsdb_import_command;
 extern const struct command tsdb_export_command;

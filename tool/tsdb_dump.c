@@ -181,13 +181,22 @@ static int run_openmetrics(const struct command_line *line)
 }
 
 #define DUMP_FLAGS                                                                                 \
-    {"min-time",    0,    COMMAND_TEXT,                                                            \
-     TIME_MIN_TEXT, NULL, "Minimum timestamp to dump, in milliseconds since the Unix epoch."},     \
+    {"sandbox-dir-root",                                                                           \
+     0,                                                                                            \
+     COMMAND_TEXT,                                                                                 \
+     NULL,                                                                                         \
+     "DIR",                                                                                        \
+     "As of promtool; nothing is written here, so it has no effect.",                              \
+     false},                                                                                       \
+        {"min-time",    0,    COMMAND_TEXT,                                                        \
+         TIME_MIN_TEXT, NULL, "Minimum timestamp to dump, in milliseconds since the Unix epoch.",  \
+         false},                                                                                   \
         {"max-time",    0,    COMMAND_TEXT,                                                        \
-         TIME_MAX_TEXT, NULL, "Maximum timestamp to dump, in milliseconds since the Unix epoch."}, \
+         TIME_MAX_TEXT, NULL, "Maximum timestamp to dump, in milliseconds since the Unix epoch.",  \
+         false},                                                                                   \
     {                                                                                              \
         "match", 0, COMMAND_LIST, SELECTOR_ALL, NULL,                                              \
-            "Series selector. Can be specified multiple times."                                    \
+            "Series selector. Can be specified multiple times.", false                             \
     }
 
 const struct command tsdb_dump_command = {

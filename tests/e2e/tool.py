@@ -149,6 +149,61 @@ def check_server(folder):
     server.stop()
 
 
+RULES = """groups:
+- name: later
+  interval: 90s
+  labels: {of: group, from: group}
+  rules:
+  - {record: "house:temperature:max", expr: 'max by (house) (temperature)', labels: {from: rule}}
+  - {alert: Hot, expr: temperature > 100}
+- name: default_interval
+  rules:
+  - {record: rate_of_all, expr: 'sum(rate(temperature[5m]))'}
+"""
+
+
+def check_rules(folder):
+    """Blocks of recording rules: what the server says at the times at which they would be evaluated."""
+    server = lab.MonitoringServer(lab.ferula_binary(), "global: {}\n")
+    works("tsdb", "create-blocks-from", "openmetrics", os.path.join(folder, "text"), server.data_path)
+    server.start()
+    rules, into = os.path.join(folder, "rules.yml"), os.path.join(folder, "of-rules")
+    with open(rules, "w", encoding="utf-8") as file:
+        file.write(RULES)
+    start_s, end_s = START_S + 601, START_S + HOURS * 3600 - 601
+    code, out, err = run("tsdb", "create-blocks-from", "rules", f"--url={server.url}/", f"--start={start_s}",
+                         f"--end={end_s}", f"--output-dir={into}", "--eval-interval=30s", rules)
+    CHECKS.check(code == 0 and err == "" and out.startswith("BLOCK ULID"), "blocks of rules", (code, out, err))
+    lines = works("tsdb", "dump", into).splitlines()
+    times = {}
+    for line in lines:
+        labels, value, time_ms = line.rsplit(" ", 2)
+        times.setdefault(labels, []).append((int(time_ms), value))
+    maximum = '{__name__="house:temperature:max", from="rule", house="h\\"1", of="group"}'
+    rate = '{__name__="rate_of_all"}'
+    CHECKS.equal(sorted(times), [maximum, rate], "the series of the rules")
+    for labels, step_s, expression in ((maximum, 90, "max by (house) (temperature)"), (rate, 30, "sum(rate(temperature[5m]))")):
+        found = times.get(labels, [(0, "")])
+        CHECKS.check(found[0][0] >= start_s * 1000 and found[0][0] < (start_s + step_s) * 1000, "the first is in the first interval", found[0])
+        CHECKS.check(found[-1][0] <= end_s * 1000 and found[-1][0] > (end_s - step_s) * 1000, "the last is in the last", found[-1])
+        CHECKS.check(all(b[0] - a[0] == step_s * 1000 for a, b in zip(found, found[1:])), "they are an interval apart")
+        answer = server.query_range(expression, found[0][0] / 1000, found[-1][0] / 1000, step_s)
+        expected = [(round(t * 1000), str(float(v))) for t, v in answer["data"]["result"][0]["values"]]
+        CHECKS.equal([(t, str(float(v))) for t, v in found], expected, f"samples of {expression}")
+    code, _, err = run("tsdb", "create-blocks-from", "rules", f"--url={server.url}", "--start=5", "--end=4", rules)
+    CHECKS.check(code == 1 and "start time is not before end time" in err, "times in the wrong order", err)
+    code, _, err = run("tsdb", "create-blocks-from", "rules", rules)
+    CHECKS.check(code == 1 and "required flag(s) '--start' not provided" in err, "no start", err)
+    server.stop()
+    code, _, err = run("tsdb", "create-blocks-from", "rules", f"--url={server.url}", f"--start={start_s}",
+                       f"--end={end_s}", f"--output-dir={folder}/no-server", rules)
+    CHECKS.check(code == 1 and "connection refused" in err and "/api/v1/query_range" in err, "no server", err)
+    with open(rules, "a", encoding="utf-8") as file:
+        file.write("  - {record: broken, expr: 'sum('}\n")
+    code, _, err = run("tsdb", "create-blocks-from", "rules", f"--start={start_s}", rules)
+    CHECKS.check(code == 1 and f"{rules}:" in err and "parse error" in err, "a broken rule", err)
+
+
 def check_owner(data_path):
     """What root makes in somebody's data directory becomes that somebody's."""
     os.chown(data_path, 65534, 65534)
@@ -165,6 +220,7 @@ def main():
     check_blocks(folder)
     check_wrong_input(folder)
     check_server(folder)
+    check_rules(folder)
     CHECKS.finish()
 
 

@@ -37,7 +37,8 @@ PUBLIC_HEADERS = {
     'promql': {'promql.h', 'value.h'},
     'discovery': {'discovery.h', 'client_profile.h'},
     'scrape': {'scrape.h'},
-    'rules': {'rules.h', 'notifier.h'},
+    'rules': {'rules.h', 'notifier.h',
+              'rule_file.h'},  # for tool, which reads rule files without a server
     'remote': {'remote.h'},
     'api': {'api.h'},
     'server': set(),

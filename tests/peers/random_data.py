@@ -15,14 +15,23 @@ import lab  # noqa: E402
 
 START_S = 1709246700  # 2024-02-29 22:45:00
 LENGTH_S = 5400
-END_S = START_S + LENGTH_S
 OFF_EDGE_MS = 137
+moments_s = []  # at which something happened that queries may look at
 
 COUNTERS = ("c_total", "d_total", "errors_total")
 GAUGES = ("g", "h", "small", "big", "rough", "spotty", "flags")
 HISTOGRAMS = ("lat", "odd")
 NATIVE = ("nh", "nh_gauge", "nh_custom", "nh_mixed", "nh_fine_total")
 BOUNDS = ("0.1", "0.5", "1.0", "2.5", "10.0", "+Inf")
+
+
+def set_length(length_s):
+    global LENGTH_S
+    LENGTH_S = length_s
+
+
+def end_s():
+    return START_S + LENGTH_S
 
 
 class Maker:
@@ -206,7 +215,7 @@ def load(servers, series, slice_s=1200):
     """Slice of time by slice of time, since heads refuse what is far older than their newest sample."""
     for server in servers:
         write(server, first_markers(series))
-    for start_s in range(START_S - 60, END_S + 60, slice_s):
+    for start_s in range(START_S - 60, end_s() + 60, slice_s):
         for part in parts_of(series, range(start_s * 1000, (start_s + slice_s) * 1000)):
             for server in servers:
                 write(server, part)

@@ -86,7 +86,7 @@ class Maker:
         if self.chance(0.15):
             parts.append("offset " + self.pick("1m", "5m", "-1m", "37s", "-150s", "20m", "1h"))
         if self.chance(0.08):
-            at = self.rand.randrange(data.START_S, data.END_S)
+            at = self.rand.randrange(data.START_S, data.end_s())
             parts.append("@ " + self.pick(str(at), str(at), "start()", "end()"))
         self.rand.shuffle(parts)
         return "".join(" " + part for part in parts)

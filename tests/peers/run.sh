@@ -3,7 +3,7 @@
 set -u
 cd "$(dirname "$0")"
 status=0
-for name in compare_scrape compare_expressions compare_native compare_random query_memory compare_alerts migration pages \
+for name in compare_scrape compare_expressions compare_native compare_random compare_random_storage query_memory compare_alerts migration pages \
     walk_through; do
     log=$(mktemp)
     /usr/bin/python3 "$name.py" >"$log" 2>&1 || status=1

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "tsdb/block_upkeep.h"
 #include "tsdb/group.h"
+#include "tsdb/out_of_order.h"
 #include "tsdb/select.h"
 #include "tsdb/tsdb_internal.h"
 
@@ -11,18 +12,37 @@
 
 typedef VEC(struct wal_deletion) deletion_list;
 
+static struct out_of_order *late_of(const struct series *series)
+{
+    return series->extra == NULL ? NULL : series->extra->out_of_order;
+}
+
 /* Only what is there now: samples that come later are not meant. The commit lock is held. */
 static bool deletion_of(struct series *series, int64_t min_ms, int64_t max_ms,
                         struct wal_deletion *out)
 {
     const struct sample_group *group = series->group;
+    const struct out_of_order *late = late_of(series);
     int64_t newest_ms = series->last_ms;
     if (series_is_empty(series))
         return false;
     if (group != NULL)
         newest_ms = MAX(newest_ms, group->last_ms);
+    if (late != NULL && late->samples.len > 0)
+        newest_ms = MAX(newest_ms, late->samples.items[late->samples.len - 1].timestamp_ms);
     *out = (struct wal_deletion){series, min_ms, MIN(max_ms, newest_ms)};
     return out->min_ms <= out->max_ms;
+}
+
+/* Views that are opened from the end of this deletion on do not see them. */
+static void delete_late(struct head *head, const struct wal_deletion *deletion)
+{
+    struct sample_group *group;
+    struct mutex *lock = group_lock_series(head, deletion->series, &group);
+    struct out_of_order *late = late_of(deletion->series);
+    if (late != NULL)
+        out_of_order_delete(late, deletion->min_ms, deletion->max_ms, head->deletion + 1);
+    mutex_unlock(lock);
 }
 
 static enum err log_batch_locked(struct tsdb *db, const deletion_list *batch, uint64_t *out_total,
@@ -58,6 +78,8 @@ static enum err delete_batch(struct tsdb *db, const ref_list *refs, size_t *at, 
     }
     if (batch.len > 0)
         code = log_batch_locked(db, &batch, out_total, err);
+    for (size_t i = 0; i < batch.len && code == ERR_NONE; i++)
+        delete_late(&db->head, &batch.items[i]);
     mutex_unlock(&db->commit_lock);
     for (size_t i = 0; i < batch.len && code == ERR_NONE; i++) {
         const struct wal_deletion *deletion = &batch.items[i];
@@ -83,6 +105,7 @@ static enum err delete_from_head(struct tsdb *db, const struct matcher *const *m
         code = delete_batch(db, &refs, &at, min_ms, max_ms, spans, &total, err);
     /* what was logged holds, also when something failed later */
     head_delete(head, spans->items.items, spans->items.len);
+    head->deletion++;
     isolation_close_view(&head->isolation, &reader);
     if (code == ERR_NONE && total > 0 && db->options.fsync_policy == TSDB_FSYNC_ALWAYS)
         code = wal_sync(db->wal, total, err);

@@ -50,9 +50,10 @@ struct head {
     struct byte_pool pool;              /* owned by the commit lock */
     struct chunk_pool chunk_pool;
     VEC(series_ref) unsealed;           /* owned by the commit lock: have new closed chunks */
-    /* What is deleted, by ref; NULL = nothing. A reader that is open may use it until it closes.
+    /* What is deleted of the samples in order, by ref; NULL = nothing. A reader that is open may use it until it closes.
      * Changes: maintenance lock. */
     _Atomic(const struct tombstones *) deleted;
+    _Atomic uint64_t deletion; /* the last one's number; samples out of order know theirs */
     _Atomic int64_t min_ms;        /* of those in order; INT64_MAX when empty */
     _Atomic int64_t max_ms;        /* INT64_MIN when empty */
     _Atomic int64_t late_min_ms;   /* of samples that came out of order; INT64_MAX: none */

@@ -150,5 +150,5 @@ void head_drop_samples(struct tsdb *db, const struct head_drop *drop)
     isolation_close_view(&head->isolation, &reader);
     drop_end(db, &oldest);
     /* what is deleted of samples that are still there has to stay so */
-    head_drop_deletions(head, MIN(drop->cutoff_ms, (int64_t)head->late_min_ms));
+    head_drop_deletions(head, drop->cutoff_ms);
 }

@@ -219,9 +219,11 @@ static void put_starts(struct snapshot_writer *writer, const struct series_start
 
 static void put_out_of_order(struct snapshot_writer *writer, const struct out_of_order *late)
 {
-    codec_write_uvarint(&writer->body, late->samples.len);
+    codec_write_uvarint(&writer->body, out_of_order_count(late));
     for (size_t i = 0; i < late->samples.len; i++) {
         const struct out_of_order_sample *sample = &late->samples.items[i];
+        if (sample->deletion != 0)
+            continue;
         bool histogram = sample->histogram != NULL;
         codec_write_varint(&writer->body, sample->timestamp_ms);
         codec_write_u8(&writer->body, histogram);
@@ -249,6 +251,8 @@ static void put_series(struct snapshot_writer *writer, const struct head *head,
     const struct series_extra *extra = series->extra;
     const struct series_starts *starts = extra == NULL ? NULL : extra->series_starts;
     const struct out_of_order *late = extra == NULL ? NULL : extra->out_of_order;
+    if (late != NULL && out_of_order_count(late) == 0)
+        late = NULL;
     ASSERT(series->group == NULL);
     put_labels(writer, series->labels);
     unsigned flags = 0;

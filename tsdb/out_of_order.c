@@ -36,16 +36,18 @@ const struct out_of_order_sample *out_of_order_find(const struct out_of_order *s
                                                     int64_t t_ms)
 {
     size_t at = lower_bound(samples, t_ms);
-    if (at == samples->samples.len || samples->samples.items[at].timestamp_ms != t_ms)
-        return NULL;
-    return &samples->samples.items[at];
+    for (; at < samples->samples.len && samples->samples.items[at].timestamp_ms == t_ms; at++) {
+        if (samples->samples.items[at].deletion == 0)
+            return &samples->samples.items[at];
+    }
+    return NULL;
 }
 
 void out_of_order_insert(struct out_of_order *samples, struct out_of_order_sample sample)
 {
-    size_t at = lower_bound(samples, sample.timestamp_ms);
-    ASSERT(at == samples->samples.len ||
-           samples->samples.items[at].timestamp_ms != sample.timestamp_ms);
+    ASSERT(out_of_order_find(samples, sample.timestamp_ms) == NULL);
+    size_t at = sample.timestamp_ms == INT64_MAX ? samples->samples.len
+                                                 : lower_bound(samples, sample.timestamp_ms + 1);
     if (sample.histogram != NULL)
         sample.histogram = mem_dup(sample.histogram, sample.histogram_len);
     vec_push(&samples->samples, sample);
@@ -64,6 +66,31 @@ void out_of_order_drop_before(struct out_of_order *samples, int64_t min_ms)
             samples->samples.len * sizeof(*samples->samples.items));
 }
 
+void out_of_order_delete(struct out_of_order *samples, int64_t min_ms, int64_t max_ms,
+                         uint64_t deletion)
+{
+    ASSERT(deletion > 0);
+    for (size_t i = lower_bound(samples, min_ms); i < samples->samples.len; i++) {
+        struct out_of_order_sample *sample = &samples->samples.items[i];
+        if (sample->timestamp_ms > max_ms)
+            break;
+        if (sample->deletion == 0)
+            sample->deletion = deletion;
+    }
+}
+
+void out_of_order_drop_deleted(struct out_of_order *samples)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < samples->samples.len; i++) {
+        if (samples->samples.items[i].deletion == 0)
+            samples->samples.items[kept++] = samples->samples.items[i];
+        else
+            mem_free(samples->samples.items[i].histogram);
+    }
+    samples->samples.len = kept;
+}
+
 void out_of_order_drop_commits(struct out_of_order *samples, uint64_t commit)
 {
     size_t kept = 0;
@@ -76,11 +103,37 @@ void out_of_order_drop_commits(struct out_of_order *samples, uint64_t commit)
     samples->samples.len = kept;
 }
 
+size_t out_of_order_count(const struct out_of_order *samples)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < samples->samples.len; i++)
+        count += samples->samples.items[i].deletion == 0;
+    return count;
+}
+
+static bool is_deleted(const struct out_of_order_sample *sample, struct out_of_order_sight sight)
+{
+    return sample->deletion != 0 && sample->deletion <= sight.deletion;
+}
+
+bool out_of_order_overlaps(const struct out_of_order *samples, struct out_of_order_sight sight,
+                           int64_t min_ms, int64_t max_ms)
+{
+    for (size_t i = lower_bound(samples, min_ms); i < samples->samples.len; i++) {
+        const struct out_of_order_sample *sample = &samples->samples.items[i];
+        if (sample->timestamp_ms > max_ms)
+            return false;
+        if (!is_deleted(sample, sight))
+            return true;
+    }
+    return false;
+}
+
 /* The samples that a view may see, without those whose time the columns have. */
 typedef VEC(const struct out_of_order_sample *) visible_samples;
 
-static void visible_collect(const struct out_of_order *samples, uint64_t watermark, int64_t min_ms,
-                            int64_t max_ms, const struct sample_columns *out,
+static void visible_collect(const struct out_of_order *samples, struct out_of_order_sight sight,
+                            int64_t min_ms, int64_t max_ms, const struct sample_columns *out,
                             visible_samples *visible)
 {
     size_t at = out->kept;
@@ -93,7 +146,7 @@ static void visible_collect(const struct out_of_order *samples, uint64_t waterma
             at++;
         bool taken = at < out->timestamp_memory.len &&
                      out->timestamp_memory.items[at] == sample->timestamp_ms;
-        if (!taken && sample->commit <= watermark)
+        if (!taken && !is_deleted(sample, sight) && sample->commit <= sight.watermark)
             vec_push(visible, sample);
     }
 }
@@ -123,11 +176,11 @@ static void columns_extend(struct sample_columns *out, const visible_samples *vi
         vec_push(&out->histogram_memory, NULL);
 }
 
-enum err out_of_order_merge(const struct out_of_order *samples, uint64_t watermark, int64_t min_ms,
-                            int64_t max_ms, struct sample_columns *out)
+enum err out_of_order_merge(const struct out_of_order *samples, struct out_of_order_sight sight,
+                            int64_t min_ms, int64_t max_ms, struct sample_columns *out)
 {
     visible_samples visible = {0};
-    visible_collect(samples, watermark, min_ms, max_ms, out, &visible);
+    visible_collect(samples, sight, min_ms, max_ms, out, &visible);
     size_t left = out->timestamp_memory.len;
     columns_extend(out, &visible);
     enum err result = ERR_NONE;

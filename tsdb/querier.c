@@ -23,6 +23,7 @@ struct head_view {
     struct tsdb *db;
     struct reader reader;
     const struct tombstones *deleted; /* by ref; lives as long as the reader is open */
+    uint64_t deletion;                /* the last that it knows of */
     int64_t from_ms;                  /* in-order samples before are in blocks */
     enum head_samples which;
 };
@@ -247,12 +248,17 @@ static struct tombstone_spans deleted_of(const struct head_view *view, const str
     return tombstones_of(view->deleted, series->ref);
 }
 
-/* Takes out what is deleted. */
+static struct out_of_order_sight view_sight(const struct head_view *view)
+{
+    return (struct out_of_order_sight){view->reader.watermark, view->deletion};
+}
+
+/* Takes out what is deleted of the samples in order; start times come later. */
 static void columns_delete(struct sample_columns *columns, struct tombstone_spans deleted)
 {
+    sample_columns_publish(columns); /* all columns are of one length now */
     size_t kept = columns->kept, at = 0, count = columns->timestamp_memory.len;
     bool histograms = columns->histogram_memory.len > 0;
-    bool starts = columns->start_timestamp_memory.len > 0;
     for (size_t i = kept; i < count; i++) {
         int64_t time_ms = columns->timestamp_memory.items[i];
         if (tombstone_spans_find(deleted, &at, time_ms) != NULL)
@@ -261,16 +267,12 @@ static void columns_delete(struct sample_columns *columns, struct tombstone_span
         columns->value_memory.items[kept] = columns->value_memory.items[i];
         if (histograms)
             columns->histogram_memory.items[kept] = columns->histogram_memory.items[i];
-        if (starts)
-            columns->start_timestamp_memory.items[kept] =
-                columns->start_timestamp_memory.items[i];
         kept++;
     }
     columns->timestamp_memory.len = columns->value_memory.len = kept;
     if (histograms)
         columns->histogram_memory.len = kept;
-    if (starts)
-        columns->start_timestamp_memory.len = kept;
+    columns->start_timestamp_memory.len = MIN(columns->start_timestamp_memory.len, columns->kept);
 }
 
 static enum err head_view_read(struct series_view *base, const struct series_entry *entry,
@@ -293,14 +295,16 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     enum err result = ERR_NONE;
     if (view->which != HEAD_SAMPLES_LATE)
         result = read_chunks(&snapshot, watermark, from_ms, max_ms, out);
+    if (UNLIKELY(deleted.count > 0) && result == ERR_NONE)
+        columns_delete(out, deleted);
     if (view->which == HEAD_SAMPLES_IN_ORDER)
         snapshot.has_out_of_order = false;
     if (result == ERR_NONE && (snapshot.has_out_of_order || snapshot.has_starts)) {
         struct sample_group *group;
         struct mutex *lock = group_lock_series(head, series, &group);
         if (snapshot.has_out_of_order && series->extra->out_of_order != NULL)
-            result =
-                out_of_order_merge(series->extra->out_of_order, watermark, min_ms, max_ms, out);
+            result = out_of_order_merge(series->extra->out_of_order, view_sight(view), min_ms,
+                                        max_ms, out);
         if (series->extra->series_starts != NULL)
             series_starts_read(series->extra->series_starts, out);
         mutex_unlock(lock);
@@ -308,11 +312,7 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     snapshot_release(&snapshot);
     if (result != ERR_NONE)
         return errbuf_set(err, result, "a chunk in memory is damaged");
-    sample_columns_publish(out); /* all columns are of one length now */
-    if (UNLIKELY(deleted.count > 0)) {
-        columns_delete(out, deleted);
-        sample_columns_publish(out);
-    }
+    sample_columns_publish(out);
     if (out->histogram_memory.len > out->kept)
         histogram_hints_settle(out->histogram_memory.items + out->kept,
                                out->histogram_memory.len - out->kept);
@@ -349,11 +349,11 @@ static bool series_overlaps(const struct head_view *view, struct series *series,
                     is_wanted(&recent, first_ms, last_ms);
     struct chunk *closed = in_order ? series->closed : NULL;
     const struct out_of_order *late = series->extra == NULL ? NULL : series->extra->out_of_order;
-    if (!overlaps && view->which != HEAD_SAMPLES_IN_ORDER && late != NULL && late->samples.len > 0)
-        overlaps = is_wanted(wanted, late->samples.items[0].timestamp_ms,
-                             late->samples.items[late->samples.len - 1].timestamp_ms);
+    if (!overlaps && view->which != HEAD_SAMPLES_IN_ORDER && late != NULL)
+        overlaps = out_of_order_overlaps(late, view_sight(view), wanted->min_ms, wanted->max_ms);
     mutex_unlock(lock);
-    for (; !overlaps && closed != NULL && chunk_max_ms(closed) >= recent.min_ms; closed = closed->next)
+    for (; !overlaps && closed != NULL && chunk_max_ms(closed) >= recent.min_ms;
+         closed = closed->next)
         overlaps = is_wanted(&recent, chunk_min_ms(closed), chunk_max_ms(closed));
     return overlaps;
 }
@@ -534,6 +534,7 @@ struct series_view *head_view_open(struct tsdb *db, enum head_samples which)
     view->from_ms = INT64_MIN;
     view->which = which;
     isolation_open_view(&db->head.isolation, &view->reader);
+    view->deletion = db->head.deletion;
     view->deleted = db->head.deleted;
     return &view->view;
 }
@@ -543,6 +544,7 @@ struct series_view *head_view_open_beside(struct series_view *view, enum head_sa
     struct head_view *beside = (struct head_view *)view;
     struct series_view *opened = head_view_open(beside->db, which);
     ((struct head_view *)opened)->reader.watermark = beside->reader.watermark;
+    ((struct head_view *)opened)->deletion = beside->deletion;
     ((struct head_view *)opened)->from_ms = beside->from_ms;
     return opened;
 }

@@ -313,6 +313,15 @@ void series_push_closed(struct series *series, struct chunk *chunk)
     series->closed = chunk;
 }
 
+void series_drop_deleted(struct series *series)
+{
+    out_of_order_drop_deleted(series->extra->out_of_order);
+    if (series->extra->out_of_order->samples.len > 0)
+        return;
+    out_of_order_free(series->extra->out_of_order);
+    series->extra->out_of_order = NULL;
+}
+
 bool series_is_empty(const struct series *series)
 {
     return series->closed == NULL && series->count == 0 && series->group == NULL &&

@@ -131,4 +131,6 @@ uint32_t series_hidden(const struct series *series, uint64_t watermark);
 
 void series_push_closed(struct series *series, struct chunk *chunk);
 /* Has it no sample at all? */
+/* Forgets the samples out of order that are deleted; there is a list of them. */
+void series_drop_deleted(struct series *series);
 bool series_is_empty(const struct series *series);

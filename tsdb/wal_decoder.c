@@ -400,9 +400,10 @@ static enum err read_histograms(struct wal_decoder *decoder, struct codec_reader
         struct slice encoded = codec_read_slice(reader);
         if (reader->failed || id >= decoder->labels.len)
             return corrupt(err, "a histogram record is damaged");
-        decoder->loose.items[id].state = 0;
-        decoder->visitor->histogram(decoder->context, (uint32_t)id, (int64_t)t_ms, encoded,
-                                    flags & WAL_HISTOGRAM_OUT_OF_ORDER);
+        bool late = flags & WAL_HISTOGRAM_OUT_OF_ORDER;
+        if (!late) /* the next float begins anew; a late one is not before it */
+            decoder->loose.items[id].state = 0;
+        decoder->visitor->histogram(decoder->context, (uint32_t)id, (int64_t)t_ms, encoded, late);
     }
     return ERR_NONE;
 }

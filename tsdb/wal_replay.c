@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "tsdb/out_of_order.h"
 #include "tsdb/tokens.h"
 #include "tsdb/tsdb_internal.h"
 #include "tsdb/wal_check.h"
@@ -173,8 +174,15 @@ static void replay_start(void *context, uint32_t id, int64_t t_ms, int64_t start
 static void replay_deletion(void *context, uint32_t id, int64_t min_ms, int64_t max_ms)
 {
     struct replay *replay = context;
-    if (!replay->muted)
-        vec_push(&replay->deletions, (struct tombstone){replay->refs.items[id], min_ms, max_ms});
+    if (replay->muted)
+        return;
+    vec_push(&replay->deletions, (struct tombstone){replay->refs.items[id], min_ms, max_ms});
+    /* those that come later are not meant */
+    struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
+    if (series->extra == NULL || series->extra->out_of_order == NULL)
+        return;
+    out_of_order_delete(series->extra->out_of_order, min_ms, max_ms, 1);
+    series_drop_deleted(series);
 }
 
 /* The group that stands for one of the log; its segments may be many. */

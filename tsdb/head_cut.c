@@ -282,6 +282,19 @@ static void discard_all(struct tsdb *db, const block_vector *blocks)
         discard(db, block_path(blocks->items[i]));
 }
 
+/* So that a replay does not bring them back from the log: they may be deleted by then. Failures are
+ * the log's own to tell; samples are on disk twice then. */
+static void log_late_stored(struct tsdb *db, uint64_t segment)
+{
+    uint64_t total;
+    MUTEX_GUARD(&db->commit_lock);
+    if (tsdb_open_log_locked(db, NULL) != ERR_NONE)
+        return;
+    wal_writer_begin(&db->writer);
+    wal_writer_late_stored(&db->writer, segment);
+    (void)!wal_append(db->wal, wal_writer_finish(&db->writer, NULL), db->head.max_ms, &total, NULL);
+}
+
 /* `out_segment` is the segment of the log from which on there may be samples that are not in blocks
  * for their commits being too new. */
 static enum err cut_late(struct tsdb *db, uint64_t *out_segment, struct errbuf *err)
@@ -309,6 +322,7 @@ static enum err cut_late(struct tsdb *db, uint64_t *out_segment, struct errbuf *
         block_list_unref(list);
         db->head_cut.late_is_stored = true;
         db->head_cut.late_commit = commit;
+        log_late_stored(db, *out_segment);
     }
     blocks_release(&blocks);
     return code;

@@ -18,14 +18,15 @@
 struct out_of_order_sample {
     int64_t timestamp_ms;
     uint64_t deletion; /* the number of the one that took it, 0 = it is there */
-    uint64_t bits; /* of a float sample */
+    uint64_t bits;     /* of a float sample */
     uint64_t commit;
     char *histogram; /* encoded (histogram_codec.h), NULL for a float sample */
     uint32_t histogram_len;
 };
 
 struct out_of_order {
-    VEC(struct out_of_order_sample) samples; /* by time; of one time, all but the last are deleted */
+    VEC(struct out_of_order_sample)
+    samples; /* by time; of one time, all but the last are deleted */
 };
 
 void out_of_order_free(struct out_of_order *samples);

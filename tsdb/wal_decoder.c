@@ -448,6 +448,17 @@ static enum err read_starts(struct wal_decoder *decoder, struct codec_reader *re
     return ERR_NONE;
 }
 
+static enum err read_late_stored(struct wal_decoder *decoder, struct codec_reader *reader,
+                                 struct errbuf *err)
+{
+    uint64_t segment = codec_read_uvarint(reader);
+    if (reader->failed)
+        return corrupt(err, "a record of stored samples is damaged");
+    if (decoder->visitor->late_stored != NULL)
+        decoder->visitor->late_stored(decoder->context, segment);
+    return ERR_NONE;
+}
+
 static enum err read_deletions(struct wal_decoder *decoder, struct codec_reader *reader,
                                struct errbuf *err)
 {
@@ -498,6 +509,9 @@ enum err wal_decoder_read(struct wal_decoder *decoder, struct slice payload, str
             break;
         case WAL_RECORD_DELETIONS:
             result = read_deletions(decoder, &reader, err);
+            break;
+        case WAL_RECORD_LATE_STORED:
+            result = read_late_stored(decoder, &reader, err);
             break;
         default:
             return corrupt(err, "a record is of an unknown kind");

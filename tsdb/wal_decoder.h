@@ -52,6 +52,8 @@ struct wal_visitor {
     void (*start)(void *context, uint32_t series, int64_t t_ms, int64_t start_ms, bool late);
     /* The samples of [min_ms, max_ms] that the series has so far are deleted. May be NULL. */
     void (*deletion)(void *context, uint32_t series, int64_t min_ms, int64_t max_ms);
+    /* Blocks have the samples out of order of the segments before this one. May be NULL. */
+    void (*late_stored)(void *context, uint64_t segment);
     /* A group is forgotten with its context. May be NULL. */
     void (*group_end)(void *context, struct wal_group *group);
 };

@@ -26,6 +26,12 @@ struct replay_group {
     uint32_t layout_version;
 };
 
+/* The last commit of a segment. */
+struct segment_end {
+    uint64_t segment;
+    uint64_t commit;
+};
+
 struct replay {
     struct tsdb *db;
     struct appender *appender;
@@ -43,6 +49,7 @@ struct replay {
     uint64_t direct_count;
     int64_t direct_min_ms;
     VEC(struct tombstone) deletions;
+    VEC(struct segment_end) ends;
 };
 
 static void replay_series(void *context, uint32_t id, const struct labels *labels)
@@ -67,6 +74,9 @@ static bool replay_directly(struct replay *replay, struct series *series, int64_
 {
     struct head *head = &replay->db->head;
     if (series->group != NULL || t_ms <= series->last_ms || series->flags & SERIES_HISTOGRAM)
+        return false;
+    /* a histogram that waits for the commit may be the series' own, and comes first */
+    if (UNLIKELY(replay->transaction->histogram_bytes.len > 0))
         return false;
     if (series_loose_is_full(series, t_ms, false))
         head_push_chunk(head, series, series_loose_close(&head->pool, series));
@@ -185,6 +195,30 @@ static void replay_deletion(void *context, uint32_t id, int64_t min_ms, int64_t 
     series_drop_deleted(series);
 }
 
+/* What is in blocks already may have been deleted there since. */
+static void replay_late_stored(void *context, uint64_t segment)
+{
+    struct replay *replay = context;
+    const struct segment_end *end = NULL;
+    for (size_t i = 0; i < replay->ends.len && replay->ends.items[i].segment < segment; i++)
+        end = &replay->ends.items[i];
+    if (replay->muted || end == NULL)
+        return;
+    struct series *series;
+    for (series_ref ref = 1; (series = refs_next(&replay->db->head.refs, &ref)) != NULL;) {
+        if (series->extra == NULL || series->extra->out_of_order == NULL)
+            continue;
+        out_of_order_drop_commits(series->extra->out_of_order, end->commit);
+        series_drop_deleted(series);
+    }
+}
+
+static void replay_segment_end(struct replay *replay, uint64_t number)
+{
+    struct segment_end end = {number, isolation_published(&replay->db->head.isolation)};
+    vec_push(&replay->ends, end);
+}
+
 /* The group that stands for one of the log; its segments may be many. */
 static struct replay_group *replay_group(struct replay *replay, struct wal_group *wal_group)
 {
@@ -264,6 +298,7 @@ static const struct wal_visitor replay_visitor = {
     .exemplar = replay_exemplar,
     .start = replay_start,
     .deletion = replay_deletion,
+    .late_stored = replay_late_stored,
 };
 
 static void replay_groups_end(struct replay *replay)
@@ -445,6 +480,7 @@ static void replay_finish(struct replay *replay)
     replay_groups_end(replay);
     head_delete(&replay->db->head, replay->deletions.items, replay->deletions.len);
     vec_release(&replay->deletions);
+    vec_release(&replay->ends);
     vec_release(&replay->groups);
     vec_release(&replay->refs);
     wal_window_release(&replay->window);
@@ -486,9 +522,12 @@ enum err tsdb_replay(struct tsdb *db, struct wal_position from, struct errbuf *e
     for (size_t i = 0; i < wal->segments.len && result == ERR_NONE; i++) {
         uint64_t number = wal->segments.items[i].number;
         tsdb_replay_progress.segment_current = (uint32_t)number;
-        if (replay_skips(&replay, &wal->segments.items[i], from))
+        if (replay_skips(&replay, &wal->segments.items[i], from)) {
+            replay_segment_end(&replay, number); /* its late samples are in the snapshot */
             continue;
+        }
         result = replay_segment(&replay, &decoder, number, err);
+        replay_segment_end(&replay, number);
         log_info("WAL segment loaded", log_uint("segment", number), log_uint("maxSegment", last));
     }
     wal_decoder_release(&decoder);

@@ -232,13 +232,25 @@ void wal_writer_row(struct wal_writer *writer, struct row *row)
     writer->row_end = first ? body->len : 0;
 }
 
+/* Samples of a transaction that come in one record of a kind. */
+struct sample_round {
+    const struct staged_sample *samples;
+    size_t count;
+    const uint8_t *tokens;
+    /* how many of each kind */
+    size_t loose;
+    size_t out_of_order;
+    size_t histograms;
+    size_t token_bytes;
+};
+
 /* The columns `series` and `times` of the samples with a verdict; returns the end. */
-static char *put_columns(struct wal_writer *writer, const struct transaction *transaction,
+static char *put_columns(struct wal_writer *writer, const struct sample_round *round,
                          enum staged_verdict verdict, char *to)
 {
     int64_t last_id = 0;
-    for (size_t i = 0; i < transaction->samples.len; i++) {
-        const struct staged_sample *sample = &transaction->samples.items[i];
+    for (size_t i = 0; i < round->count; i++) {
+        const struct staged_sample *sample = &round->samples[i];
         if (sample->verdict != verdict || sample->kind != STAGED_FLOAT)
             continue;
         int64_t id = series_id(writer, sample->series);
@@ -246,8 +258,8 @@ static char *put_columns(struct wal_writer *writer, const struct transaction *tr
         last_id = id;
     }
     int64_t last_ms = 0;
-    for (size_t i = 0; i < transaction->samples.len; i++) {
-        const struct staged_sample *sample = &transaction->samples.items[i];
+    for (size_t i = 0; i < round->count; i++) {
+        const struct staged_sample *sample = &round->samples[i];
         if (sample->verdict != verdict || sample->kind != STAGED_FLOAT)
             continue;
         int64_t step = (int64_t)((uint64_t)sample->t_ms - (uint64_t)last_ms);
@@ -258,12 +270,12 @@ static char *put_columns(struct wal_writer *writer, const struct transaction *tr
 }
 
 /* Tokens; those that say "as before" are gathered into runs. */
-static char *put_loose_tokens(const struct transaction *transaction, char *to)
+static char *put_loose_tokens(const struct sample_round *round, char *to)
 {
-    const uint8_t *token = transaction->tokens.items;
+    const uint8_t *token = round->tokens;
     uint64_t run = 0;
-    for (size_t i = 0; i < transaction->samples.len; i++) {
-        const struct staged_sample *sample = &transaction->samples.items[i];
+    for (size_t i = 0; i < round->count; i++) {
+        const struct staged_sample *sample = &round->samples[i];
         if (sample->verdict != VERDICT_IN_ORDER || sample->kind != STAGED_FLOAT)
             continue;
         if (sample->token_len == 0) {
@@ -282,46 +294,44 @@ static char *put_loose_tokens(const struct transaction *transaction, char *to)
     return to;
 }
 
-static void put_loose(struct wal_writer *writer, const struct transaction *transaction,
-                      size_t count)
+static void put_loose(struct wal_writer *writer, const struct sample_round *round)
 {
     struct buf *body = &writer->body;
     codec_write_u8(body, WAL_RECORD_LOOSE);
-    codec_write_uvarint(body, count);
-    char *start = buf_reserve(body, count * (2 * VARINT_SIZE_MAX + TOKEN_RUN_SIZE_MAX) +
-                                        transaction->tokens.len);
+    codec_write_uvarint(body, round->loose);
+    char *start = buf_reserve(body, round->loose * (2 * VARINT_SIZE_MAX + TOKEN_RUN_SIZE_MAX) +
+                                        round->token_bytes);
     ASSERT(start != NULL);
-    char *to = put_columns(writer, transaction, VERDICT_IN_ORDER, start);
-    to = put_loose_tokens(transaction, to);
+    char *to = put_columns(writer, round, VERDICT_IN_ORDER, start);
+    to = put_loose_tokens(round, to);
     buf_commit(body, (size_t)(to - start));
 }
 
-static void put_out_of_order(struct wal_writer *writer, const struct transaction *transaction,
-                             size_t count)
+static void put_out_of_order(struct wal_writer *writer, const struct sample_round *round)
 {
     struct buf *body = &writer->body;
     codec_write_u8(body, WAL_RECORD_OUT_OF_ORDER);
-    codec_write_uvarint(body, count);
-    char *start = buf_reserve(body, count * 2 * VARINT_SIZE_MAX);
+    codec_write_uvarint(body, round->out_of_order);
+    char *start = buf_reserve(body, round->out_of_order * 2 * VARINT_SIZE_MAX);
     ASSERT(start != NULL);
-    char *to = put_columns(writer, transaction, VERDICT_OUT_OF_ORDER, start);
+    char *to = put_columns(writer, round, VERDICT_OUT_OF_ORDER, start);
     buf_commit(body, (size_t)(to - start));
-    for (size_t i = 0; i < transaction->samples.len; i++) {
-        const struct staged_sample *sample = &transaction->samples.items[i];
+    for (size_t i = 0; i < round->count; i++) {
+        const struct staged_sample *sample = &round->samples[i];
         if (sample->verdict == VERDICT_OUT_OF_ORDER && sample->kind == STAGED_FLOAT)
             codec_write_u64(body, sample->bits);
     }
 }
 
 static void put_histograms(struct wal_writer *writer, const struct transaction *transaction,
-                           size_t count)
+                           const struct sample_round *round)
 {
     struct buf *body = &writer->body;
     codec_write_u8(body, WAL_RECORD_HISTOGRAMS);
-    codec_write_uvarint(body, count);
+    codec_write_uvarint(body, round->histograms);
     int64_t last_ms = 0;
-    for (size_t i = 0; i < transaction->samples.len; i++) {
-        const struct staged_sample *sample = &transaction->samples.items[i];
+    for (size_t i = 0; i < round->count; i++) {
+        const struct staged_sample *sample = &round->samples[i];
         if (sample->verdict == VERDICT_DROP || sample->kind != STAGED_HISTOGRAM)
             continue;
         codec_write_uvarint(body, series_id(writer, sample->series));
@@ -334,28 +344,48 @@ static void put_histograms(struct wal_writer *writer, const struct transaction *
     }
 }
 
-void wal_writer_samples(struct wal_writer *writer, const struct transaction *transaction)
+/* Takes samples of [round->samples, end) until a series goes on with a float behind a histogram: in
+ * a round its histograms come last. The samples of a series are neighbours. */
+static void round_fill(struct sample_round *round, const struct staged_sample *end)
 {
-    size_t loose = 0;
-    size_t out_of_order = 0;
-    size_t histograms = 0;
-    for (size_t i = 0; i < transaction->samples.len; i++) {
-        const struct staged_sample *sample = &transaction->samples.items[i];
+    const struct series *histogram_of = NULL;
+    const struct staged_sample *sample = round->samples;
+    for (; sample < end; sample++) {
         if (sample->verdict == VERDICT_DROP)
             continue;
-        if (sample->kind == STAGED_HISTOGRAM)
-            histograms++;
-        else if (sample->verdict == VERDICT_IN_ORDER)
-            loose++;
-        else
-            out_of_order++;
+        bool in_order = sample->verdict == VERDICT_IN_ORDER;
+        if (sample->kind == STAGED_HISTOGRAM) {
+            round->histograms++;
+            histogram_of = in_order ? sample->series : histogram_of;
+        } else if (!in_order) {
+            round->out_of_order++;
+        } else if (sample->series == histogram_of) {
+            break;
+        } else {
+            round->loose++;
+            round->token_bytes += sample->token_len;
+        }
     }
-    if (loose > 0)
-        put_loose(writer, transaction, loose);
-    if (out_of_order > 0)
-        put_out_of_order(writer, transaction, out_of_order);
-    if (histograms > 0)
-        put_histograms(writer, transaction, histograms);
+    round->count = (size_t)(sample - round->samples);
+}
+
+void wal_writer_samples(struct wal_writer *writer, const struct transaction *transaction)
+{
+    const struct staged_sample *sample = transaction->samples.items;
+    const struct staged_sample *end = sample + transaction->samples.len;
+    const uint8_t *tokens = transaction->tokens.items;
+    while (sample < end) {
+        struct sample_round round = {.samples = sample, .tokens = tokens};
+        round_fill(&round, end);
+        if (round.loose > 0)
+            put_loose(writer, &round);
+        if (round.out_of_order > 0)
+            put_out_of_order(writer, &round);
+        if (round.histograms > 0)
+            put_histograms(writer, transaction, &round);
+        sample += round.count;
+        tokens += round.token_bytes;
+    }
 }
 
 void wal_writer_exemplars(struct wal_writer *writer, const struct transaction *transaction)
@@ -374,6 +404,12 @@ void wal_writer_exemplars(struct wal_writer *writer, const struct transaction *t
         codec_write_slice(body, slice_from(transaction->exemplar_bytes.data + staged->labels_at,
                                            staged->labels_len));
     }
+}
+
+void wal_writer_late_stored(struct wal_writer *writer, uint64_t wal_segment)
+{
+    codec_write_u8(&writer->body, WAL_RECORD_LATE_STORED);
+    codec_write_uvarint(&writer->body, wal_segment);
 }
 
 void wal_writer_deletions(struct wal_writer *writer, const struct wal_deletion *deletions,

@@ -38,6 +38,7 @@ enum wal_record_kind {
     WAL_RECORD_STARTS = 8,
     WAL_RECORD_DELETIONS = 9,
     WAL_RECORD_ROW_ALONE = 10,
+    WAL_RECORD_LATE_STORED = 11,
 };
 
 /* How a row says which positions changed. */
@@ -91,6 +92,8 @@ void wal_writer_exemplars(struct wal_writer *writer, const struct transaction *t
 /* Spans to delete, in the order of their series' refs; some. */
 void wal_writer_deletions(struct wal_writer *writer, const struct wal_deletion *deletions,
                           size_t count);
+/* Blocks have the samples out of order of the log's segments before this one. */
+void wal_writer_late_stored(struct wal_writer *writer, uint64_t wal_segment);
 /* The payload, with its start timestamps; empty when there is nothing to write. Valid until the
  * next begin. `transaction` may be NULL. */
 struct slice wal_writer_finish(struct wal_writer *writer, const struct transaction *transaction);

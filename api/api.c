@@ -121,7 +121,7 @@ void api_set_state(struct api *api, enum api_state state)
 void api_set_parts(struct api *api, const struct api_parts *parts)
 {
     remote_write_receiver_free(api->write_receiver);
-    api->write_receiver = parts->db == NULL ? NULL : remote_write_receiver_new(parts->db);
+    api->write_receiver = parts->db == NULL ? NULL : remote_write_receiver_new(parts->db, api->options.memory);
     api->scrape = parts->scrape;
     api->rules = parts->rules;
     api->notifier = parts->notifier;

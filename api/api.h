@@ -49,6 +49,7 @@ struct api_options {
     const struct api_flag *flags; /* sorted by name */
     size_t flag_count;
     struct promql_engine *engine;
+    struct memory_budget *memory; /* of which answers take; NULL = none */
     const char *external_url;     /* http://host:9090/ */
     const char *listen_port;      /* "9090" */
     const char *page_title;       /* of the web pages */

@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 
-#define SERIES_ARENA_BYTES ((size_t)1 << 30)
-
 /* What the three endpoints have in common. */
 struct series_request {
     int64_t start_ms;
@@ -16,6 +14,7 @@ struct series_request {
     size_t limit;
     struct match_sets sets;
     struct series_view *view;
+    struct memory_hold memory;
 };
 
 static bool series_request_parse(struct http_request *request, struct http_response *response,
@@ -31,6 +30,7 @@ static bool series_request_parse(struct http_request *request, struct http_respo
 static bool series_request_open(struct api *api, struct http_response *response,
                                 struct series_request *out)
 {
+    memory_hold_init(&out->memory, api->options.memory, MEMORY_ANSWERS);
     struct errbuf err = ERRBUF_INIT;
     if (series_source_open(tsdb_source(api->db), out->start_ms, out->end_ms, &out->view, &err) ==
         ERR_NONE)
@@ -43,15 +43,17 @@ static void series_request_release(struct series_request *parsed)
 {
     series_view_close(parsed->view);
     match_sets_release(&parsed->sets);
+    memory_hold_release(&parsed->memory);
 }
 
 /* The query of one set of match[]; one more than the limit, so that cutting is seen. */
-static struct series_query series_request_query(const struct series_request *parsed, size_t set)
+static struct series_query series_request_query(struct series_request *parsed, size_t set)
 {
     struct series_query query = {
         .min_ms = parsed->start_ms,
         .max_ms = parsed->end_ms,
         .limit = parsed->limit == 0 ? 0 : parsed->limit + 1,
+        .memory = &parsed->memory,
     };
     if (set < parsed->sets.items.len) {
         query.matchers = (const struct matcher *const *)parsed->sets.items.items[set].items;
@@ -92,6 +94,7 @@ static bool series_select_all(struct http_response *response, struct series_requ
         query.sorted = true;
         if (series_view_select(parsed->view, &query, &part, &err) != ERR_NONE) {
             answer_error_from(response, &err);
+            series_list_release(&part);
             return false;
         }
         vec_reserve(&out->entries, part.entries.len);
@@ -157,7 +160,7 @@ static enum err series_names_of(struct series_view *view, struct slice name,
 }
 
 /* The texts of all sets, sorted, each once. */
-static enum err series_texts_of_sets(const struct series_request *parsed, series_texts get,
+static enum err series_texts_of_sets(struct series_request *parsed, series_texts get,
                                      struct slice name, struct arena *arena,
                                      struct text_list *out, struct errbuf *err)
 {
@@ -201,7 +204,7 @@ static void series_answer_texts(struct api *api, struct http_request *request,
         return;
     }
     struct arena arena CLEANUP(arena_release);
-    arena_init(&arena, SERIES_ARENA_BYTES);
+    arena_init(&arena, SIZE_MAX); /* what goes in is asked of the budget */
     struct text_list texts = {0};
     struct errbuf err = ERRBUF_INIT;
     if (series_texts_of_sets(&parsed, get, name, &arena, &texts, &err) != ERR_NONE) {

@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/memory_budget.h"
 #include "base/slice.h"
 #include "base/vec.h"
 #include "model/histogram.h"
@@ -52,6 +53,7 @@ struct series_query {
     int64_t max_ms;
     bool sorted;  /* in the order of labels_compare */
     size_t limit; /* 0 = none */
+    struct memory_hold *memory; /* what the answer takes is asked of it; NULL: nothing is */
 };
 
 /* Samples of one series in time order, float and histogram samples in one sequence. `histograms` is

@@ -60,6 +60,7 @@ struct http_transfer {
     /* the answer */
     long status;
     struct buf received;
+    bool out_of_memory; /* there was no room for more of it */
     bool answered; /* header is complete */
     struct buf status_text;
     struct buf content_type;
@@ -84,6 +85,7 @@ struct http_client {
     struct http_transfer *free;
     size_t free_count;
     size_t bodies_bytes; /* under way */
+    struct memory_budget *memory;
 };
 
 static const struct http_client_profile profile_none;
@@ -131,9 +133,13 @@ static bool on_body(struct slice data, int64_t announced, void *context)
 {
     struct http_transfer *transfer = context;
     struct http_client *client = transfer->client;
-    if (data.len > transfer->body_size_max - transfer->received.len ||
-        client->bodies_bytes + data.len > BODIES_BYTES_MAX)
+    if (data.len > transfer->body_size_max - transfer->received.len)
         return false;
+    if (client->bodies_bytes + data.len > BODIES_BYTES_MAX ||
+        !memory_budget_take(client->memory, MEMORY_SCRAPES, data.len)) {
+        transfer->out_of_memory = true;
+        return false;
+    }
     /* an honest length saves growing; a lie costs little */
     if (transfer->received.len == 0 && announced > (int64_t)data.len &&
         (uint64_t)announced <= MIN(transfer->body_size_max, BODY_KEPT_MAX))
@@ -231,6 +237,8 @@ static void transfer_free(struct http_transfer *transfer)
 static void forget_body(struct http_transfer *transfer)
 {
     transfer->client->bodies_bytes -= transfer->received.len;
+    memory_budget_give(transfer->client->memory, MEMORY_SCRAPES, transfer->received.len);
+    transfer->out_of_memory = false;
     if (transfer->received.len > BODY_KEPT_MAX) {
         buf_release(&transfer->received);
         buf_init(&transfer->received, BUF_SIZE_ANY);
@@ -451,7 +459,12 @@ static void on_ended(const struct wire_result *result, void *context)
         return;
     }
     enum err error = ERR_NONE;
-    if (result->failed) {
+    if (result->failed && transfer->out_of_memory) {
+        struct wire_result without_room = *result;
+        without_room.kind = HTTP_FAILURE_MEMORY;
+        describe_failure(transfer, &without_room);
+        error = ERR_UNAVAILABLE;
+    } else if (result->failed) {
         describe_failure(transfer, result);
         error = result->kind == HTTP_FAILURE_TIMEOUT      ? ERR_TIMEOUT
                 : result->kind == HTTP_FAILURE_BODY_LIMIT ? ERR_LIMIT
@@ -489,6 +502,12 @@ struct http_client *http_client_new(void)
     client->wire = wire_new();
     client->pems = pem_store_new();
     return client;
+}
+
+void http_client_set_memory(struct http_client *client, struct memory_budget *memory)
+{
+    ASSERT(client->active.head == NULL);
+    client->memory = memory;
 }
 
 void http_client_free(struct http_client *client)

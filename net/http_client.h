@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/memory_budget.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
@@ -89,6 +90,8 @@ struct http_client;
 struct http_transfer;
 
 struct http_client *http_client_new(void) MUST_CHECK;
+/* Bodies take of the budget from now on, as what scrapes receive. To be called before any transfer. */
+void http_client_set_memory(struct http_client *client, struct memory_budget *memory);
 void http_client_free(
     struct http_client *client); /* transfers that run are dropped without callback */
 /* The handle is valid until `done` was called. */

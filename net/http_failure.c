@@ -98,6 +98,10 @@ static void print_reason(const struct http_failure *failure, struct buf *out)
     case HTTP_FAILURE_BODY_LIMIT:
         buf_append_str(out, "body size limit exceeded");
         break;
+    case HTTP_FAILURE_MEMORY:
+        buf_append_str(out, "no memory for the body: the bodies that are on their way hold all that "
+                            "they may");
+        break;
     case HTTP_FAILURE_OTHER:
         buf_append_str(out, failure->detail);
         break;

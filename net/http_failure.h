@@ -23,6 +23,7 @@ enum http_failure_kind {
     HTTP_FAILURE_TLS,
     HTTP_FAILURE_REDIRECTS,
     HTTP_FAILURE_BODY_LIMIT,
+    HTTP_FAILURE_MEMORY,
     HTTP_FAILURE_OTHER, /* `detail` says it all */
 };
 

@@ -99,11 +99,28 @@ static void on_wake(void *context)
         MHD_resume_connection(exchange->mhd);
 }
 
+static void bodies_give(struct http_server *server, size_t bytes)
+{
+    atomic_fetch_sub(&server->bodies_bytes, bytes);
+    memory_budget_give(server->options.memory, MEMORY_REQUESTS, bytes);
+}
+
+static bool bodies_take(struct http_server *server, size_t bytes)
+{
+    if (!memory_budget_take(server->options.memory, MEMORY_REQUESTS, bytes))
+        return false;
+    size_t before = atomic_fetch_add(&server->bodies_bytes, bytes);
+    if (before + bytes <= BODIES_BYTES_MAX)
+        return true;
+    bodies_give(server, bytes);
+    return false;
+}
+
 static void exchange_unref(struct http_exchange *exchange)
 {
     if (atomic_fetch_sub(&exchange->references, 1) != 1)
         return;
-    atomic_fetch_sub(&exchange->server->bodies_bytes, exchange->body.len);
+    bodies_give(exchange->server, exchange->body.len);
     buf_release(&exchange->body);
     http_response_release(&exchange->response);
     arena_release(&exchange->arena);
@@ -458,17 +475,15 @@ static enum MHD_Result on_body(struct http_exchange *exchange, struct slice data
 {
     struct http_server *server = exchange->server;
     if (!exchange->answered_early) {
-        size_t before = atomic_fetch_add(&server->bodies_bytes, data.len);
-        if (before + data.len > BODIES_BYTES_MAX) {
-            atomic_fetch_sub(&server->bodies_bytes, data.len);
+        if (!bodies_take(server, data.len)) {
             answer_early(exchange, 503, "Service Unavailable\n");
         } else if (!buf_append_slice(&exchange->body, data)) {
-            atomic_fetch_sub(&server->bodies_bytes, data.len);
+            bodies_give(server, data.len);
             answer_early(exchange, 413, "Request Entity Too Large\n");
         } else {
             return MHD_YES;
         }
-        atomic_fetch_sub(&server->bodies_bytes, exchange->body.len);
+        bodies_give(server, exchange->body.len);
         buf_release(&exchange->body);
     }
     exchange->body_discarded += data.len;

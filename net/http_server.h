@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/memory_budget.h"
 #include "base/slice.h"
 #include "net/url.h"
 
@@ -108,6 +109,7 @@ struct http_server_options {
     int64_t header_timeout_ms;     /* 0 = 10 s */
     size_t body_bytes_max;         /* 0 = 64 MiB */
     size_t worker_count_max;       /* 0 = 32 */
+    struct memory_budget *memory;  /* of which bodies take; NULL = none */
     const char *cors_origin_regex; /* NULL or ".*" = any; for paths under /api/ */
     /* Looked at before every route, when the header is there and the body is not: there are no
      * parameters yet. Returns false when it has answered (not ready, for example). */

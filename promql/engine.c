@@ -54,6 +54,7 @@ struct result_keep {
     VEC(uint32_t) symbols;
     struct memory_budget *memory;
     uint64_t bytes_taken; /* of it */
+    struct memory_hold selected;
 };
 
 /* One processor is the query's own. */
@@ -158,7 +159,8 @@ static void result_keep_free(void *keep_pointer)
         symbols_unref(keep->symbols.items[i]);
     vec_release(&keep->symbols);
     series_view_close(keep->view);
-    memory_budget_give(keep->memory, keep->bytes_taken);
+    memory_budget_give(keep->memory, MEMORY_QUERIES, keep->bytes_taken);
+    memory_hold_release(&keep->selected);
     mem_free(keep);
 }
 
@@ -202,6 +204,7 @@ static void evaluation_init(struct evaluation *ev, struct promql_engine *engine,
     };
     ev->reserved.type = reserved_symbol(ev, "__type__");
     ev->reserved.unit = reserved_symbol(ev, "__unit__");
+    memory_hold_init(&ev->selected, options->memory, MEMORY_QUERIES);
     arena_init(&ev->scratch, SIZE_MAX);
     annotations_init(&ev->annotations);
 }
@@ -216,6 +219,7 @@ static void evaluation_release(struct evaluation *ev, struct promql_result *resu
     keep->symbols.cap = ev->symbols.cap;
     keep->memory = ev->memory;
     keep->bytes_taken = ev->bytes_taken;
+    keep->selected = ev->selected;
     result->keep = keep;
     result->keep_free = result_keep_free;
     operators_release(ev);

@@ -77,9 +77,9 @@ bool evaluation_check_now(struct evaluation *ev)
 static bool evaluation_take(struct evaluation *ev, uint64_t missing, uint64_t missing_max)
 {
     uint64_t taken = MIN(missing + EVALUATION_BYTES_STEP, missing_max);
-    if (!memory_budget_take(ev->memory, taken)) {
+    if (!memory_budget_take(ev->memory, MEMORY_QUERIES, taken)) {
         taken = missing;
-        if (!memory_budget_take(ev->memory, taken))
+        if (!memory_budget_take(ev->memory, MEMORY_QUERIES, taken))
             return false;
     }
     ev->bytes_taken += taken;
@@ -104,7 +104,8 @@ static bool evaluation_grow(struct evaluation *ev, uint64_t used, uint64_t more)
 
 bool evaluation_room(struct evaluation *ev, uint64_t more)
 {
-    uint64_t used = (uint64_t)ev->result->used + ev->scratch.used + ev->symbol_bytes;
+    uint64_t used =
+        (uint64_t)ev->result->used + ev->scratch.used + ev->symbol_bytes + ev->made_bytes;
     if (LIKELY(used <= ev->bytes_granted && more <= ev->bytes_granted - used))
         return true;
     return evaluation_grow(ev, used, more);

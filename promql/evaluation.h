@@ -63,6 +63,7 @@ struct evaluation {
     uint64_t bytes_granted; /* up to here nobody needs to be asked */
     struct memory_budget *memory;
     uint64_t bytes_taken; /* of it; given back with the result */
+    struct memory_hold selected; /* what selections take; the same */
     struct series_view *view;
     struct reserved_labels reserved;
 
@@ -73,6 +74,7 @@ struct evaluation {
     struct sample_counts counts;
     VEC(uint32_t) symbols; /* interned for this query: references to give back with the result */
     uint64_t symbol_bytes; /* of their text; counts against the limit */
+    uint64_t made_bytes;   /* in the arenas of operators: histograms; the same */
     VEC(struct label_pair) pairs;      /* where label sets are put together */
     struct operator* operators;        /* all of the plan, for their end */
     VEC(const struct node *) outlined; /* selectors: histogram_outline.h */

@@ -189,6 +189,7 @@ static bool info_series_select(struct info_series *series, const struct promql_s
         .matcher_count = count,
         .min_ms = time_shift_apply(&series->shift, steps->start_ms) - ev->lookback_ms + 1,
         .max_ms = time_shift_apply(&series->shift, steps_end(steps)),
+        .memory = &ev->selected,
     };
     enum err code = series_view_select(ev->view, &query, &series->list, ev->err);
     return code == ERR_NONE || evaluation_failed(ev, code);

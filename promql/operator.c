@@ -112,6 +112,8 @@ bool operator_next(struct operator* op, struct row *out)
     if (op->at_end)
         return false;
     arena_reset(&op->made);
+    ev->made_bytes -= op->made_counted;
+    op->made_counted = 0;
     uint32_t rank = ev->annotations.rank;
     ev->annotations.rank = op->rank;
     struct operator_usage before = explain_begin(ev);
@@ -129,7 +131,9 @@ bool operator_next(struct operator* op, struct row *out)
     op->cells += cells;
     op->cell_count += cells;
     op->row_count++;
-    return operator_hold(op) && evaluation_room(ev, op->made.used) &&
+    op->made_counted = op->made.used;
+    ev->made_bytes += op->made_counted;
+    return operator_hold(op) && evaluation_room(ev, 0) &&
            evaluation_check(ev, op->steps.count);
 }
 

@@ -66,6 +66,7 @@ struct operator
 
     /* Where `next` makes the histograms of the row that it hands out; empty whenever it begins. */
     struct arena made;
+    size_t made_counted; /* of it, in the evaluation's sum */
 
     uint32_t rank; /* order of making: children come before their parents */
     struct operator* next_of_plan;

@@ -118,6 +118,7 @@ static bool selection_select(struct selection *selection)
         .min_ms = selection->min_ms,
         .max_ms = selection->max_ms,
         .sorted = selection->sorted,
+        .memory = &ev->selected,
     };
     vec_reset(&selection->list.entries);
     enum err code = series_view_select(ev->view, &query, &selection->list, ev->err);

@@ -32,7 +32,9 @@ struct remote_write_result {
     size_t invalid_series; /* skipped: no name, bad or duplicate labels */
 };
 
-struct remote_write_receiver *remote_write_receiver_new(struct tsdb *db) MUST_CHECK;
+/* What bodies decode to takes of `memory`, which may be NULL. */
+struct remote_write_receiver *remote_write_receiver_new(struct tsdb *db,
+                                                        struct memory_budget *memory) MUST_CHECK;
 void remote_write_receiver_free(struct remote_write_receiver *receiver);
 
 /* One request body, snappy-compressed protobuf. Of 2.0, what is good is stored and the rest is

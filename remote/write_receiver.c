@@ -49,6 +49,7 @@ struct scratch {
 struct remote_write_receiver {
     /* immutable */
     struct tsdb *db;
+    struct memory_budget *memory;
     struct counter *invalid_series;
     struct write_refs refs;
     struct mutex lock;
@@ -57,10 +58,12 @@ struct remote_write_receiver {
     size_t scratch_count;
 };
 
-struct remote_write_receiver *remote_write_receiver_new(struct tsdb *db)
+struct remote_write_receiver *remote_write_receiver_new(struct tsdb *db,
+                                                        struct memory_budget *memory)
 {
     struct remote_write_receiver *receiver = mem_zalloc(sizeof(*receiver));
     receiver->db = db;
+    receiver->memory = memory;
     receiver->invalid_series =
         counters_counter("prometheus_api_remote_write_invalid_labels_samples_total",
                          "The total number of received remote write samples and histogram samples "
@@ -141,11 +144,15 @@ static void scratch_give(struct remote_write_receiver *receiver, struct scratch 
 }
 
 /* One request on its way. */
+/* A request is its message, the places of its series and their samples. */
+#define MEMORY_PER_DECODED_BYTE 4
+
 struct write {
     struct remote_write_receiver *receiver;
     struct scratch *scratch;
     struct appender *appender;
     struct remote_write_result *result;
+    uint64_t memory_taken;
     bool takes_exemplars;
     int64_t newest_ms_max;
     struct errbuf *err;
@@ -214,6 +221,20 @@ static enum err check_encoding(struct write *write, struct slice encoding)
     return refuse(write, 415, ERR_INVALID);
 }
 
+/* Of the budget, for what is decoded and what is made of it until it is stored. */
+static enum err take_memory(struct write *write)
+{
+    uint64_t bytes = (uint64_t)write->scratch->message.len * MEMORY_PER_DECODED_BYTE;
+    if (!memory_budget_take(write->receiver->memory, MEMORY_REQUESTS, bytes)) {
+        errbuf_set(write->err, ERR_UNAVAILABLE,
+                   "no memory for the request: others that are on their way hold all that they may "
+                   "of --storage.memory-limit");
+        return refuse(write, 503, ERR_UNAVAILABLE);
+    }
+    write->memory_taken = bytes;
+    return ERR_NONE;
+}
+
 static enum err decode(struct write *write, struct slice body)
 {
     struct scratch *scratch = write->scratch;
@@ -222,6 +243,8 @@ static enum err decode(struct write *write, struct slice body)
     if (code == ERR_LIMIT)
         errbuf_set(write->err, ERR_LIMIT, "decoded size exceeds the %d bytes limit",
                    REMOTE_WRITE_DECODED_BYTES_MAX);
+    if (code == ERR_NONE && take_memory(write) != ERR_NONE)
+        return ERR_UNAVAILABLE;
     if (code == ERR_NONE && !write->result->counts_written)
         code = write_request_read(&scratch->request, buf_slice(&scratch->message), write->err);
     return code == ERR_NONE ? ERR_NONE : refuse(write, 400, code);
@@ -446,5 +469,6 @@ enum err remote_write_receive(struct remote_write_receiver *receiver, struct sli
     if (out->invalid_series > 0)
         counter_add(receiver->invalid_series, (double)out->invalid_series);
     scratch_give(receiver, write.scratch);
+    memory_budget_give(receiver->memory, MEMORY_REQUESTS, write.memory_taken);
     return code;
 }

@@ -35,6 +35,7 @@ struct scrape_manager *scrape_manager_make(const struct scrape_manager_options *
     manager->clock = options->clock == NULL ? clock_system : options->clock;
     manager->user_agent = mem_strdup(options->user_agent == NULL ? "" : options->user_agent);
     manager->client = http_client_new();
+    http_client_set_memory(manager->client, options->memory);
     ingest_init(&manager->ingest, rand_seed_system());
     manager->ingest.breathe = manager_breathe;
     manager->ingest.breathe_context = manager;

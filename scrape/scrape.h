@@ -29,6 +29,7 @@ struct scrape_manager_options {
     struct tsdb *db;
     const struct clock *clock;       /* NULL = clock_system */
     const char *user_agent;          /* "Prometheus/3.x.y" */
+    struct memory_budget *memory;    /* of which bodies take; NULL = none */
     uint64_t default_body_bytes_max; /* where the configuration sets none; 0 = 64 MiB */
     bool extra_scrape_metrics;
     bool type_and_unit_labels;      /* __type__ and __unit__ of the metadata */

@@ -23,8 +23,7 @@ static struct {
     struct counter *threads;
     const struct memory_budget *memory;
     struct counter *memory_limit;
-    struct counter *memory_storage;
-    struct counter *memory_queries;
+    struct counter *memory_parts[MEMORY_PARTS];
     struct counter *memory_refused;
     struct counter *config_successful;
     struct counter *config_success_time;
@@ -83,8 +82,8 @@ static void self_metrics_update(void *context)
     counter_set(self_metrics.threads, count_entries("/proc/self/task"));
     const struct memory_budget *memory = self_metrics.memory;
     counter_set(self_metrics.memory_limit, (double)memory->limit_bytes);
-    counter_set(self_metrics.memory_storage, (double)memory->storage_bytes);
-    counter_set(self_metrics.memory_queries, (double)memory->query_bytes);
+    for (int part = 0; part < MEMORY_PARTS; part++)
+        counter_set(self_metrics.memory_parts[part], (double)memory->bytes[part]);
     counter_set(self_metrics.memory_refused, (double)memory->refused_count);
 }
 
@@ -92,15 +91,17 @@ static void self_metrics_memory(const struct memory_budget *memory)
 {
     self_metrics.memory = memory;
     self_metrics.memory_limit = counters_gauge(
-        "ferula_memory_limit_bytes", "Memory that storage and queries share, 0 without a limit.");
+        "ferula_memory_limit_bytes", "Memory that storage, queries and what comes in share, 0 without a limit.");
     struct counters_family *family = counters_family(&(struct counters_description){
         .name = "ferula_memory_bytes",
         .help = "Memory out of ferula_memory_limit_bytes that is taken, by who has it.",
         .type = COUNTERS_GAUGE,
         .label_names = {"part"},
     });
-    self_metrics.memory_storage = counters_get(family, &SLICE("storage"));
-    self_metrics.memory_queries = counters_get(family, &SLICE("queries"));
+    for (int part = 0; part < MEMORY_PARTS; part++) {
+        struct slice name = slice_str(memory_part_name((enum memory_part)part));
+        self_metrics.memory_parts[part] = counters_get(family, &name);
+    }
     self_metrics.memory_refused =
         counters_counter("ferula_memory_refused_queries_total",
                          "Queries that were refused because they needed more memory than was free.");

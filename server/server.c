@@ -37,7 +37,7 @@ struct server {
     char working_directory[PATH_MAX];
     struct buf external_url;
     struct buf route_prefix;
-    struct memory_budget memory; /* of storage and queries */
+    struct memory_budget memory; /* of storage, queries and what comes in */
     struct tsdb *db;
     struct scrape_manager *scrape;
     struct notifier *notifier;
@@ -281,6 +281,7 @@ static struct api *server_make_api(struct server *server)
         .flags = options->flags,
         .flag_count = options->flag_count,
         .engine = server->engine,
+        .memory = &server->memory,
         .external_url = buf_cstr(&server->external_url),
         .listen_port = external_url_listen_port(options->listen_addresses[0]),
         .page_title = options->web_page_title,
@@ -309,6 +310,7 @@ static enum err server_listen(struct server *server, struct errbuf *err)
         .route_prefix = buf_cstr(&server->route_prefix),
         .connections_max = (size_t)options->web_connections_max,
         .read_timeout_ms = options->web_read_timeout_ms,
+        .memory = &server->memory,
         .cors_origin_regex = options->web_cors_origin,
         .admit = api_admit,
         .admit_context = server->api,
@@ -455,6 +457,7 @@ static enum server_exit server_begin(struct server *server, struct config *confi
     server->scrape = scrape_manager_new(&(struct scrape_manager_options){
         .db = server->db,
         .clock = server->clock,
+        .memory = &server->memory,
         .user_agent = "Prometheus/" FERULA_COMPATIBLE_VERSION,
         .extra_scrape_metrics = options->feature_extra_scrape_metrics,
         .type_and_unit_labels = (options->promql_features & PROMQL_TYPE_AND_UNIT_LABELS) != 0,

@@ -229,6 +229,17 @@ uint64_t block_size_bytes(const struct block *block)
     return block->size_bytes;
 }
 
+uint64_t block_memory(const struct block *block)
+{
+    const struct index_reader *index = block->index;
+    uint64_t bytes = sizeof(*block) + sizeof(*index) + index->arena.used;
+    bytes += block->page_count * sizeof(*block->pages);
+    bytes += block->times.page_count * sizeof(*block->times.pages);
+    if (block->symbols != NULL)
+        bytes += (uint64_t)index->symbol_count * sizeof(uint32_t);
+    return bytes;
+}
+
 struct series_source *block_source(struct block *block)
 {
     return &block->source;

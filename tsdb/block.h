@@ -45,6 +45,8 @@ enum err block_mark_failed(struct block *block, struct errbuf *err) MUST_CHECK;
 enum err block_mark_out_of_order(struct block *block, struct errbuf *err) MUST_CHECK;
 const char *block_path(const struct block *block);
 /* All its files. */
+/* What it keeps in memory, its symbols aside. */
+uint64_t block_memory(const struct block *block);
 uint64_t block_size_bytes(const struct block *block);
 struct series_source *block_source(struct block *block);
 

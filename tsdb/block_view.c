@@ -87,8 +87,12 @@ static enum err block_view_select(struct series_view *base, const struct series_
             out->truncated = true;
             break;
         }
+        size_t used = view->arena.used;
         code = series_labels(view, &labels, err);
         before = series_new(view, ids.items[i], before);
+        if (code == ERR_NONE)
+            code = memory_hold_take(query->memory,
+                                    view->arena.used - used + sizeof(*out->entries.items), err);
         if (code == ERR_NONE)
             vec_push(&out->entries, (struct series_entry){labels, (uintptr_t)before});
     }
@@ -117,16 +121,22 @@ static void symbol_ids_sort(symbol_ids *ids)
 }
 
 /* Numbers ascend as their texts do. */
-static enum err list_texts(struct block_view *view, symbol_ids *ids, size_t limit,
-                           struct arena *arena, struct text_list *out, struct errbuf *err)
+static enum err list_texts(struct block_view *view, symbol_ids *ids,
+                           const struct series_query *query, struct arena *arena,
+                           struct text_list *out, struct errbuf *err)
 {
     symbol_ids_sort(ids);
-    out->truncated = limit > 0 && ids->len > limit;
-    size_t count = out->truncated ? limit : ids->len;
+    out->truncated = query->limit > 0 && ids->len > query->limit;
+    size_t count = out->truncated ? query->limit : ids->len;
+    enum err code = memory_hold_take(query->memory, count * sizeof(*out->items), err);
+    if (code != ERR_NONE)
+        return code;
     out->items = arena_alloc_array(arena, count, sizeof(*out->items));
     for (size_t i = 0; i < count; i++) {
         struct slice text;
-        enum err code = index_cursor_symbol(&view->cursor, ids->items[i], &text, err);
+        code = index_cursor_symbol(&view->cursor, ids->items[i], &text, err);
+        if (code == ERR_NONE)
+            code = memory_hold_take(query->memory, text.len + 16, err);
         if (code != ERR_NONE)
             return code;
         out->items[i] = arena_slice(arena, text);
@@ -179,7 +189,7 @@ static enum err block_view_label_names(struct series_view *base, const struct se
     for (size_t i = 0; query->matcher_count == 0 && i < index->name_count; i++)
         vec_push(&ids, index->names[i].symbol);
     if (code == ERR_NONE)
-        code = list_texts(view, &ids, query->limit, arena, out, err);
+        code = list_texts(view, &ids, query, arena, out, err);
     vec_release(&ids);
     return code;
 }
@@ -207,7 +217,7 @@ static enum err block_view_label_values(struct series_view *base, struct slice n
     else
         code = index_cursor_values(&view->cursor, ordinal, push_value, &ids, err);
     if (code == ERR_NONE)
-        code = list_texts(view, &ids, query->limit, arena, out, err);
+        code = list_texts(view, &ids, query, arena, out, err);
     vec_release(&ids);
     return code;
 }

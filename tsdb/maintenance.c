@@ -195,14 +195,28 @@ static void maintenance_sync(struct tsdb *db)
         counter_observe(db->metrics.wal_fsync_duration, seconds_since(db, start_ns));
 }
 
-/* What the head takes, for who shares the memory with it; said once when it is all of it. */
+/* What open blocks keep in memory. */
+static uint64_t blocks_memory(struct tsdb *db)
+{
+    struct block_list *list = block_shelf_take(&db->shelf);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < list->count; i++)
+        bytes += block_memory(list->blocks[i]);
+    block_list_unref(list);
+    return bytes;
+}
+
+/* What storage takes, for who shares the memory with it; said once when it is all of it. */
 static void maintenance_account(struct tsdb *db, bool *was_over)
 {
     struct memory_budget *memory = db->options.memory;
     if (memory == NULL)
         return;
+    uint64_t blocks = blocks_memory(db);
     uint64_t bytes = tsdb_memory(db) + symbols_bytes();
-    memory_budget_note_storage(memory, bytes);
+    memory_budget_note(memory, MEMORY_STORAGE, bytes);
+    memory_budget_note(memory, MEMORY_BLOCKS, blocks);
+    bytes += blocks;
     bool over = memory->limit_bytes > 0 && bytes > memory->limit_bytes;
     if (over && !*was_over)
         log_warn("Storage holds more memory than --storage.memory-limit plans with: samples are "

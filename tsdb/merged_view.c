@@ -124,8 +124,10 @@ static enum err merged_select(struct series_view *base, const struct series_quer
             code = forgives(view, i, code, err) ? ERR_NONE : code;
             continue;
         }
+        size_t used = view->arena.used;
         for (size_t k = 0; k < list.entries.len; k++)
             add_entry(view, &by_labels, (uint32_t)i, &list.entries.items[k], out);
+        code = memory_hold_take(query->memory, view->arena.used - used, err);
     }
     series_list_release(&list);
     table_release(&by_labels);
@@ -405,6 +407,10 @@ static enum err merged_list(struct merged_view *view, list_texts list, struct sl
         for (size_t k = 0; k < of_part.count; k++)
             vec_push(&all, of_part.items[k]);
     }
+    if (code == ERR_NONE)
+        code = memory_hold_take(query->memory, all.len * sizeof(*all.items), err);
+    if (code != ERR_NONE)
+        all.len = 0;
     struct slice *items = arena_alloc_array(arena, all.len, sizeof(*items));
     if (all.len > 0)
         memcpy(items, all.items, all.len * sizeof(*items));

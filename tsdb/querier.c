@@ -373,8 +373,11 @@ static enum err head_view_select(struct series_view *base, const struct series_q
     select_refs(head, query->matchers, query->matcher_count, &refs);
     vec_reset(&out->entries);
     out->truncated = false;
-    vec_reserve(&out->entries, refs.len);
-    for (size_t i = 0; i < refs.len; i++) {
+    size_t more = refs.len - MIN(refs.len, (size_t)out->entries.cap);
+    enum err result = memory_hold_take(query->memory, more * sizeof(*out->entries.items), err);
+    if (result == ERR_NONE)
+        vec_reserve(&out->entries, refs.len);
+    for (size_t i = 0; i < refs.len && result == ERR_NONE; i++) {
         struct series *series = head_series(head, refs.items[i]);
         if (series == NULL)
             continue;
@@ -390,7 +393,7 @@ static enum err head_view_select(struct series_view *base, const struct series_q
         out->entries.len = query->limit;
         out->truncated = true;
     }
-    return ERR_NONE;
+    return result;
 }
 
 static int slice_compare(const void *a, const void *b)
@@ -408,8 +411,8 @@ static int symbol_compare(const void *a, const void *b)
 typedef VEC(uint32_t) symbol_list;
 
 /* Symbols, maybe with repetitions, as a sorted list of texts. */
-static void texts_sort(symbol_list *symbols, size_t limit, struct arena *arena,
-                       struct text_list *out)
+static enum err texts_sort(symbol_list *symbols, const struct series_query *query,
+                           struct arena *arena, struct text_list *out, struct errbuf *err)
 {
     qsort(symbols->items, symbols->len, sizeof(*symbols->items), symbol_compare);
     size_t count = 0;
@@ -417,15 +420,23 @@ static void texts_sort(symbol_list *symbols, size_t limit, struct arena *arena,
         if (i == 0 || symbols->items[i] != symbols->items[i - 1])
             symbols->items[count++] = symbols->items[i];
     }
+    enum err result = memory_hold_take(query->memory, count * sizeof(*out->items), err);
+    if (result != ERR_NONE)
+        return result;
     out->items = arena_alloc_array(arena, count, sizeof(*out->items));
     for (size_t i = 0; i < count; i++)
         out->items[i] = symbols_text(symbols->items[i]);
     qsort(out->items, count, sizeof(*out->items), slice_compare);
-    out->truncated = limit > 0 && count > limit;
-    out->count = out->truncated ? limit : count;
+    out->truncated = query->limit > 0 && count > query->limit;
+    count = out->truncated ? query->limit : count;
     /* the view may close before the list is used */
-    for (size_t i = 0; i < out->count; i++)
-        out->items[i] = arena_slice(arena, out->items[i]);
+    for (; out->count < count && result == ERR_NONE; out->count++) {
+        struct slice text = out->items[out->count];
+        result = memory_hold_take(query->memory, text.len + 16, err);
+        if (result == ERR_NONE)
+            out->items[out->count] = arena_slice(arena, text);
+    }
+    return result;
 }
 
 /* Is there nothing of that time in the head? */
@@ -473,7 +484,7 @@ static void symbols_from_series(struct head *head, uint32_t name, const struct s
 }
 
 static enum err list_texts(struct head_view *view, uint32_t name, const struct series_query *query,
-                           struct arena *arena, struct text_list *out)
+                           struct arena *arena, struct text_list *out, struct errbuf *err)
 {
     struct head *head = &view->db->head;
     *out = (struct text_list){0};
@@ -484,17 +495,18 @@ static enum err list_texts(struct head_view *view, uint32_t name, const struct s
         else
             symbols_from_series(head, name, query, &symbols);
     }
+    enum err result = ERR_NONE;
     if (symbols.len > 0)
-        texts_sort(&symbols, query->limit, arena, out);
+        result = texts_sort(&symbols, query, arena, out, err);
     vec_release(&symbols);
-    return ERR_NONE;
+    return result;
 }
 
 static enum err head_view_label_names(struct series_view *base, const struct series_query *query,
                                       struct arena *arena, struct text_list *out,
                                       struct errbuf *err)
 {
-    return list_texts((struct head_view *)base, SYMBOL_NONE, query, arena, out);
+    return list_texts((struct head_view *)base, SYMBOL_NONE, query, arena, out, err);
 }
 
 static enum err head_view_label_values(struct series_view *base, struct slice name,
@@ -505,7 +517,7 @@ static enum err head_view_label_values(struct series_view *base, struct slice na
     enum err result = ERR_NONE;
     *out = (struct text_list){0};
     if (symbol != SYMBOL_NONE && symbol != SYMBOL_EMPTY)
-        result = list_texts((struct head_view *)base, symbol, query, arena, out);
+        result = list_texts((struct head_view *)base, symbol, query, arena, out, err);
     symbols_unref(symbol);
     return result;
 }

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""--storage.memory-limit: a query that would break it is refused, and everything else goes on.
+"""--storage.memory-limit: what would break it is refused, and everything else goes on.
 
     memory_limit.py
 """
 
+import http.server
+import json
 import os
 import sys
 import threading
@@ -69,6 +71,83 @@ def load(checks, server, now_ms):
         thread.join()
 
 
+def check_answers(checks):
+    """Lists of series and values take of the limit, too; small ones are free."""
+    server = lab.MonitoringServer(
+        lab.ferula_binary(), CONFIG, ["--web.enable-remote-write-receiver", "--storage.memory-limit=16MB"]
+    )
+    server.start()
+    now_ms = int(time.time() * 1000)
+    for part in range(20):
+        series = [
+            ({"__name__": "many", "i": f"{part}-{i}-" + "x" * 100}, [(now_ms, float(i))]) for i in range(4000)
+        ]
+        status, text = server.remote_write(series)
+        checks.check(status in (200, 204), "a write", f"{status} {text}")
+    storage = 'ferula_memory_bytes{part="storage"}'
+    checks.check(lab.wait_for(lambda: metric(server, storage) > 16 << 20, 20), "storage holds all of the limit")
+    for path in ("/api/v1/series?match[]=many", "/api/v1/label/i/values", "/api/v1/label/i/values?match[]=many"):
+        status, _, body = server.get(path)
+        checks.equal(status, 422, f"{path} needs too much")
+        checks.check(b"--storage.memory-limit" in body, "it says why", body[:200])
+    for path in ("/api/v1/series?match[]=up", "/api/v1/labels", "/api/v1/label/__name__/values"):
+        checks.equal(server.get(path)[0], 200, f"{path} is small")
+    checks.equal(metric(server, 'ferula_memory_bytes{part="answers"}'), 0.0, "answers give back what they took")
+    checks.check(metric(server, "ferula_memory_refused_queries_total") >= 3, "refusals are counted")
+    checks.equal(server.stop(), 0, "the server ends well")
+
+
+def check_scrapes(checks):
+    """A body for which there is no room fails its scrape by name; others go on."""
+    size = (70 << 20) // 10
+
+    class Giant(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.end_headers()
+            try:
+                for _ in range(10):
+                    self.wfile.write(b"# " + b"x" * (size - 3) + b"\n")
+                self.wfile.write(b"giant 1\n")
+            except OSError:
+                pass
+
+        def log_message(self, *arguments):
+            pass
+
+    giant = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Giant)
+    threading.Thread(target=giant.serve_forever, daemon=True).start()
+    config = CONFIG + f"""
+  - job_name: giant
+    body_size_limit: 100MB
+    scrape_interval: 5s
+    scrape_timeout: 5s
+    static_configs: [{{targets: ['127.0.0.1:{giant.server_address[1]}']}}]
+"""
+    server = lab.MonitoringServer(lab.ferula_binary(), config, ["--storage.memory-limit=16MB"])
+    server.start()
+
+    def error():
+        targets = server.get("/api/v1/targets")[2].decode()
+        for target in json.loads(targets)["data"]["activeTargets"]:
+            if target["labels"]["job"] == "giant":
+                return target["lastError"]
+        return ""
+
+    checks.check(lab.wait_for(lambda: "no memory for the body" in error(), 20), "the scrape says why", error())
+    checks.check(
+        lab.wait_for(lambda: server.query('up{job="self"}')["data"]["result"][0]["value"][1] == "1", 10),
+        "other targets are scraped",
+    )
+    checks.check(
+        lab.wait_for(lambda: metric(server, 'ferula_memory_bytes{part="scrapes"}') < 1 << 20, 10),
+        "the memory of the body is given back",
+    )
+    checks.equal(server.stop(), 0, "the server ends well")
+    giant.shutdown()
+
+
 def check_unlimited(checks, server, now_ms):
     """The same where there is room."""
     write_wide(server, now_ms)
@@ -117,6 +196,8 @@ def main():
     server = lab.MonitoringServer(lab.ferula_binary(), CONFIG, flags).start()
     check_unlimited(checks, server, now_ms)
     server.stop()
+    check_answers(checks)
+    check_scrapes(checks)
     checks.finish()
 
 

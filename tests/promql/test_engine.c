@@ -176,29 +176,29 @@ START_TEST(queries_share_memory_and_small_ones_are_answered_whatever_is_left)
     load("x 1x9");
     struct memory_budget memory;
     memory_budget_init(&memory, 256 * MIB);
-    memory_budget_note_storage(&memory, 250 * MIB);
+    memory_budget_note(&memory, MEMORY_STORAGE, 250 * MIB);
     use_engine(&(struct promql_engine_options){.memory = &memory});
     struct promql_result *result = NULL;
     ck_assert_int_eq(evaluate("x", 0, 1000000, 1, NULL, &result), ERR_LIMIT);
     ck_assert_msg(strstr(err.text, "of the 256 MiB of --storage.memory-limit, storage holds 250.0 "
-                                   "MiB and running queries hold") != NULL,
+                                   "MiB, running queries hold") != NULL,
                   "%s", err.text);
     ck_assert_uint_eq(memory.refused_count, 1);
-    ck_assert_uint_eq(memory.query_bytes, 0);
+    ck_assert_uint_eq(memory.taken_bytes, 0);
 
-    memory_budget_note_storage(&memory, 500 * MIB);
+    memory_budget_note(&memory, MEMORY_STORAGE, 500 * MIB);
     promql_result_free(instant("sum(x)", 0));
-    ck_assert_uint_eq(memory.query_bytes, 0);
+    ck_assert_uint_eq(memory.taken_bytes, 0);
 
     /* a result holds its memory until it is freed */
-    memory_budget_note_storage(&memory, 0);
+    memory_budget_note(&memory, MEMORY_STORAGE, 0);
     result = range("x", 0, 1000000, 1);
-    ck_assert_uint_gt(memory.query_bytes, 8 * MIB);
-    memory_budget_note_storage(&memory, 250 * MIB);
+    ck_assert_uint_gt(memory.taken_bytes, 8 * MIB);
+    memory_budget_note(&memory, MEMORY_STORAGE, 250 * MIB);
     struct promql_result *other = NULL;
     ck_assert_int_eq(evaluate("x", 0, 1000000, 1, NULL, &other), ERR_LIMIT);
     promql_result_free(result);
-    ck_assert_uint_eq(memory.query_bytes, 0);
+    ck_assert_uint_eq(memory.taken_bytes, 0);
 }
 END_TEST
 

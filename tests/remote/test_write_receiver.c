@@ -24,7 +24,7 @@ static void setup(void)
 {
     fake_storage_reset();
     counters_reset_all();
-    receiver = remote_write_receiver_new(NULL);
+    receiver = remote_write_receiver_new(NULL, NULL);
     buf_init(&message, BUF_SIZE_ANY);
     buf_init(&series, BUF_SIZE_ANY);
 }

@@ -55,6 +55,10 @@ static void transfer_free(struct http_transfer *transfer)
     mem_free(transfer);
 }
 
+void http_client_set_memory(struct http_client *client, struct memory_budget *memory)
+{
+}
+
 void http_client_free(struct http_client *client)
 {
     for (size_t i = 0; i < client->transfers.len; i++)

@@ -238,6 +238,9 @@ static enum err read_chunk(struct block_reader *reader, uint64_t number, int64_t
 /* Takes samples out that are deleted. */
 static void drop_deleted(struct tombstone_spans spans, struct sample_columns *out)
 {
+    if (LIKELY(spans.count == 0))
+        return;
+    sample_columns_publish(out); /* all columns are of one length now */
     size_t kept = out->kept, at = 0;
     for (size_t i = kept; i < out->timestamp_memory.len; i++) {
         if (tombstone_spans_find(spans, &at, out->timestamp_memory.items[i]) != NULL)
@@ -278,10 +281,10 @@ enum err block_view_read(struct series_view *base, const struct series_entry *en
         if (!out->newest_only)
             continue;
         drop_deleted(deleted, out);
-        if (out->timestamp_memory.len > 0)
+        if (out->timestamp_memory.len > out->kept)
             break;
     }
-    if (deleted.count > 0 && !out->newest_only)
+    if (!out->newest_only)
         drop_deleted(deleted, out);
     sample_columns_publish(out);
     return code;

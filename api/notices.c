@@ -31,6 +31,25 @@ static void storage_notice(struct api *api, struct json_writer *json, int64_t no
     notice_json(json, buf_cstr(&text), now_ms);
 }
 
+static void damage_notice(void *context, const char *text, int64_t since_ms)
+{
+    struct buf line CLEANUP(buf_release);
+    buf_init(&line, 8192);
+    buf_printf(&line, "The storage is damaged, and samples may be missing from answers: %s", text);
+    notice_json(context, buf_cstr(&line), since_ms);
+}
+
+static void damage_notices(struct api *api, struct json_writer *json, int64_t now_ms)
+{
+    uint64_t more = 0;
+    if (api->db == NULL)
+        return;
+    tsdb_visit_damages(api->db, damage_notice, json, &more);
+    if (more > 0)
+        notice_json(json, "The storage is damaged in more places than are listed: see the log.",
+                    now_ms);
+}
+
 /* Entries of rule_files that match no file: rules that somebody believes to be in force. */
 static void rule_file_notices(struct api *api, struct json_writer *json, int64_t now_ms)
 {
@@ -68,6 +87,7 @@ void notices_list(struct http_request *request, struct http_response *response, 
     if (failed_ms != 0)
         notice_json(&answer.json, "Configuration reload has failed.", failed_ms);
     storage_notice(api, &answer.json, now_ms);
+    damage_notices(api, &answer.json, now_ms);
     rule_file_notices(api, &answer.json, now_ms);
     json_array_end(&answer.json);
     answer_end(&answer);

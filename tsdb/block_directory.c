@@ -194,7 +194,7 @@ static void delete_parent(const struct fs *fs, const char *path, struct block_le
 /* Parents first, as a damaged one is no loss. */
 static void settle(const struct fs *fs, const char *directory, const char *blocks,
                    struct opened_blocks *opened, struct block_leftovers *leftovers,
-                   uint64_t *out_damaged)
+                   struct damage_book *damages)
 {
     for (size_t i = 0; i < opened->damaged.len; i++) {
         const char *name = opened->damaged.items[i].ulid.text;
@@ -202,7 +202,7 @@ static void settle(const struct fs *fs, const char *directory, const char *block
         if (is_parent(opened, name)) {
             delete_parent(fs, path, leftovers);
         } else {
-            (*out_damaged)++;
+            damage_book_note(damages, opened->damaged.items[i].err->text);
             report_damage(fs, directory, path, name, opened->damaged.items[i].err, leftovers);
         }
         mem_free(opened->damaged.items[i].err);
@@ -229,7 +229,7 @@ static void settle(const struct fs *fs, const char *directory, const char *block
 }
 
 enum err block_directory_open(const struct fs *fs, const char *directory, struct block_list **out,
-                              struct block_leftovers *leftovers, uint64_t *out_damaged,
+                              struct block_leftovers *leftovers, struct damage_book *damages,
                               struct errbuf *err)
 {
     char *blocks CLEANUP(mem_cleanup) = block_directory_path(directory);
@@ -239,11 +239,10 @@ enum err block_directory_open(const struct fs *fs, const char *directory, struct
         scan_release(&scan);
         return errbuf_set_errno(err, -failed, "listing %s", blocks);
     }
-    *out_damaged = 0;
     remove_leftovers(fs, blocks, &scan);
     struct opened_blocks opened = {0};
     open_all(fs, blocks, &scan, &opened);
-    settle(fs, directory, blocks, &opened, leftovers, out_damaged);
+    settle(fs, directory, blocks, &opened, leftovers, damages);
     scan_release(&scan);
     *out = block_list_new(opened.items.items, opened.items.len, INT64_MIN);
     (*out)->head_from_ms = block_list_cut_ms(*out);

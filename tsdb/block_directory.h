@@ -16,15 +16,16 @@
 #include "base/fs.h"
 #include "tsdb/block_leftovers.h"
 #include "tsdb/block_list.h"
+#include "tsdb/damage_book.h"
 
 #include <stdint.h>
 
 /* Opens all blocks under `directory`/blocks, which is made where it is missing. What does not open
- * is logged and counted in `out_damaged`; what is damaged is moved to `directory`/aside. The list's
+ * is logged and noted in `damages`; what is damaged is moved to `directory`/aside. The list's
  * head_from_ms is block_list_cut_ms. What is neither served nor gone is added to `leftovers`. An
  * error means that the directory cannot be used at all. */
 enum err block_directory_open(const struct fs *fs, const char *directory, struct block_list **out,
-                              struct block_leftovers *leftovers, uint64_t *out_damaged,
+                              struct block_leftovers *leftovers, struct damage_book *damages,
                               struct errbuf *err) MUST_CHECK;
 
 /* Makes `directory`/blocks so that it stays. */

@@ -175,6 +175,8 @@ static enum err compact_chosen(struct tsdb *db, const struct candidates *candida
         run_compaction(db, candidates->blocks, candidates->count, false, &merged, &local);
     if (code != ERR_NONE) {
         note_failure(db, candidates, code);
+        if (code == ERR_CORRUPT && damage_book_note(&db->damages, local.text) == DAMAGE_NEW)
+            counter_inc(db->metrics.block_corruptions);
         return errbuf_set(err, code, "merging %zu blocks, which stay as they are: %s",
                           candidates->count, local.text);
     }

@@ -171,9 +171,14 @@ static enum err cut_range(struct tsdb *db, struct block_list *list, int64_t begi
         return errbuf_set(err, ERR_UNAVAILABLE, "an appender is open for long");
     struct series_view *view = head_view_open(db, HEAD_SAMPLES_IN_ORDER);
     head_view_begin_at(view, list->head_from_ms);
+    head_view_leave_out_damaged(view);
     struct block_order order = {.view = view, .min_ms = begin_ms, .end_ms = end_ms};
     struct block *block;
     enum err code = make_block(db, &order, &block, err);
+    uint64_t left_out = head_view_left_out(view);
+    if (code == ERR_NONE && left_out > 0)
+        log_error("Damaged chunks of the head were left out of a block, and their samples are lost",
+                  log_uint("chunks", left_out), log_int("mint", begin_ms), log_int("maxt", end_ms));
     series_view_close(view);
     if (code != ERR_NONE)
         return code;
@@ -182,6 +187,28 @@ static enum err cut_range(struct tsdb *db, struct block_list *list, int64_t begi
         report_block(db, block, start_ns);
     block_unref(block);
     return ERR_NONE;
+}
+
+/* What is damaged must not go on into blocks, nor keep the head from shrinking. */
+static void check_files(struct tsdb *db)
+{
+    struct errbuf damage = ERRBUF_INIT;
+    struct head_file *file;
+    while ((file = head_files_check(&db->head_files, &damage)) != NULL) {
+        struct errbuf err = ERRBUF_INIT;
+        struct buf directory CLEANUP(buf_release);
+        struct buf aside CLEANUP(buf_release);
+        buf_init(&directory, 8192);
+        buf_init(&aside, 8192);
+        buf_printf(&directory, "%s/aside", db->directory.path);
+        enum err code =
+            head_files_set_aside(&db->head_files, file, buf_cstr(&directory), &aside, &err);
+        damage_book_note(&db->damages, damage.text);
+        log_error(
+            "A file of head chunks is damaged and was set aside; chunks of it that the damage "
+            "hit are left out of the block that is written now",
+            log_err(&damage), log_str("aside", code == ERR_NONE ? buf_cstr(&aside) : err.text));
+    }
 }
 
 /* All ranges that are due. */
@@ -195,6 +222,7 @@ static enum err cut_ranges(struct tsdb *db, struct errbuf *err)
         begin_ms = head_oldest_ms(db, list->head_from_ms);
         if (!is_due(&db->head, begin_ms))
             break;
+        check_files(db);
         code = cut_range(db, list, begin_ms, range_end_ms(&db->head, begin_ms), err);
         db->head_cut.late_is_due = db->head_cut.late_is_due || code == ERR_NONE;
         block_list_unref(list);

@@ -15,7 +15,7 @@
 #define MAGIC "FERULAHC"
 #define VERSION 1
 #define NAME_PREFIX "chunks."
-#define PIECE_BYTES ((size_t)256 << 10)
+#define ASIDE_TRIES 1000
 
 void head_files_init(struct head_files *files, const struct fs *fs, const char *directory)
 {
@@ -28,6 +28,8 @@ static void file_free(struct head_files *files, struct head_file *file)
     files->bytes -= file->size;
     files->count--;
     files->fs->unmap(files->fs, file->data, file->size);
+    mem_free(file->pieces);
+    mem_free(file->damaged_pieces);
     mem_free(file);
 }
 
@@ -48,8 +50,19 @@ static char *file_path(const struct head_files *files, uint64_t number)
     return buf_take(&path);
 }
 
+static size_t piece_count(uint64_t size)
+{
+    return (size_t)((size + HEAD_FILE_PIECE_BYTES - 1) / HEAD_FILE_PIECE_BYTES);
+}
+
+static size_t piece_len(uint64_t size, size_t piece)
+{
+    return (size_t)MIN(size - piece * HEAD_FILE_PIECE_BYTES, (uint64_t)HEAD_FILE_PIECE_BYTES);
+}
+
+/* Takes over the checksums of the pieces. */
 static struct head_file *file_add(struct head_files *files, uint64_t number, void *data,
-                                  size_t size, uint32_t checksum)
+                                  size_t size, uint32_t checksum, uint32_t *pieces)
 {
     struct head_file *file = mem_zalloc(sizeof(*file));
     file->reference_count = 1;
@@ -57,6 +70,7 @@ static struct head_file *file_add(struct head_files *files, uint64_t number, voi
     file->data = data;
     file->size = size;
     file->checksum = checksum;
+    file->pieces = pieces;
     file->next = files->list;
     files->list = file;
     files->next_number = MAX(files->next_number, number + 1);
@@ -101,25 +115,46 @@ enum err head_files_add(struct head_files *files, struct slice content, struct h
     char *path CLEANUP(mem_cleanup) = file_path(files, files->next_number);
     void *data = NULL;
     result = write_and_map(files->fs, path, content, &data, err);
-    if (result == ERR_NONE)
-        *out = file_add(files, files->next_number, data, content.len,
-                        crc32c(0, content.ptr, content.len));
-    return result;
+    if (result != ERR_NONE)
+        return result;
+    uint32_t *pieces = mem_alloc_array(piece_count(content.len), sizeof(*pieces));
+    for (size_t i = 0; i < piece_count(content.len); i++)
+        pieces[i] = crc32c(0, content.ptr + i * HEAD_FILE_PIECE_BYTES, piece_len(content.len, i));
+    *out = file_add(files, files->next_number, data, content.len,
+                    crc32c(0, content.ptr, content.len), pieces);
+    return ERR_NONE;
 }
 
-/* Read rather than mapped, so that a start does not take the whole file for memory of its own. */
-static bool file_matches(const struct fs *fs, int fd, uint64_t size, uint32_t checksum)
+/* Read rather than mapped, so that a start does not take the whole file for memory of its own, and
+ * a file that was cut short does no harm. */
+static bool piece_read(const struct fs *fs, int fd, uint64_t at, size_t len, char *out)
 {
-    char *piece CLEANUP(mem_cleanup) = mem_alloc(PIECE_BYTES);
-    uint32_t found = 0;
-    for (uint64_t at = 0; at < size;) {
-        ssize_t len = fs->pread(fs, fd, piece, (size_t)MIN(size - at, (uint64_t)PIECE_BYTES), at);
-        if (len <= 0)
+    for (size_t done = 0; done < len;) {
+        ssize_t got = fs->pread(fs, fd, out + done, len - done, at + done);
+        if (got <= 0)
             return false;
-        found = crc32c(found, piece, (size_t)len);
-        at += (uint64_t)len;
+        done += (size_t)got;
     }
-    return found == checksum;
+    return true;
+}
+
+/* Gives the checksums of the pieces; NULL when the file is another. */
+static uint32_t *file_pieces(const struct fs *fs, int fd, uint64_t size, uint32_t checksum)
+{
+    char *piece CLEANUP(mem_cleanup) = mem_alloc(HEAD_FILE_PIECE_BYTES);
+    uint32_t *pieces = mem_alloc_array(piece_count(size), sizeof(*pieces));
+    uint32_t found = 0;
+    bool good = true;
+    for (size_t i = 0; i < piece_count(size) && good; i++) {
+        size_t len = piece_len(size, i);
+        good = piece_read(fs, fd, i * HEAD_FILE_PIECE_BYTES, len, piece);
+        pieces[i] = good ? crc32c(0, piece, len) : 0;
+        found = good ? crc32c(found, piece, len) : 0;
+    }
+    if (good && found == checksum)
+        return pieces;
+    mem_free(pieces);
+    return NULL;
 }
 
 enum err head_files_open(struct head_files *files, uint64_t number, uint64_t size,
@@ -137,24 +172,90 @@ enum err head_files_open(struct head_files *files, uint64_t number, uint64_t siz
     if (fd < 0)
         return errbuf_set_errno(err, -fd, "opening %s", path);
     int64_t found = fs->size(fs, fd);
-    bool matches = found >= HEAD_FILE_HEADER_SIZE && (uint64_t)found == size &&
-                   file_matches(fs, fd, size, checksum);
-    void *data = matches ? fs->map(fs, fd, (size_t)size) : NULL;
+    bool fits = found >= HEAD_FILE_HEADER_SIZE && (uint64_t)found == size;
+    uint32_t *pieces = fits ? file_pieces(fs, fd, size, checksum) : NULL;
+    void *data = pieces != NULL ? fs->map(fs, fd, (size_t)size) : NULL;
     fs->close(fs, fd);
     if (data == NULL) {
+        mem_free(pieces);
         files->corruptions++;
         return errbuf_set(err, ERR_CORRUPT, "%s does not have the %llu bytes that it should have",
                           path, (unsigned long long)size);
     }
-    *out = file_add(files, number, data, (size_t)size, checksum);
+    *out = file_add(files, number, data, (size_t)size, checksum, pieces);
     (*out)->synced = true;
     return ERR_NONE;
+}
+
+/* Which pieces are not what they were; NULL: none, or the file cannot be opened. */
+static bool *find_damage(const struct fs *fs, const char *path, const struct head_file *file,
+                         size_t *out_first)
+{
+    int fd = fs->open(fs, path, FS_READ);
+    if (fd < 0)
+        return NULL; /* one that was deleted is there as long as it is mapped */
+    char *piece CLEANUP(mem_cleanup) = mem_alloc(HEAD_FILE_PIECE_BYTES);
+    bool *damaged = mem_zalloc(piece_count(file->size) * sizeof(*damaged));
+    size_t count = 0;
+    for (size_t i = 0; i < piece_count(file->size); i++) {
+        size_t len = piece_len(file->size, i);
+        damaged[i] = !piece_read(fs, fd, i * HEAD_FILE_PIECE_BYTES, len, piece) ||
+                     crc32c(0, piece, len) != file->pieces[i];
+        if (damaged[i] && count++ == 0)
+            *out_first = i;
+    }
+    fs->close(fs, fd);
+    if (count > 0)
+        return damaged;
+    mem_free(damaged);
+    return NULL;
+}
+
+struct head_file *head_files_check(struct head_files *files, struct errbuf *err)
+{
+    for (struct head_file *file = files->list; file != NULL; file = file->next) {
+        if (file->is_damaged)
+            continue;
+        size_t first = 0;
+        char *path CLEANUP(mem_cleanup) = file_path(files, file->number);
+        file->damaged_pieces = find_damage(files->fs, path, file, &first);
+        if (file->damaged_pieces == NULL)
+            continue;
+        file->is_damaged = true;
+        files->corruptions++;
+        (void)errbuf_set(err, ERR_CORRUPT, "%s: at offset %zu: it is not what was written", path,
+                         first * HEAD_FILE_PIECE_BYTES);
+        return file;
+    }
+    return NULL;
+}
+
+enum err head_files_set_aside(struct head_files *files, const struct head_file *file,
+                              const char *directory, struct buf *out_path, struct errbuf *err)
+{
+    const struct fs *fs = files->fs;
+    char *path CLEANUP(mem_cleanup) = file_path(files, file->number);
+    enum err result = fs_make_directories(fs, directory, err);
+    if (result != ERR_NONE)
+        return result;
+    for (unsigned i = 1; i <= ASIDE_TRIES; i++) {
+        struct fs_stat stat;
+        buf_reset(out_path);
+        buf_printf(out_path, "%s/head-chunks.%u", directory, i);
+        if (fs->stat(fs, buf_cstr(out_path), &stat) != -ENOENT)
+            continue;
+        int failed = fs->rename(fs, path, buf_cstr(out_path));
+        return failed < 0 ? errbuf_set_errno(err, -failed, "renaming %s", path) : ERR_NONE;
+    }
+    return errbuf_set(err, ERR_EXISTS, "%s is full", directory);
 }
 
 static enum err file_sync(struct head_files *files, struct head_file *file, struct errbuf *err)
 {
     const struct fs *fs = files->fs;
     char *path CLEANUP(mem_cleanup) = file_path(files, file->number);
+    if (file->is_damaged)
+        return errbuf_set(err, ERR_CORRUPT, "%s is damaged", path);
     int fd = fs->open(fs, path, FS_WRITE);
     if (fd < 0)
         return errbuf_set_errno(err, -fd, "opening %s", path);
@@ -173,7 +274,7 @@ enum err head_files_sync(struct head_files *files, struct errbuf *err)
     for (struct head_file *file = files->list; file != NULL && result == ERR_NONE;
          file = file->next) {
         any = any || !file->synced;
-        if (!file->synced)
+        if (!file->synced || file->is_damaged)
             result = file_sync(files, file, err);
     }
     int failed =

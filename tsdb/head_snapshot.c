@@ -124,6 +124,9 @@ static void report_damage(struct tsdb *db, const char *path, const struct errbuf
     struct errbuf err = ERRBUF_INIT;
     enum err result = set_aside(db, path, &aside, &err);
     counter_inc(db->metrics.snapshot_replay_errors);
+    struct errbuf place = ERRBUF_INIT;
+    (void)errbuf_set(&place, ERR_CORRUPT, "%s: %s", path, damage->text);
+    damage_book_note(&db->damages, place.text);
     log_warn("The snapshot of the head cannot be used and was set aside; the whole log is replayed",
              log_str("file", path), log_err(damage),
              log_str("aside", result == ERR_NONE ? buf_cstr(&aside) : err.text));

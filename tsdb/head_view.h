@@ -30,5 +30,8 @@ void head_view_restrict(struct series_view *view, enum head_samples which);
 /* Samples before `from_ms` are in blocks; those that came out of order are seen whatever their
  * time. To be called before the first select. */
 void head_view_begin_at(struct series_view *view, int64_t from_ms);
+/* Chunks that are damaged are left out from now on and counted, instead of failing reads. */
+void head_view_leave_out_damaged(struct series_view *view);
+uint64_t head_view_left_out(const struct series_view *view);
 /* The commit up to which the view sees. */
 uint64_t head_view_watermark(const struct series_view *view);

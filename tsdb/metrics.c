@@ -302,7 +302,7 @@ static void register_wal(struct tsdb_metrics *metrics)
     metrics->wal_corruptions = counters_counter("prometheus_tsdb_wal_corruptions_total",
                                                 "Total number of WAL corruptions.");
     metrics->block_corruptions = counters_counter("ferula_tsdb_block_corruptions_total",
-                                                  "Total number of blocks that did not open.");
+                                                  "Total number of damages that were found in blocks.");
     metrics->wal_writes_failed = counters_counter("prometheus_tsdb_wal_writes_failed_total",
                                                   "Total number of write log writes that failed.");
     metrics->wal_frames =

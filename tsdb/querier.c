@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/codec.h"
+#include "base/log.h"
 #include "model/symbols.h"
 #include "tsdb/head_view.h"
 #include "tsdb/histogram_hints.h"
@@ -15,6 +16,7 @@
 #include "tsdb/series_starts.h"
 #include "tsdb/tsdb_internal.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +28,8 @@ struct head_view {
     uint64_t deletion;                /* the last that it knows of */
     int64_t from_ms;                  /* in-order samples before are in blocks */
     enum head_samples which;
+    bool leaves_out_damaged;
+    uint64_t left_out;
 };
 
 /* Open chunks are small but for histograms, which get heap memory. */
@@ -181,8 +185,55 @@ static void closed_collect(struct chunk *chunk, uint32_t hidden, int64_t min_ms,
     }
 }
 
-static enum err read_chunks(struct series_snapshot *snapshot, uint64_t watermark, int64_t min_ms,
-                            int64_t max_ms, struct sample_columns *out)
+/* Says it to the reader and, where the file is not known to be damaged, to whoever minds the
+ * database. */
+static enum err chunk_is_damaged(struct head_view *view, const struct chunk *chunk,
+                                 struct errbuf *err)
+{
+    struct tsdb *db = view->db;
+    const struct head_file *file = chunk_file(chunk);
+    struct errbuf place = ERRBUF_INIT;
+    if (file != NULL)
+        (void)errbuf_set(&place, ERR_CORRUPT, "%s/chunks.%08" PRIu64 ": the chunk at %u is damaged",
+                         db->head_directory, file->number, chunk->offset);
+    else
+        (void)errbuf_set(&place, ERR_CORRUPT, "a chunk in memory is damaged");
+    bool is_known = file != NULL && file->is_damaged;
+    enum damage_news news = is_known ? DAMAGE_SAID : damage_book_note(&db->damages, place.text);
+    if (news == DAMAGE_NEW)
+        db->head_files.corruptions++;
+    if (news != DAMAGE_SAID)
+        log_error("A chunk of the head is damaged", log_err(&place));
+    return errbuf_set(err, ERR_CORRUPT, "%s", place.text);
+}
+
+/* A closed chunk; what a damaged one gave up to the damage is taken back. */
+static enum err read_closed(struct head_view *view, const struct closed_part *part, int64_t min_ms,
+                            int64_t max_ms, struct sample_columns *out, struct errbuf *err)
+{
+    const struct chunk *chunk = part->chunk;
+    size_t times = out->timestamp_memory.len;
+    size_t values = out->value_memory.len;
+    size_t histograms = out->histogram_memory.len;
+    const struct head_file *file = chunk_file(chunk);
+    struct chunk_span span = chunk_span(chunk, view->reader.watermark);
+    bool damaged = file != NULL && head_file_is_damaged_at(file, chunk->offset, chunk->len);
+    if (LIKELY(!damaged) &&
+        LIKELY(chunk_read(&span, min_ms, max_ms, part->skip_last, out) == ERR_NONE))
+        return ERR_NONE;
+    enum err result = chunk_is_damaged(view, chunk, err);
+    if (!view->leaves_out_damaged)
+        return result;
+    view->left_out++;
+    out->timestamp_memory.len = times;
+    out->value_memory.len = values;
+    out->histogram_memory.len = histograms;
+    return ERR_NONE;
+}
+
+static enum err read_chunks(struct head_view *view, struct series_snapshot *snapshot,
+                            int64_t min_ms, int64_t max_ms, struct sample_columns *out,
+                            struct errbuf *err)
 {
     uint32_t hidden = snapshot->hidden;
     uint32_t open_skip = 0;
@@ -193,14 +244,13 @@ static enum err read_chunks(struct series_snapshot *snapshot, uint64_t watermark
     closed_parts parts = {0};
     closed_collect(snapshot->closed, hidden, min_ms, max_ms, &parts);
     enum err result = ERR_NONE;
-    for (size_t i = parts.len; i > 0 && result == ERR_NONE; i--) {
-        struct chunk_span span = chunk_span(parts.items[i - 1].chunk, watermark);
-        result = chunk_read(&span, min_ms, max_ms, parts.items[i - 1].skip_last, out);
-    }
+    for (size_t i = parts.len; i > 0 && result == ERR_NONE; i--)
+        result = read_closed(view, &parts.items[i - 1], min_ms, max_ms, out, err);
     vec_release(&parts);
-    if (result == ERR_NONE && snapshot->has_open)
-        result = chunk_read(&snapshot->open, min_ms, max_ms, open_skip, out);
-    return result;
+    if (result != ERR_NONE || !snapshot->has_open)
+        return result;
+    result = chunk_read(&snapshot->open, min_ms, max_ms, open_skip, out);
+    return result == ERR_NONE ? ERR_NONE : errbuf_set(err, result, "an open chunk is damaged");
 }
 
 /* The newest sample of all, where it is a float that the watermark lets be seen. */
@@ -294,7 +344,7 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     snapshot_take(head, series, watermark, from_ms, max_ms, &snapshot);
     enum err result = ERR_NONE;
     if (view->which != HEAD_SAMPLES_LATE)
-        result = read_chunks(&snapshot, watermark, from_ms, max_ms, out);
+        result = read_chunks(view, &snapshot, from_ms, max_ms, out, err);
     if (UNLIKELY(deleted.count > 0) && result == ERR_NONE)
         columns_delete(out, deleted);
     if (view->which == HEAD_SAMPLES_IN_ORDER)
@@ -311,7 +361,7 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
     }
     snapshot_release(&snapshot);
     if (result != ERR_NONE)
-        return errbuf_set(err, result, "a chunk in memory is damaged");
+        return result;
     sample_columns_publish(out);
     if (out->histogram_memory.len > out->kept)
         histogram_hints_settle(out->histogram_memory.items + out->kept,
@@ -569,6 +619,16 @@ void head_view_restrict(struct series_view *view, enum head_samples which)
 void head_view_begin_at(struct series_view *view, int64_t from_ms)
 {
     ((struct head_view *)view)->from_ms = from_ms;
+}
+
+void head_view_leave_out_damaged(struct series_view *view)
+{
+    ((struct head_view *)view)->leaves_out_damaged = true;
+}
+
+uint64_t head_view_left_out(const struct series_view *view)
+{
+    return ((const struct head_view *)view)->left_out;
 }
 
 uint64_t head_view_watermark(const struct series_view *view)

@@ -69,6 +69,7 @@ static struct tsdb *tsdb_new(const struct tsdb_options *options)
         db->head.range_ms = options->block_min_ms;
     block_shelf_init(&db->shelf);
     exemplars_init(&db->exemplars, options->exemplars_max);
+    damage_book_init(&db->damages, db->clock);
     mutex_init(&db->commit_lock, LOCK_RANK_TSDB_COMMIT);
     mutex_init(&db->maintenance_lock, LOCK_RANK_TSDB_MAINTENANCE);
     mutex_init(&db->stop_lock, LOCK_RANK_TSDB_ISOLATION);
@@ -93,6 +94,7 @@ static void tsdb_free(struct tsdb *db)
     exemplars_release(&db->exemplars);
     block_shelf_release(&db->shelf);
     block_leftovers_release(&db->leftovers);
+    damage_book_release(&db->damages);
     block_pickup_release(&db->pickup);
     head_release(&db->head);
     head_files_release(&db->head_files);
@@ -117,12 +119,11 @@ static enum err log_begin(struct tsdb *db, struct errbuf *err)
 static enum err tsdb_open_blocks(struct tsdb *db, struct errbuf *err)
 {
     struct block_list *blocks;
-    uint64_t damaged = 0;
     enum err result = block_directory_open(db->fs, db->directory.path, &blocks, &db->leftovers,
-                                           &damaged, err);
+                                           &db->damages, err);
     if (result != ERR_NONE)
         return result;
-    counter_add(db->metrics.block_corruptions, (double)damaged);
+    counter_add(db->metrics.block_corruptions, (double)damage_book_count(&db->damages));
     db->head.floor_ms = blocks->head_from_ms;
     block_shelf_publish(&db->shelf, blocks);
     return ERR_NONE;
@@ -294,6 +295,13 @@ bool tsdb_failed(struct tsdb *db, struct buf *out_reason)
     if (out_reason != NULL)
         wal_failure_text(db->wal, out_reason);
     return true;
+}
+
+void tsdb_visit_damages(struct tsdb *db,
+                        void (*each)(void *context, const char *text, int64_t since_ms),
+                        void *context, uint64_t *out_more)
+{
+    damage_book_visit(&db->damages, each, context, out_more);
 }
 
 uint64_t tsdb_corruption_count(struct tsdb *db)

@@ -162,6 +162,12 @@ void tsdb_cardinality(struct tsdb *db, size_t limit, struct arena *arena,
 /* Damages that replay has set aside. */
 uint64_t tsdb_corruption_count(struct tsdb *db);
 
+/* The damages that were found since the start, oldest first: each names a file. `more` are not listed. The
+ * text is valid during the call, which must not call storage. */
+void tsdb_visit_damages(struct tsdb *db,
+                        void (*each)(void *context, const char *text, int64_t since_ms),
+                        void *context, uint64_t *out_more);
+
 /* Is the storage in its failed state (a write failed and space has not come back)? The text says
  * why. */
 bool tsdb_failed(struct tsdb *db, struct buf *out_reason);

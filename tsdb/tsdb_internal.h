@@ -18,6 +18,7 @@
 #include "tsdb/block_leftovers.h"
 #include "tsdb/block_list.h"
 #include "tsdb/block_pickup.h"
+#include "tsdb/damage_book.h"
 #include "tsdb/directory.h"
 #include "tsdb/exemplars.h"
 #include "tsdb/head.h"
@@ -48,6 +49,7 @@ struct tsdb {
     struct head_files head_files; /* owned by the maintenance lock */
     bool seal_failed;             /* the same */
     struct exemplars exemplars;
+    struct damage_book damages;
     struct block_shelf shelf; /* the blocks that are served */
     struct block_leftovers leftovers; /* owned by the maintenance lock */
     struct block_pickup pickup;       /* the same */

@@ -33,7 +33,11 @@ static bool view_damaged(void *context, size_t part, const struct errbuf *err)
     struct block *block = blocks->by_part[part];
     if (block == NULL)
         return false;
-    counter_inc(blocks->db->metrics.block_corruptions);
+    enum damage_news news = damage_book_note(&blocks->db->damages, err->text);
+    if (news == DAMAGE_NEW)
+        counter_inc(blocks->db->metrics.block_corruptions);
+    if (news == DAMAGE_SAID)
+        return true;
     log_error("A block is damaged; queries go on without what cannot be read of it",
               log_str("block", block_meta(block)->ulid.text), log_err(err));
     return true;

@@ -17,10 +17,20 @@ static void report_damaged_list(struct tsdb *db, const struct errbuf *damage)
     buf_printf(&aside, "%s" LIST_DAMAGED_SUFFIX, buf_cstr(&path));
     int failed = db->fs->rename(db->fs, buf_cstr(&path), buf_cstr(&aside));
     counter_inc(db->metrics.wal_corruptions);
+    damage_book_note(&db->damages, damage->text);
     log_warn(
         "The list of the log's segments is damaged and was set aside: the log is replayed, but "
         "it cannot be told whether any of it is missing",
         log_str("aside", failed == 0 ? buf_cstr(&aside) : "failed"), log_err(damage));
+}
+
+/* What is lost is counted and noted; what a snapshot has is only logged. */
+static void note_loss(struct tsdb *db, const char *path, const char *what)
+{
+    struct errbuf place = ERRBUF_INIT;
+    (void)errbuf_set(&place, ERR_CORRUPT, "%s is %s", path, what);
+    damage_book_note(&db->damages, place.text);
+    counter_inc(db->metrics.wal_corruptions);
 }
 
 static void report_missing(struct tsdb *db, uint64_t number, uint64_t count,
@@ -28,7 +38,8 @@ static void report_missing(struct tsdb *db, uint64_t number, uint64_t count,
 {
     char *path CLEANUP(mem_cleanup) = wal_segment_path(db->wal, number);
     bool is_stored = number + count - 1 <= from.segment;
-    counter_add(db->metrics.wal_corruptions, is_stored ? 0 : 1);
+    if (!is_stored)
+        note_loss(db, path, "missing");
     log_warn(is_stored
                  ? "A segment of the log is missing; the snapshot of the head has what was in it"
                  : "A segment of the log is missing, and what was in it alone is lost",
@@ -53,7 +64,8 @@ static void report_shorter(struct tsdb *db, const struct wal_segment *segment, u
 {
     char *path CLEANUP(mem_cleanup) = wal_segment_path(db->wal, segment->number);
     bool is_stored = segment->number < from.segment;
-    counter_add(db->metrics.wal_corruptions, is_stored ? 0 : 1);
+    if (!is_stored)
+        note_loss(db, path, "shorter than it was");
     log_warn(
         is_stored ? "A segment of the log is shorter than it was; the snapshot of the head has all"
                   : "A segment of the log is shorter than it was, and what is missing is lost",

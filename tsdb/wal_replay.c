@@ -425,6 +425,9 @@ static void report_damage(struct tsdb *db, const char *path, struct slice segmen
                           const struct errbuf *damage)
 {
     counter_inc(db->metrics.wal_corruptions);
+    struct errbuf place = ERRBUF_INIT;
+    (void)errbuf_set(&place, ERR_CORRUPT, "%s at offset %zu: %s", path, good, damage->text);
+    damage_book_note(&db->damages, place.text);
     struct errbuf err = ERRBUF_INIT;
     enum err result = set_aside(db, path, segment, good, &err);
     log_warn("A segment of the log is damaged; what lies behind the damage was set aside",

@@ -19,6 +19,7 @@ static struct rand random_;
 static struct errbuf err;
 static struct block_list *list;
 static struct block_leftovers leftovers;
+static struct damage_book damages;
 static uint64_t damaged;
 
 static void setup(void)
@@ -29,12 +30,14 @@ static void setup(void)
     rand_init(&random_, 5);
     list = NULL;
     leftovers = (struct block_leftovers){0};
+    damage_book_init(&damages, clock_system);
 }
 
 static void teardown(void)
 {
     block_list_unref(list);
     block_leftovers_release(&leftovers);
+    damage_book_release(&damages);
     mem_free(blocks);
     ck_assert_int_eq(fs_remove_tree(fs_system, directory, NULL), ERR_NONE);
 }
@@ -90,9 +93,10 @@ static bool exists(const char *path)
 static void open_all(void)
 {
     block_list_unref(list);
-    ck_assert_msg(block_directory_open(fs_system, directory, &list, &leftovers, &damaged, &err) ==
+    ck_assert_msg(block_directory_open(fs_system, directory, &list, &leftovers, &damages, &err) ==
                       ERR_NONE,
                   "%s", err.text);
+    damaged = damage_book_count(&damages);
 }
 
 static void damage(const struct ulid *ulid)

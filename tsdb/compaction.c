@@ -120,6 +120,7 @@ static enum err copy_selected(struct run *run, const struct matcher *matcher, st
     run->copy.query.matchers = &matcher;
     run->copy.query.matcher_count = matcher == NULL ? 0 : 1;
     enum err code = block_copy_series(&run->copy, &selected, err);
+    run->copy.query.matchers = NULL;
     run->selected += selected;
     return code;
 }

@@ -60,6 +60,7 @@ static void restart(void)
 
 static enum err seal(void)
 {
+    MUTEX_GUARD(&db->maintenance_lock);
     enum err result = head_seal(&db->head, &db->commit_lock, &db->head_files, NULL);
     head_files_sweep(&db->head_files);
     return result;
@@ -400,12 +401,10 @@ START_TEST(a_file_goes_with_its_last_chunk)
     ck_assert(seal() == ERR_NONE);
     fill(group, 400, 150);
     ck_assert(tsdb_maintain(db, NULL) == ERR_NONE);
-    head_files_sweep(&db->head_files);
     ck_assert(exists("head/chunks.00000001")); /* the newest are kept */
     fill(group, 550, 400);
     ck_assert(seal() == ERR_NONE);
     ck_assert(tsdb_maintain(db, NULL) == ERR_NONE);
-    head_files_sweep(&db->head_files);
     ck_assert(!exists("head/chunks.00000001"));
     ck_assert_uint_eq(db->head_files.count, 1);
     ck_assert_uint_lt(0, db->head_files.bytes);

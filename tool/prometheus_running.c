@@ -47,9 +47,9 @@ static int check_descriptor(const char *name, void *context)
 static int check_process(const char *name, void *context)
 {
     const struct process_scan *scan = context;
-    struct buf path CLEANUP(buf_release);
     if (*name < '0' || *name > '9')
         return 0;
+    struct buf path CLEANUP(buf_release);
     buf_init(&path, PATH_SIZE_MAX);
     buf_printf(&path, "/proc/%s/fd", name);
     struct process_scan inner = {scan->fs, scan->log, buf_cstr(&path)};
@@ -59,9 +59,9 @@ static int check_process(const char *name, void *context)
 static bool is_open(const struct fs *fs, const char *path)
 {
     char real[PATH_MAX];
-    struct buf log CLEANUP(buf_release);
     if (realpath(path, real) == NULL)
         return false;
+    struct buf log CLEANUP(buf_release);
     buf_init(&log, PATH_SIZE_MAX);
     buf_printf(&log, "%s/wal/", real);
     struct process_scan scan = {fs, buf_cstr(&log), NULL};

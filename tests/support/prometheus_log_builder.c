@@ -39,7 +39,7 @@ void built_log_record(struct buf *segment, const struct buf *record, bool snappy
     uint8_t mark = snappy ? 8 : 0;
     for (bool first = true; first || left.len > 0; first = false) {
         size_t room = PAGE_SIZE - segment->len % PAGE_SIZE;
-        for (; room <= HEADER_SIZE; room--)
+        for (; room > 0 && room <= HEADER_SIZE; room--)
             buf_append_byte(segment, 0);
         room = PAGE_SIZE - segment->len % PAGE_SIZE - HEADER_SIZE;
         size_t len = MIN(room, left.len);

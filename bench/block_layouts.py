@@ -1,4 +1,5 @@
-"""The query suite over the same samples in four layouts: in the head, in fresh blocks, in compacted ones, and mixed.
+"""The query suite over the same samples in several layouts: in the head, in fresh blocks, in compacted ones,
+mixed, and in many small blocks.
 
 The layouts are made by the server itself, by its flags for the spans of blocks. Samples end where a range of 18 hours
 begins, or six hours later, so that blocks fill the ranges into which they are merged.
@@ -19,6 +20,7 @@ LAYOUTS = {
     'fresh': (['2h', '2h'], True, [2, 2, 2]),
     'compacted': (['2h', '6h'], True, [6]),
     'mix': (['30m', '4h30m'], False, [4.5, 0.5, 0.5]),
+    '60 blocks': (['6m', '6m'], True, [0.1] * 60),
 }
 
 

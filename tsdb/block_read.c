@@ -69,8 +69,19 @@ static enum err load_page(struct block_reader *reader, size_t number, struct err
     return ERR_NONE;
 }
 
-static size_t page_of(const struct block *block, uint64_t chunk)
+static bool page_has(const struct block *block, size_t page, uint64_t chunk)
 {
+    return page < block->page_count && block->pages[page].chunk_first <= chunk &&
+           chunk < block->pages[page + 1].chunk_first;
+}
+
+/* Mostly it is the one at hand or the next. */
+static size_t page_of(const struct block *block, size_t at_hand, uint64_t chunk)
+{
+    if (page_has(block, at_hand, chunk))
+        return at_hand;
+    if (at_hand != SIZE_MAX && page_has(block, at_hand + 1, chunk))
+        return at_hand + 1;
     size_t low = 0, high = block->page_count;
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
@@ -94,7 +105,7 @@ static enum err find_chunk(struct block_reader *reader, uint64_t number,
 {
     const struct block *block = reader->block;
     ASSERT(number < block->pages[block->page_count].chunk_first);
-    size_t page = page_of(block, number);
+    size_t page = page_of(block, reader->page_number, number);
     enum err code = load_page(reader, page, err);
     if (code != ERR_NONE)
         return code;
@@ -182,12 +193,10 @@ static bool read_values(const struct chunk_part *part, struct slice bytes,
                         struct sample_columns *out)
 {
     size_t count = part->chunk->count, taken = part->high - part->low;
-    vec_reserve(&out->value_memory, count);
+    vec_reserve(&out->value_memory, taken);
     double *to = out->value_memory.items + out->value_memory.len;
-    if (value_chunk_decode(bytes, count, to) != ERR_NONE)
+    if (value_chunk_decode_part(bytes, count, part->low, part->high, to) != ERR_NONE)
         return false;
-    if (part->low > 0)
-        memmove(to, to + part->low, taken * sizeof(*to));
     out->value_memory.len += taken;
     if (out->histogram_memory.len > 0) {
         for (size_t i = 0; i < taken; i++)
@@ -215,8 +224,10 @@ static bool read_part(const struct chunk_part *part, struct sample_columns *out)
     return true;
 }
 
+/* Of the last sample of the range alone when that is said. */
 static enum err read_chunk(struct block_reader *reader, uint64_t number, int64_t min_ms,
-                           int64_t max_ms, struct sample_columns *out, struct errbuf *err)
+                           int64_t max_ms, bool last_only, struct sample_columns *out,
+                           struct errbuf *err)
 {
     struct chunk_part part;
     enum err code = find_chunk(reader, number, &part.chunk, err);
@@ -230,6 +241,8 @@ static enum err read_chunk(struct block_reader *reader, uint64_t number, int64_t
                                     : lower_bound(part.times_ms, part.chunk->count, max_ms + 1);
     if (part.low >= part.high)
         return ERR_NONE;
+    if (last_only)
+        part.low = part.high - 1;
     if (!read_part(&part, out))
         return chunk_damaged(reader, "a chunk of the page makes no sense", err);
     return ERR_NONE;
@@ -272,15 +285,18 @@ enum err block_view_read(struct series_view *base, const struct series_entry *en
     struct block_reader *reader = reader_of(out, view->block);
     struct tombstone_spans deleted = tombstones_of(view->tombstones, series->id);
     enum err code = ERR_NONE;
+    /* which one it is can be said before the values are there, unless it may be deleted */
+    bool last_only = out->newest_only && deleted.count == 0;
     sample_columns_begin(out);
     for (uint32_t i = 0; i < series->chunk_count && code == ERR_NONE; i++) {
         uint32_t chunk = out->newest_only ? series->chunk_count - 1 - i : i;
         if (!chunk_overlaps(series, chunk, min_ms, max_ms))
             continue;
-        code = read_chunk(reader, series->chunk_first + chunk, min_ms, max_ms, out, err);
+        code = read_chunk(reader, series->chunk_first + chunk, min_ms, max_ms, last_only, out, err);
         if (!out->newest_only)
             continue;
-        drop_deleted(deleted, out);
+        if (deleted.count > 0)
+            drop_deleted(deleted, out);
         if (out->timestamp_memory.len > out->kept)
             break;
     }

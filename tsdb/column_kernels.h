@@ -37,8 +37,9 @@ struct column_kernels {
     bool (*add_quotients)(const uint8_t *bitmap, size_t len, unsigned shift, size_t count,
                           uint32_t *positions, uint64_t *values);
     void (*unzigzag)(uint64_t *values, size_t count);
-    /* In place; for the orders 1 and 2 the residuals begin at index `order`. */
-    void (*restore)(const struct column_frame *frame, uint64_t *values, size_t count);
+    /* In place those from `low` to before `high`; others become undefined. For the orders 1 and 2
+     * the residuals begin at index `order`. */
+    void (*restore)(const struct column_frame *frame, uint64_t *values, size_t low, size_t high);
     /* integer / 10^exponent; integers are below 2^51, others give any value. */
     void (*decimals)(const uint64_t *integers, size_t count, unsigned exponent, double *out);
     /* The bits of a double rotated left by one: the sign becomes the lowest bit. */

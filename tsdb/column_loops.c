@@ -65,31 +65,42 @@ static void unzigzag(uint64_t *values, size_t count)
         values[i] = values[i] >> 1 ^ -(values[i] & 1);
 }
 
-static void restore(const struct column_frame *frame, uint64_t *values, size_t count)
+static uint64_t sum_of(const uint64_t *values, size_t from, size_t to)
+{
+    uint64_t sum = 0;
+    for (size_t i = from; i < to; i++)
+        sum += values[i];
+    return sum;
+}
+
+static void restore(const struct column_frame *frame, uint64_t *values, size_t low, size_t high)
 {
     uint64_t offset = frame->reference * frame->factor;
     uint64_t sum = frame->first;
     uint64_t step = frame->second;
+    size_t i = low;
     if (frame->factor != 1) {
-        for (size_t i = frame->order; i < count; i++)
-            values[i] *= frame->factor;
+        for (size_t k = frame->order; k < high; k++)
+            values[k] *= frame->factor;
     }
     switch (frame->order) {
     case 0:
         sum += offset;
-        for (size_t i = 0; i < count; i++)
+        for (; i < high; i++)
             values[i] += sum;
         break;
     case 1:
         values[0] = sum;
-        for (size_t i = 1; i < count; i++)
+        if (i > 1)
+            sum += sum_of(values, 1, i) + offset * (i - 1);
+        for (i = MAX(i, (size_t)1); i < high; i++)
             values[i] = sum += values[i] + offset;
         break;
     default:
         values[0] = sum;
-        if (count > 1)
+        if (high > 1)
             values[1] = sum += step;
-        for (size_t i = 2; i < count; i++) {
+        for (i = 2; i < high; i++) {
             step += values[i] + offset;
             values[i] = sum += step;
         }

@@ -180,7 +180,9 @@ static bool apply_patches(const struct patch_list *list, unsigned width, uint64_
     return true;
 }
 
-static bool read_residuals(struct codec_reader *reader, unsigned head, size_t count, uint64_t *out)
+/* The first `wanted` of them are turned back from zigzag. */
+static bool read_residuals(struct codec_reader *reader, unsigned head, size_t count, size_t wanted,
+                           uint64_t *out)
 {
     struct patch_list patches;
     patches.count = 0;
@@ -202,18 +204,25 @@ static bool read_residuals(struct codec_reader *reader, unsigned head, size_t co
     if (!apply_patches(&patches, width, out, count))
         return fail(reader);
     if (head & HEAD_ZIGZAG)
-        column_kernels()->unzigzag(out, count);
+        column_kernels()->unzigzag(out, wanted);
     return true;
 }
 
 bool integer_column_read(struct codec_reader *reader, size_t count, uint64_t *out)
 {
+    return integer_column_read_part(reader, count, 0, count, out);
+}
+
+bool integer_column_read_part(struct codec_reader *reader, size_t count, size_t low, size_t high,
+                              uint64_t *out)
+{
     ASSERT(count >= 1 && count <= INTEGER_COLUMN_COUNT_MAX);
+    ASSERT(low < high && high <= count);
     unsigned head = codec_read_u8(reader);
     struct column_frame frame = {.order = head >> HEAD_ORDER_SHIFT & 3, .factor = 1};
     frame.first = head & HEAD_WIDE ? codec_read_u64(reader) : (uint64_t)codec_read_varint(reader);
     if ((head & HEAD_KIND) == KIND_CONSTANT) {
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = low; i < high; i++)
             out[i] = frame.first;
         return !reader->failed && (head & ~HEAD_WIDE) == 0 ? true : fail(reader);
     }
@@ -226,9 +235,10 @@ bool integer_column_read(struct codec_reader *reader, size_t count, uint64_t *ou
     if (reader->failed || (head & HEAD_KIND) > KIND_RICE || frame.order > COLUMN_ORDER_MAX ||
         count <= frame.order)
         return fail(reader);
-    if (!read_residuals(reader, head, count - frame.order, out + frame.order))
+    size_t wanted = high - MIN(high, (size_t)frame.order);
+    if (!read_residuals(reader, head, count - frame.order, wanted, out + frame.order))
         return false;
-    column_kernels()->restore(&frame, out, count);
+    column_kernels()->restore(&frame, out, low, high);
     return true;
 }
 

@@ -29,5 +29,8 @@ void integer_column_encode(const uint64_t *values, size_t count, struct buf *out
 
 /* Reads `count` integers; `out` has room for COLUMN_SLACK more. False and `failed` on damage. */
 bool integer_column_read(struct codec_reader *reader, size_t count, uint64_t *out) MUST_CHECK;
+/* The same for who needs those from `low` to before `high`; the others of `out` are undefined. */
+bool integer_column_read_part(struct codec_reader *reader, size_t count, size_t low, size_t high,
+                              uint64_t *out) MUST_CHECK;
 /* Are all integers of the column that comes equal? Then reading one of them reads all. */
 bool integer_column_is_constant(const struct codec_reader *reader);

@@ -235,18 +235,28 @@ void value_chunk_encode(const double *values, size_t count, struct buf *out)
     write_other_ways(&map, values, count, start, out);
 }
 
-static bool read_corrections(struct codec_reader *reader, size_t count, double *values)
+/* The values of a chunk that are wanted: from `low` to before `high`. */
+struct value_range {
+    size_t count; /* of the chunk */
+    size_t low;
+    size_t high;
+};
+
+static bool read_corrections(struct codec_reader *reader, const struct value_range *range,
+                             double *values)
 {
     uint64_t corrections[VALUE_CHUNK_COUNT_MAX + COLUMN_SLACK];
-    if (!integer_column_read(reader, count, corrections))
+    if (!integer_column_read_part(reader, range->count, range->low, range->high, corrections))
         return false;
-    for (size_t i = 0; i < count; i++)
-        values[i] = codec_bits_double(codec_double_bits(values[i]) + corrections[i]);
+    for (size_t i = 0; i < range->high - range->low; i++)
+        values[i] =
+            codec_bits_double(codec_double_bits(values[i]) + corrections[range->low + i]);
     return true;
 }
 
 /* Most chunks: one value for all. */
-static bool read_constant(struct codec_reader *reader, unsigned map, size_t count, double *out)
+static bool read_constant(struct codec_reader *reader, unsigned map,
+                          const struct value_range *range, double *out)
 {
     uint64_t integers[1 + COLUMN_SLACK];
     double value;
@@ -256,45 +266,60 @@ static bool read_constant(struct codec_reader *reader, unsigned map, size_t coun
         column_kernels()->rotated(integers, 1, &value);
     else
         column_kernels()->decimals(integers, 1, map, &value);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < range->high - range->low; i++)
         out[i] = value;
     return true;
 }
 
-static bool read_values(struct codec_reader *reader, unsigned map, size_t count, double *out)
+static bool read_values(struct codec_reader *reader, unsigned map, const struct value_range *range,
+                        double *out)
 {
     uint64_t integers[VALUE_CHUNK_COUNT_MAX + COLUMN_SLACK];
-    if (!integer_column_read(reader, count, integers))
+    size_t wanted = range->high - range->low;
+    if (!integer_column_read_part(reader, range->count, range->low, range->high, integers))
         return false;
     if (map == HEAD_RAW)
-        column_kernels()->rotated(integers, count, out);
+        column_kernels()->rotated(integers + range->low, wanted, out);
     else
-        column_kernels()->decimals(integers, count, map, out);
+        column_kernels()->decimals(integers + range->low, wanted, map, out);
     return true;
 }
 
-bool value_chunk_read(struct codec_reader *reader, size_t count, double *out)
+static bool read_range(struct codec_reader *reader, const struct value_range *range, double *out)
 {
-    ASSERT(count >= 1 && count <= VALUE_CHUNK_COUNT_MAX);
     unsigned head = codec_read_u8(reader);
     unsigned map = head & HEAD_MAP;
     if ((map > DECIMAL_EXPONENT_MAX && map != HEAD_RAW) || head > HEAD_ALL) {
         reader->failed = true;
         return false;
     }
-    if (!(integer_column_is_constant(reader) ? read_constant(reader, map, count, out)
-                                             : read_values(reader, map, count, out)))
+    if (!(integer_column_is_constant(reader) ? read_constant(reader, map, range, out)
+                                             : read_values(reader, map, range, out)))
         return false;
-    if (head & HEAD_CORRECTIONS && !read_corrections(reader, count, out))
+    if (head & HEAD_CORRECTIONS && !read_corrections(reader, range, out))
         return false;
-    return !(head & HEAD_EXCEPTIONS) || value_exceptions_read(reader, out, count);
+    return !(head & HEAD_EXCEPTIONS) ||
+           value_exceptions_read(reader, range->count, range->low, range->high, out);
+}
+
+bool value_chunk_read(struct codec_reader *reader, size_t count, double *out)
+{
+    ASSERT(count >= 1 && count <= VALUE_CHUNK_COUNT_MAX);
+    return read_range(reader, &(struct value_range){count, 0, count}, out);
 }
 
 enum err value_chunk_decode(struct slice bytes, size_t count, double *out)
 {
+    return value_chunk_decode_part(bytes, count, 0, count, out);
+}
+
+enum err value_chunk_decode_part(struct slice bytes, size_t count, size_t low, size_t high,
+                                 double *out)
+{
     if (count < 1 || count > VALUE_CHUNK_COUNT_MAX)
         return ERR_CORRUPT;
+    ASSERT(low < high && high <= count);
     struct codec_reader reader = codec_reader(bytes.ptr, bytes.len);
-    return value_chunk_read(&reader, count, out) && codec_left(&reader) == 0 ? ERR_NONE
-                                                                             : ERR_CORRUPT;
+    bool good = read_range(&reader, &(struct value_range){count, low, high}, out);
+    return good && codec_left(&reader) == 0 ? ERR_NONE : ERR_CORRUPT;
 }

@@ -28,6 +28,9 @@ void value_chunk_encode(const double *values, size_t count, struct buf *out);
 /* The `count` values of a chunk that is all of `bytes`; ERR_CORRUPT when it makes no sense. Bytes
  * may be hostile; `out` is undefined after an error. */
 enum err value_chunk_decode(struct slice bytes, size_t count, double *out) MUST_CHECK;
+/* The same for the values from `low` to before `high`, of which there is one at least. */
+enum err value_chunk_decode_part(struct slice bytes, size_t count, size_t low, size_t high,
+                                 double *out) MUST_CHECK;
 
 /* The same for a chunk among other bytes: moves the reader behind it; false and `failed` on damage.
  */

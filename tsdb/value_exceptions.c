@@ -20,7 +20,8 @@ void value_exceptions_write(struct buf *out, const struct value_exception *excep
     }
 }
 
-bool value_exceptions_read(struct codec_reader *reader, double *values, size_t count)
+bool value_exceptions_read(struct codec_reader *reader, size_t count, size_t low, size_t high,
+                           double *values)
 {
     uint64_t runs = codec_read_uvarint(reader);
     uint64_t end = 0;
@@ -34,9 +35,10 @@ bool value_exceptions_read(struct codec_reader *reader, double *values, size_t c
             break;
         }
         double value = codec_bits_double(bits);
-        end += gap;
-        for (uint64_t last = end + (shape >> 1); end <= last; end++)
-            values[end] = value;
+        uint64_t from = end + gap;
+        end = from + (shape >> 1) + 1;
+        for (uint64_t k = MAX(from, (uint64_t)low); k < MIN(end, (uint64_t)high); k++)
+            values[k - low] = value;
     }
     return !reader->failed;
 }

@@ -20,5 +20,7 @@ struct value_exception {
 
 void value_exceptions_write(struct buf *out, const struct value_exception *exceptions,
                             size_t count);
-/* Puts them into `values`. */
-bool value_exceptions_read(struct codec_reader *reader, double *values, size_t count) MUST_CHECK;
+/* Puts those of `count` values that lie from `low` to before `high` into `values`, which begin with
+ * the one at `low`. */
+bool value_exceptions_read(struct codec_reader *reader, size_t count, size_t low, size_t high,
+                           double *values) MUST_CHECK;

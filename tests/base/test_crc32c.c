@@ -41,12 +41,30 @@ START_TEST(crc32c_by_tables_is_the_same_and_both_continue)
 }
 END_TEST
 
+START_TEST(long_runs_are_the_same)
+{
+    struct rand rand;
+    rand_init(&rand, 4);
+    static unsigned char data[20000];
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (unsigned char)rand_u64(&rand);
+    for (int i = 0; i < 300; i++) {
+        size_t start = (size_t)rand_below(&rand, 4000);
+        size_t len = (size_t)rand_below(&rand, sizeof(data) - start + 1);
+        uint32_t seed = (uint32_t)rand_u64(&rand);
+        ck_assert_uint_eq(crc32c(seed, data + start, len),
+                          crc32c_portable(seed, data + start, len));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("crc32c");
     TCase *tcase = tcase_create("crc32c");
     tcase_add_test(tcase, crc32c_gives_the_values_of_the_rfc);
     tcase_add_test(tcase, crc32c_by_tables_is_the_same_and_both_continue);
+    tcase_add_test(tcase, long_runs_are_the_same);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -61,6 +61,8 @@ struct script {
     struct promql_engine *engine;
     unsigned features;
     struct fake_source *source;
+    const struct script_storage *storage; /* may be NULL */
+    struct series_source *stored;         /* NULL = samples changed */
     VEC(struct slice) lines;
     size_t at;
     struct script_counts counts;
@@ -435,9 +437,11 @@ static enum err eval_query(struct script *script, const struct promql_expression
                            int64_t start_ms, int64_t end_ms, int64_t step_ms,
                            struct promql_result **out, struct errbuf *err)
 {
+    if (script->storage != NULL && script->stored == NULL)
+        script->stored = script->storage->store(script->storage->context, script->source);
     struct promql_query query = {
         .expression = expression,
-        .source = &script->source->source,
+        .source = script->storage == NULL ? &script->source->source : script->stored,
         .start_ms = start_ms,
         .end_ms = end_ms,
         .step_ms = step_ms,
@@ -676,7 +680,15 @@ struct script_counts promql_script_run(const char *name, struct slice text,
                                        struct promql_engine *engine, unsigned features,
                                        bool verbose)
 {
+    return promql_script_run_on(NULL, name, text, engine, features, verbose);
+}
+
+struct script_counts promql_script_run_on(const struct script_storage *storage, const char *name,
+                                          struct slice text, struct promql_engine *engine,
+                                          unsigned features, bool verbose)
+{
     struct script script = {.name = name,
+                            .storage = storage,
                             .verbose = verbose,
                             .engine = engine,
                             .features = features,
@@ -686,12 +698,15 @@ struct script_counts promql_script_run(const char *name, struct slice text,
         struct slice rest = script.lines.items[script.at];
         struct slice command = take_word(&rest);
         if (slice_has_prefix(command, SLICE("load"))) {
+            script.stored = NULL;
             script_load(&script, rest, slice_eq_str(command, "load_with_nhcb"));
         } else if (slice_has_prefix(command, SLICE("eval"))) {
             script_eval(&script, command, rest);
         } else {
-            if (slice_eq_str(command, "clear"))
+            if (slice_eq_str(command, "clear")) {
+                script.stored = NULL;
                 fake_source_clear(script.source);
+            }
             script.at++;
         }
     }

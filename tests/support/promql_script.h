@@ -22,7 +22,20 @@ struct script_counts {
  * are. */
 struct promql_engine *script_engine_new(unsigned features);
 
+struct fake_source;
+
+/* Where samples are when they are asked for, if not where they were loaded: `store` is called before
+ * the first eval after the samples changed, and what it answers is used until the next call. */
+struct script_storage {
+    struct series_source *(*store)(void *context, const struct fake_source *samples);
+    void *context;
+};
+
 /* `verbose`: failures are printed with the name and their line. */
 struct script_counts promql_script_run(const char *name, struct slice script,
                                        struct promql_engine *engine, unsigned features,
                                        bool verbose);
+/* The same on a storage. */
+struct script_counts promql_script_run_on(const struct script_storage *storage, const char *name,
+                                          struct slice script, struct promql_engine *engine,
+                                          unsigned features, bool verbose);

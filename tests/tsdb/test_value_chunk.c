@@ -125,6 +125,15 @@ static void random_chunk(size_t count)
     }
 }
 
+/* A part of what was just decoded from `exact`. */
+static void check_part(struct slice exact, size_t count)
+{
+    static double part[VALUE_CHUNK_COUNT_MAX];
+    size_t low = below(count), high = low + 1 + below(below(3) == 0 ? 1 : count - low);
+    ck_assert_int_eq(value_chunk_decode_part(exact, count, low, high, part), ERR_NONE);
+    ck_assert_mem_eq(part, decoded + low, (high - low) * sizeof(*part));
+}
+
 static void check_round_trip(size_t count)
 {
     buf_reset(&bytes);
@@ -134,6 +143,7 @@ static void check_round_trip(size_t count)
     char *exact = mem_dup(bytes.data, bytes.len);
     memset(decoded, 0x5a, count * sizeof(*decoded));
     ck_assert_int_eq(value_chunk_decode(slice_from(exact, bytes.len), count, decoded), ERR_NONE);
+    check_part(slice_from(exact, bytes.len), count);
     ck_assert_mem_eq(values, decoded, count * sizeof(*values));
     mem_free(exact);
 }

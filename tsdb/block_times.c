@@ -208,12 +208,20 @@ void block_times_cursor_init(struct block_times_cursor *cursor, const struct blo
         cursor->columns[i].column = UINT32_MAX;
 }
 
+static void forget_columns(struct block_times_cursor *cursor)
+{
+    for (size_t i = 0; i < BLOCK_TIMES_CACHE; i++) {
+        mem_free(cursor->columns[i].times_ms);
+        cursor->columns[i] = (struct block_times_column){.column = UINT32_MAX};
+    }
+    cursor->cached = 0;
+}
+
 void block_times_cursor_release(struct block_times_cursor *cursor)
 {
     buf_release(&cursor->stored);
     buf_release(&cursor->raw);
-    for (size_t i = 0; i < BLOCK_TIMES_CACHE; i++)
-        mem_free(cursor->columns[i].times_ms);
+    forget_columns(cursor);
 }
 
 static size_t page_of(const struct block_times *times, uint32_t column)
@@ -272,6 +280,9 @@ static enum err decode_column(struct block_times_cursor *cursor, uint32_t column
         return paged_file_damaged(&times->file, times->pages[page].offset,
                                   "the time columns make no sense", err);
     if (out->capacity < count) {
+        if (cursor->cached + count - out->capacity > BLOCK_TIMES_CACHED_MAX)
+            forget_columns(cursor);
+        cursor->cached += count - out->capacity;
         out->times_ms = mem_realloc_array(out->times_ms, count, sizeof(int64_t));
         out->capacity = (uint32_t)count;
     }

@@ -63,13 +63,16 @@ enum err block_times_open(struct block_times *times, const struct fs *fs, const 
                           struct errbuf *err) MUST_CHECK;
 void block_times_close(struct block_times *times);
 
-/* Columns that were decoded, by their number modulo the size. */
+/* Columns that were decoded, by their number modulo the size, and how many times they may be: a
+ * query has a cursor for each block. */
 #define BLOCK_TIMES_CACHE 256
+#define BLOCK_TIMES_CACHED_MAX 32768
 struct block_times_cursor {
     const struct block_times *times;
     struct buf stored;
     struct buf raw;
-    size_t page; /* SIZE_MAX = none */
+    size_t page;   /* SIZE_MAX = none */
+    size_t cached; /* times, of all columns */
     struct block_times_column {
         uint32_t column; /* UINT32_MAX = none */
         uint32_t count;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/rand.h"
 #include "model/labels_builder.h"
 #include "tsdb/index_select.h"
 #include "tsdb/index_writer.h"
@@ -286,7 +287,7 @@ END_TEST
 
 START_TEST(lists_of_series_come_back)
 {
-    for (int round = 0; round < 2000; round++) {
+    for (int round = 0; round < 300; round++) {
         series_ids ids = {0}, back = {0};
         uint32_t limit = 1 + below(20000), id = below(100);
         uint32_t gap = 1 + below(round % 3 == 0 ? 2 : 40);
@@ -313,12 +314,40 @@ START_TEST(lists_of_series_come_back)
 }
 END_TEST
 
+START_TEST(ids_of_several_lists_are_sorted_and_counted_once)
+{
+    struct rand random;
+    rand_init(&random, 11);
+    for (int round = 0; round < 300; round++) {
+        series_ids ids = {0};
+        size_t count = (size_t)rand_below(&random, 200);
+        uint32_t bound = 1u << rand_below(&random, 21), base = (uint32_t)rand_below(&random, 99);
+        bool *expected = calloc(bound, sizeof(*expected));
+        for (size_t i = 0; i < count; i++) {
+            uint32_t id = (uint32_t)rand_below(&random, bound);
+            expected[id] = true;
+            vec_push(&ids, base + id);
+        }
+        series_ids_sort(&ids);
+        size_t at = 0;
+        for (uint32_t id = 0; id < bound; id++) {
+            if (expected[id])
+                ck_assert(at < ids.len && ids.items[at++] == base + id);
+        }
+        ck_assert_uint_eq(at, ids.len);
+        free(expected);
+        vec_release(&ids);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tsdb/index");
     TCase *tests = tcase_create("index");
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, ids_of_several_lists_are_sorted_and_counted_once);
     tcase_add_test(tests, series_are_read_in_order_and_in_any_order);
     tcase_add_test(tests, symbols_are_found_by_text);
     tcase_add_test(tests, matchers_select_what_they_match);

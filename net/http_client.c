@@ -31,6 +31,8 @@
 /* A recycled transfer keeps a body buffer up to this size, and so many transfers are kept. */
 #define BODY_KEPT_MAX ((size_t)1 << 20)
 #define TRANSFERS_KEPT_MAX 64
+/* Those freed last have a body buffer: enough for what goes on at once when answers come in time. */
+#define BODIES_KEPT_MAX 8
 #define REDIRECTS_MAX 10
 #define URL_SIZE_MAX ((size_t)64 << 10)
 #define FIELD_SIZE_MAX ((size_t)64 << 10)
@@ -259,7 +261,12 @@ static void recycle(struct http_transfer *transfer)
     }
     transfer->next = client->free;
     client->free = transfer;
-    client->free_count++;
+    if (++client->free_count <= BODIES_KEPT_MAX)
+        return;
+    for (size_t i = 0; i < BODIES_KEPT_MAX; i++)
+        transfer = transfer->next;
+    buf_release(&transfer->received);
+    buf_init(&transfer->received, BUF_SIZE_ANY);
 }
 
 /* Its callback comes at the end of http_client_run. */

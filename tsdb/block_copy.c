@@ -1,5 +1,8 @@
 #include "tsdb/block_copy.h"
 
+/* Series between two breaths. */
+#define BREATH_SERIES 16384
+
 static bool is_stopped(const struct block_copy *copy)
 {
     return copy->stop != NULL && *copy->stop;
@@ -47,6 +50,8 @@ enum err block_copy_series(const struct block_copy *copy, size_t *out_series, st
         /* what failed is said by block_writer_finish */
         if (block_writer_failed(copy->writer))
             break;
+        if (i % BREATH_SERIES == BREATH_SERIES - 1 && copy->breathe != NULL)
+            copy->breathe(copy->breathe_context);
         if (is_stopped(copy))
             code = errbuf_set(err, ERR_CANCELED, "the storage is being closed");
         else

@@ -25,6 +25,9 @@ struct block_copy {
      * then nothing has to be merged. None needed. */
     const int64_t *splits_ms;
     size_t split_count;
+    /* Called once in a while, for what was read may be let go of; may be NULL. */
+    void (*breathe)(void *context);
+    void *breathe_context;
     const _Atomic bool *stop; /* ERR_CANCELED soon after it becomes true; may be NULL */
 };
 

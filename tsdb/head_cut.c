@@ -59,6 +59,14 @@ struct block_order {
     bool out_of_order;
 };
 
+/* The whole head is read, which should not look as if it were in memory. */
+static void evict_files(void *context)
+{
+    struct tsdb *db = context;
+    mutex_assert_held(&db->maintenance_lock);
+    head_files_evict(&db->head_files);
+}
+
 static enum err write_block(struct tsdb *db, const struct block_order *order,
                             struct block_writer *writer, struct block_meta *out_meta,
                             struct errbuf *err)
@@ -68,6 +76,8 @@ static enum err write_block(struct tsdb *db, const struct block_order *order,
         .view = order->view,
         .query = {.min_ms = order->min_ms, .max_ms = order->end_ms - 1},
         .stop = &db->stop,
+        .breathe = evict_files,
+        .breathe_context = db,
     };
     enum err code = block_copy_series(&copy, NULL, err);
     if (code == ERR_NONE)

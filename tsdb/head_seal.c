@@ -11,10 +11,10 @@
 
 #include <stdlib.h>
 
-/* A file is begun for so many chunks, or a sixteenth of those that are sealed: few files, whatever
- * the size. */
+/* A file is begun for so many chunks, or a sixteenth of those that are sealed: few files, and little
+ * that waits, which takes ten times the memory that it takes sealed. */
 #define SEAL_CHUNKS_MIN 4096
-#define SEAL_CHUNKS_MAX 65536
+#define SEAL_CHUNKS_MAX 8192
 #define SEAL_CHUNKS_SHARE 16
 /* A file is closed at about this many bytes: a fraction of a second's work, since the log is synced
  * by the same thread. */

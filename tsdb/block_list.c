@@ -100,6 +100,8 @@ int64_t block_list_cut_ms(const struct block_list *list)
         const struct block_meta *meta = block_meta(list->blocks[i]);
         if (!meta->out_of_order)
             cut_ms = MAX(cut_ms, meta->max_ms);
+        else if (meta->partly_in_order)
+            cut_ms = MAX(cut_ms, meta->in_order_max_ms);
     }
     return cut_ms;
 }

@@ -10,6 +10,7 @@
 #define ULID_TIME_CHARS 10
 #define META_LISTED_MAX 100000
 /* Its value is the CRC32C of all that is before it. */
+#define META_IN_ORDER_MAX "inOrderMaxTime"
 #define META_CHECKSUM "checksum"
 
 static const char ulid_digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -103,6 +104,8 @@ static void print_compaction(struct json_writer *json, const struct block_meta *
         json_cstring(json, "from-out-of-order");
         json_array_end(json);
     }
+    if (meta->partly_in_order)
+        json_key_int(json, META_IN_ORDER_MAX, meta->in_order_max_ms);
     json_object_end(json);
 }
 
@@ -218,10 +221,14 @@ static void parse_compaction(struct meta_parser *parser, const struct json_value
     out->failed = failed != NULL && json_value_bool(failed);
     const struct json_value *hints = json_object_get(compaction, "hints");
     for (size_t i = 0, count = listed(parser, hints); i < count; i++) {
-        /* "from-stale-series" and "from-selected-series" of the reference's: of the head's time, too */
+        /* "from-stale-series" and "from-selected-series" of the reference's: of the head's time,
+         * too */
         if (slice_has_prefix(json_value_string(json_array_at(hints, i)), SLICE("from-")))
             out->out_of_order = true;
     }
+    out->partly_in_order = json_object_get(compaction, META_IN_ORDER_MAX) != NULL;
+    if (out->partly_in_order)
+        out->in_order_max_ms = parse_int(parser, compaction, META_IN_ORDER_MAX, true);
     const struct json_value *sources = json_object_get(compaction, "sources");
     for (size_t i = 0, count = listed(parser, sources); i < count; i++)
         parse_ulid(parser, json_array_at(sources, i), vec_add(&out->sources));
@@ -269,7 +276,8 @@ static enum err parse_root(struct slice text, const struct json_value *root, boo
     struct meta_parser parser = {.err = err};
     if (json_value_type(root) != JSON_OBJECT)
         return errbuf_set(err, ERR_INVALID, "it is not a JSON object");
-    /* the format last, as damage must not look like another one; those of others have no checksum */
+    /* the format last, as damage must not look like another one; those of others have no checksum
+     */
     bool is_checked = !is_reference && (json_object_get(root, META_CHECKSUM) != NULL ||
                                         json_object_get(root, "format") != NULL);
     enum err code = is_checked ? check_checksum(text, root, err) : ERR_NONE;

@@ -53,6 +53,8 @@ struct block_meta {
     struct block_stats stats;
     uint32_t level;           /* 1 = cut from the head */
     bool out_of_order;        /* made of samples that came late: overlaps others */
+    bool partly_in_order;     /* but has merged what came in order before this time: */
+    int64_t in_order_max_ms;
     bool failed;              /* compacting it failed, so it is left as it is */
     bool always_tombstones;   /* the file of deletions is there also without any */
     VEC(struct ulid) sources; /* the blocks of level 1 that it was made of */

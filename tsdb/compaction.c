@@ -49,6 +49,8 @@ static void make_meta(const struct compaction *compaction, struct block_meta *ou
         out->level = MAX(out->level, meta->level);
         if (!meta->out_of_order)
             in_order_max_ms = MAX(in_order_max_ms, meta->max_ms);
+        else if (meta->partly_in_order)
+            in_order_max_ms = MAX(in_order_max_ms, meta->in_order_max_ms);
         for (size_t k = 0; k < meta->sources.len; k++)
             vec_push(&out->sources, meta->sources.items[k]);
         vec_push(&out->parents, (struct block_parent){meta->ulid, meta->min_ms, meta->max_ms});
@@ -56,6 +58,10 @@ static void make_meta(const struct compaction *compaction, struct block_meta *ou
     /* the head may still have what lies behind the last sample in order: an imported block may
      * reach there, and must not say that the head begins at its end */
     out->out_of_order = out->max_ms > in_order_max_ms;
+    if (out->out_of_order && in_order_max_ms > INT64_MIN) {
+        out->partly_in_order = true;
+        out->in_order_max_ms = in_order_max_ms;
+    }
     out->level += compaction->rewrite ? 0 : 1;
     sources_sort(out);
 }

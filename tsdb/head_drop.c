@@ -127,6 +127,16 @@ static void drop_end(struct tsdb *db, const struct oldest_times *oldest)
     head->late_min_ms = MIN(oldest->late_min_ms, (int64_t)head->recent_late_min_ms);
 }
 
+/* From where on a head that is loaded again shows its chunks: those that straddle the cut have
+ * older samples, too. */
+static int64_t stored_until_ms(struct tsdb *db)
+{
+    struct block_list *list = block_shelf_take(&db->shelf);
+    int64_t cut_ms = block_list_cut_ms(list);
+    block_list_unref(list);
+    return cut_ms;
+}
+
 void head_drop_samples(struct tsdb *db, const struct head_drop *drop)
 {
     mutex_assert_held(&db->maintenance_lock);
@@ -150,5 +160,5 @@ void head_drop_samples(struct tsdb *db, const struct head_drop *drop)
     isolation_close_view(&head->isolation, &reader);
     drop_end(db, &oldest);
     /* what is deleted of samples that are still there has to stay so */
-    head_drop_deletions(head, drop->cutoff_ms);
+    head_drop_deletions(head, MIN(drop->cutoff_ms, stored_until_ms(db)));
 }

@@ -298,3 +298,24 @@ struct series_source *prometheus_block_source(struct prometheus_block *block)
 {
     return &block->source;
 }
+
+enum err prometheus_block_measure(struct prometheus_block *block, uint64_t handle,
+                                  void (*each)(void *context,
+                                               const struct prometheus_chunk_figures *figures),
+                                  void *context, struct errbuf *err)
+{
+    struct prometheus_series CLEANUP(prometheus_series_release) series = {0};
+    struct sample_columns CLEANUP(sample_columns_release) columns;
+    struct buf CLEANUP(buf_release) scratch;
+    sample_columns_init(&columns);
+    buf_init(&scratch, BUF_SIZE_ANY);
+    enum err code = prometheus_index_series(&block->index, (uint32_t)handle, &series, err);
+    for (size_t i = 0; i < series.chunks.len && code == ERR_NONE; i++) {
+        struct prometheus_chunk_figures figures;
+        code = prometheus_chunks_measure(&block->chunks, series.chunks.items[i].ref, &scratch,
+                                         &columns, &figures, err);
+        if (code == ERR_NONE)
+            each(context, &figures);
+    }
+    return code;
+}

@@ -35,3 +35,10 @@ struct series_source *prometheus_block_source(struct prometheus_block *block);
 /* The meta.json of a block directory alone. */
 enum err prometheus_block_read_meta(const struct fs *fs, const char *path, struct block_meta *out,
                                     struct errbuf *err) MUST_CHECK;
+
+/* The chunks of a series that the block's view calls `handle`, one after the other. */
+struct prometheus_chunk_figures;
+enum err prometheus_block_measure(struct prometheus_block *block, uint64_t handle,
+                                  void (*each)(void *context,
+                                               const struct prometheus_chunk_figures *figures),
+                                  void *context, struct errbuf *err) MUST_CHECK;

@@ -173,3 +173,26 @@ enum err prometheus_chunks_read(const struct prometheus_chunks *chunks, uint64_t
         code = prometheus_chunk_decode((uint8_t)chunk.ptr[0], slice_from_index(chunk, 1), out, err);
     return at_chunk(chunks, ref, code, err);
 }
+
+enum err prometheus_chunks_measure(const struct prometheus_chunks *chunks, uint64_t ref,
+                                   struct buf *scratch, struct sample_columns *columns,
+                                   struct prometheus_chunk_figures *out, struct errbuf *err)
+{
+    struct slice chunk;
+    struct chunk_samples samples;
+    chunk_samples_begin(&samples, columns, INT64_MIN, INT64_MAX, (struct tombstone_spans){0});
+    enum err code = load_ref(chunks, ref, scratch, &chunk, err);
+    if (code == ERR_NONE)
+        code = prometheus_chunk_decode((uint8_t)chunk.ptr[0], slice_from_index(chunk, 1), &samples,
+                                       err);
+    chunk_samples_finish(&samples);
+    if (code != ERR_NONE)
+        return at_chunk(chunks, ref, code, err);
+    *out = (struct prometheus_chunk_figures){.is_histogram = columns->histograms != NULL,
+                                             .samples = columns->count,
+                                             .bytes = chunk.len - 1};
+    for (size_t i = 0; columns->histograms != NULL && i < columns->count; i++)
+        out->buckets += columns->histograms[i]->positive_bucket_count +
+                        columns->histograms[i]->negative_bucket_count;
+    return ERR_NONE;
+}

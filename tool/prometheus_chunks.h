@@ -19,6 +19,8 @@
 #include "base/vec.h"
 #include "tool/chunk_samples.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct prometheus_chunks {
@@ -39,3 +41,16 @@ enum err prometheus_chunk_decode(uint8_t encoding, struct slice data, struct chu
 enum err prometheus_chunks_read(const struct prometheus_chunks *chunks, uint64_t ref,
                                 struct buf *scratch, struct chunk_samples *out,
                                 struct errbuf *err) MUST_CHECK;
+
+/* What a chunk is made of. */
+struct prometheus_chunk_figures {
+    bool is_histogram;
+    size_t samples;
+    size_t bytes;   /* of its data */
+    size_t buckets; /* of all its histograms */
+};
+/* Decodes it into `columns`. */
+enum err prometheus_chunks_measure(const struct prometheus_chunks *chunks, uint64_t ref,
+                                   struct buf *scratch, struct sample_columns *columns,
+                                   struct prometheus_chunk_figures *out,
+                                   struct errbuf *err) MUST_CHECK;

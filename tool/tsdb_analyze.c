@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/table.h"
 #include "model/duration.h"
+#include "tool/chunk_analysis.h"
 #include "tool/data_directory.h"
 #include "tool/progress.h"
 #include "tool/selection.h"
@@ -229,9 +230,30 @@ static void print_analysis(const struct analysis *analysis, const struct block_m
 
 /* --- the command --- */
 
-static enum err analyze(const struct data_directory *directory, const struct data_block *block,
-                        const char *selector, size_t limit, struct errbuf *err)
+/* Of ours: chunks lie in pages that share columns of times, so only the whole has a size. */
+static void print_own_chunks(const struct data_block *block)
 {
+    const struct block_stats *stats = &block->meta.stats;
+    printf("\nCompaction analysis:\n\n");
+    printf("samples per chunk (avg): %.1f\n",
+           (double)stats->samples / (double)MAX(stats->chunks, (uint64_t)1));
+    printf("bytes per sample, all files: %.3f\n",
+           (double)block->size_bytes / (double)MAX(stats->samples, (uint64_t)1));
+}
+
+static enum err analyze_chunks(const struct data_source *source, const struct data_block *block,
+                               const struct series_list *list, struct errbuf *err)
+{
+    if (source->prometheus != NULL)
+        return chunk_analysis_print(source->prometheus, list, err);
+    print_own_chunks(block);
+    return ERR_NONE;
+}
+
+static enum err analyze(const struct data_directory *directory, const struct data_block *block,
+                        const struct command_line *line, size_t limit, struct errbuf *err)
+{
+    const char *selector = command_line_text(line, "match");
     struct data_source source;
     struct series_view *view = NULL;
     struct series_list CLEANUP(series_list_release) list = {0};
@@ -247,6 +269,8 @@ static enum err analyze(const struct data_directory *directory, const struct dat
         code = walk(view, &list, &block->meta, &analysis, err);
     if (code == ERR_NONE)
         print_analysis(&analysis, &block->meta, selector, limit);
+    if (code == ERR_NONE && command_line_switch(line, "extended"))
+        code = analyze_chunks(&source, block, &list, err);
     series_view_close(view);
     data_source_close(&source);
     vec_release(&analysis.uses);
@@ -256,13 +280,15 @@ static enum err analyze(const struct data_directory *directory, const struct dat
 
 static const struct data_block *find_block(const struct data_directory *directory, const char *id)
 {
-    if (id == NULL)
-        return directory->blocks.len == 0 ? NULL : vec_last(&directory->blocks);
+    const struct data_block *newest = NULL; /* names sort by the time at which they were made */
     for (size_t i = 0; i < directory->blocks.len; i++) {
-        if (strcmp(directory->blocks.items[i].meta.ulid.text, id) == 0)
-            return &directory->blocks.items[i];
+        const struct data_block *block = &directory->blocks.items[i];
+        if (id != NULL && strcmp(block->meta.ulid.text, id) == 0)
+            return block;
+        if (newest == NULL || strcmp(block->meta.ulid.text, newest->meta.ulid.text) > 0)
+            newest = block;
     }
-    return NULL;
+    return id == NULL ? newest : NULL;
 }
 
 static int run(const struct command_line *line)
@@ -282,8 +308,7 @@ static int run(const struct command_line *line)
         const struct data_block *block = find_block(&directory, id);
         code = block == NULL ? errbuf_set(&err, ERR_NOT_FOUND, "block %s not found in %s",
                                           id == NULL ? "" : id, directory.path)
-                             : analyze(&directory, block, command_line_text(line, "match"),
-                                       (size_t)limit, &err);
+                             : analyze(&directory, block, line, (size_t)limit, &err);
         data_directory_release(&directory);
     }
     if (code != ERR_NONE)
@@ -293,8 +318,9 @@ static int run(const struct command_line *line)
 
 const struct command tsdb_analyze_command = {
     .words = "tsdb analyze",
-    .help = "Analyze churn and label pair cardinality of a block.",
+    .help = "Analyze churn, label pair cardinality and compaction efficiency.",
     .flags = {{"limit", 0, COMMAND_TEXT, "20", NULL, "How many items to show in each list."},
+              {"extended", 0, COMMAND_SWITCH, NULL, NULL, "Run extended analysis."},
               {"match", 0, COMMAND_TEXT, NULL, NULL,
                "Series selector to analyze. Only 1 set of matchers is supported now."}},
     .arguments = {{"db path", false, DATA_PATH_DEFAULT, "Database path (default is data/)."},

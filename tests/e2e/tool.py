@@ -81,6 +81,9 @@ def check_round_trips(folder, data, dump):
     CHECKS.check("3 blocks with 601 samples" in works("tsdb", "export-prometheus", data, there), "an export")
     CHECKS.equal(works("tsdb", "dump", there), dump, "a dump of what was exported")
     CHECKS.check("3 were there already" in works("tsdb", "export-prometheus", data, there), "an export again")
+    extended = works("tsdb", "analyze", "--extended", there)
+    CHECKS.check("samples per float chunk (min/avg/max): " in extended and "histogram chunk: N/A" in extended, "chunks", extended)
+    CHECKS.check("bytes per sample" in works("tsdb", "analyze", "--extended", data), "an extended analysis of ours")
     name = [name for name in os.listdir(there) if len(name) == 26][0]
     os.makedirs(os.path.join(back, "blocks", name + ".tmp"))
     with open(os.path.join(back, "blocks", name + ".tmp", "chunks"), "wb") as file:

@@ -110,10 +110,27 @@ def main():
     server.stop(kill=True)
     server.start()
     checks.equal(sums(server), expected, "after a kill all samples are there")
+    check_damage(server, checks, rows)
     server.stop()
     check_retention(server, checks)
     server.stop()
     checks.finish()
+
+
+def check_damage(server, checks, rows):
+    """What is damaged under a running server is left out and told, once."""
+    checks.equal(server.json("/api/v1/notifications")["data"], [], "no notification before")
+    block = sorted(os.listdir(os.path.join(server.data_path, "blocks")))[0]
+    path = os.path.join(server.data_path, "blocks", block, "chunks")
+    with open(path, "r+b") as file:
+        file.seek(os.path.getsize(path) // 2)
+        file.write(b"damaged!")
+    for _ in range(3):
+        checks.check(min(sums(server)[0].values()) < rows, "what is damaged is left out")
+    texts = [notice["text"] for notice in server.json("/api/v1/notifications")["data"]]
+    checks.check(len(texts) == 1 and block in texts[0] and "damaged" in texts[0], "a notification names it", texts)
+    checks.equal(metric(server, "ferula_tsdb_block_corruptions_total"), 1.0, "it is counted")
+    checks.equal(server.log_text().count("A block is damaged"), 1, "it is logged once")
 
 
 def check_retention(server, checks):

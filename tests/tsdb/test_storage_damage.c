@@ -59,6 +59,7 @@ static struct subject subjects[2] = {{.name = "killed", .is_killed = true}, {.na
 static struct buf log_text;
 static size_t kind_counts[FILE_KIND_COUNT];
 static size_t kind_losses[FILE_KIND_COUNT];
+static size_t kind_names_given[FILE_KIND_COUNT];
 
 static void keep_log(const char *line, size_t len, void *context)
 {
@@ -83,16 +84,11 @@ static enum file_kind kind_of(const char *name)
         const char *end;
         enum file_kind kind;
     } kinds[] = {
-        {"FERULA", "FERULA", FILE_FORMAT},
-        {"lock", "lock", FILE_LOCK},
-        {"wal/", "/segments", FILE_LOG_LIST},
-        {"wal/", "", FILE_LOG},
-        {"head/snapshot", "", FILE_SNAPSHOT},
-        {"head/chunks.", "", FILE_HEAD_CHUNKS},
-        {"blocks/", "/meta.json", FILE_META},
-        {"blocks/", "/index", FILE_INDEX},
-        {"blocks/", "/chunks", FILE_CHUNKS},
-        {"blocks/", "/times", FILE_TIMES},
+        {"FERULA", "FERULA", FILE_FORMAT},           {"lock", "lock", FILE_LOCK},
+        {"wal/", "/segments", FILE_LOG_LIST},        {"wal/", "", FILE_LOG},
+        {"head/snapshot", "", FILE_SNAPSHOT},        {"head/chunks.", "", FILE_HEAD_CHUNKS},
+        {"blocks/", "/meta.json", FILE_META},        {"blocks/", "/index", FILE_INDEX},
+        {"blocks/", "/chunks", FILE_CHUNKS},         {"blocks/", "/times", FILE_TIMES},
         {"blocks/", "/tombstones", FILE_TOMBSTONES},
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -198,6 +194,7 @@ static void check_open(struct subject *subject, const char *name, const char *wh
     ck_assert_msg(!lost || is_named(name, &findings), "%s: %zu missing, not named\n%s%s", what,
                   findings.missing, buf_cstr(&findings.text), buf_cstr(&log_text));
     kind_losses[kind_of(name)] += lost;
+    kind_names_given[kind_of(name)] += is_named(name, &findings);
     scenario_findings_release(&findings);
 }
 
@@ -317,8 +314,8 @@ START_TEST(damage_costs_what_it_hits_and_is_named)
     size_t done = 0;
     for (size_t kind = 0; kind < FILE_KIND_COUNT; kind++) {
         done += kind_counts[kind];
-        printf("%s: %zu damages, %zu cost something\n", kind_names[kind], kind_counts[kind],
-               kind_losses[kind]);
+        printf("%s: %zu damages, %zu cost something, %zu named\n", kind_names[kind],
+               kind_counts[kind], kind_losses[kind], kind_names_given[kind]);
     }
     printf("%zu damages, %zu and %zu blocks, seed %lu\n", done, subjects[0].block_count,
            subjects[1].block_count, (unsigned long)seed);

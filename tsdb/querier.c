@@ -272,6 +272,10 @@ static bool newest_sample(struct head *head, struct series *series, uint64_t wat
         *out_ms = series->last_ms;
         *out_bits = series->last_bits;
     }
+    /* what came too late for the head may be newer than what the series had before */
+    const struct out_of_order *late = series->extra == NULL ? NULL : series->extra->out_of_order;
+    if (UNLIKELY(late != NULL) && late->samples.len > 0)
+        known = known && late->samples.items[late->samples.len - 1].timestamp_ms <= *out_ms;
     mutex_unlock(lock);
     return known;
 }

@@ -14,6 +14,7 @@ edges of windows, adds what only 3.x knows, and compares annotations.
 """
 
 import argparse
+import ast
 import collections
 import http.client
 import json
@@ -360,6 +361,16 @@ def info_series_differ(node, found):
     return seen != set(found.ask(Selector(series), looks_s[1]))
 
 
+def is_of_deleted(node, found):
+    """Are these samples of a series that near the time were deleted? Those that are there by right were read before."""
+    shown = re.match(r"only the peer has ({.*?}) \[", found.text) or re.match(r"times of ({.*?}): .* are not in both", found.text)
+    if node.children or shown is None or found.at_s is None:
+        return False
+    labels = {"__name__": "", **ast.literal_eval(shown.group(1))}
+    return any(matches(labels) and begin_ms - 7200000 <= found.at_s * 1000 <= end_ms + 7200000
+               for matches, begin_ms, end_ms in data.deletions)
+
+
 class Selector:
     def __init__(self, text):
         self.shown = text
@@ -492,6 +503,11 @@ EXPLAINED_ALWAYS = [
 
 # (name, what 3.x changed, is it this?)
 EXPLAINED = [
+    (
+        "deleted samples in a short range",
+        "2.42 shows samples that are deleted when little around them is asked for, and not when all is",
+        is_of_deleted,
+    ),
     (
         "k beyond int64",
         "below one it is no error",

@@ -16,6 +16,7 @@ import lab  # noqa: E402
 START_S = 1709246700  # 2024-02-29 22:45:00
 LENGTH_S = 5400
 OFF_EDGE_MS = 137
+deletions = []  # (does it match a label set?, from, to), in milliseconds
 moments_s = []  # at which something happened that queries may look at
 
 COUNTERS = ("c_total", "d_total", "errors_total")

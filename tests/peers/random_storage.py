@@ -301,6 +301,7 @@ class Life:
                     self.moments_s.append(now_ms // 1000)
         for at in range(int(BLOCKS) + 2):
             self.moments_s.append((data.START_S * 1000 // self.block_ms + at) * self.block_ms // 1000)
+        data.deletions[:] = self.deleted
         data.moments_s[:] = [t for t in self.moments_s if data.START_S - 100 <= t <= data.end_s() + 400]
 
     # --- what must be there ---

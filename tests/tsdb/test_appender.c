@@ -2,6 +2,7 @@
 #include "tests/support/tsdb_kit.h"
 
 #include "base/alloc.h"
+#include "model/matcher.h"
 #include "model/sample.h"
 
 #include <check.h>
@@ -29,6 +30,26 @@ static void teardown(void)
     tsdb_close(db);
     kit_remove(directory);
     mem_free(directory);
+}
+
+static int64_t newest_ms(struct series_view *view)
+{
+    struct matcher *matcher;
+    ck_assert(matcher_new(MATCHER_EQUAL, SLICE("a"), SLICE("1"), &matcher, NULL) == ERR_NONE);
+    const struct matcher *matchers[] = {matcher};
+    struct series_query query = {matchers, 1, INT64_MIN, INT64_MAX, false, 0};
+    struct series_list list = {0};
+    ck_assert(series_view_select(view, &query, &list, NULL) == ERR_NONE);
+    struct sample_columns columns;
+    sample_columns_init(&columns);
+    columns.newest_only = true;
+    ck_assert(series_view_read(view, &list.entries.items[0], INT64_MIN, INT64_MAX, &columns,
+                               NULL) == ERR_NONE);
+    int64_t t_ms = columns.timestamps_ms[columns.count - 1];
+    sample_columns_release(&columns);
+    series_list_release(&list);
+    matcher_free(matcher);
+    return t_ms;
 }
 
 START_TEST(loose_samples_are_read_back_in_order)
@@ -289,6 +310,21 @@ START_TEST(selectors_match_as_the_reference_does)
 }
 END_TEST
 
+/* Behind a pause it is too old for the head's order, yet newer than what the series had. */
+START_TEST(a_late_sample_may_be_the_newest_of_its_series)
+{
+    teardown();
+    setup_with((struct tsdb_options){.out_of_order_window_ms = 10 * HOUR_MS});
+    kit_append(db, "a=1", 1000, 1);
+    kit_append(db, "a=2", 5 * HOUR_MS, 1);
+    kit_append(db, "a=1", HOUR_MS, 2);
+    struct series_view *view;
+    ck_assert(series_source_open(tsdb_source(db), INT64_MIN, INT64_MAX, &view, NULL) == ERR_NONE);
+    ck_assert_int_eq(newest_ms(view), HOUR_MS);
+    series_view_close(view);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("appender");
@@ -308,6 +344,7 @@ int main(void)
     tcase_add_test(tcase, times_at_the_ends_of_what_can_be_said_are_kept);
     tcase_add_test(tcase, histogram_duplicates_are_told_by_their_content);
     tcase_add_test(tcase, unknown_refs_are_told);
+    tcase_add_test(tcase, a_late_sample_may_be_the_newest_of_its_series);
     tcase_add_test(tcase, selectors_match_as_the_reference_does);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -254,7 +254,9 @@ static void compare_newest(const struct read_order *order, size_t number,
         wanted_ms = INT64_MIN;
     int64_t newest_ms = columns.count == 0 ? INT64_MIN : columns.timestamps_ms[columns.count - 1];
     if (newest_ms != wanted_ms)
-        differ(order->model, number, order->when, "another newest sample", newest_ms);
+        differ(order->model, number, order->when,
+               newest_ms < wanted_ms ? "an older newest sample" : "a newer newest sample",
+               newest_ms);
     sample_columns_release(&columns);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/version.h"
+#include "tool/check_commands.h"
 #include "tool/tsdb_commands.h"
 
 static void print_version(void)
@@ -14,15 +15,24 @@ static void print_version(void)
 }
 
 static const struct command_family families[] = {
+    {"check", "Check the resources for validity."},
     {"tsdb", "Run tsdb commands."},
     {"tsdb create-blocks-from", "Import samples from input and produce TSDB blocks."},
     {NULL, NULL},
 };
 
 static const struct command *const commands[] = {
-    &tsdb_analyze_command,          &tsdb_list_command,   &tsdb_dump_command,
-    &tsdb_dump_openmetrics_command, &tsdb_create_command, &tsdb_create_rules_command,
-    &tsdb_import_command,           &tsdb_export_command, NULL,
+    &check_config_command,
+    &check_rules_command,
+    &tsdb_analyze_command,
+    &tsdb_list_command,
+    &tsdb_dump_command,
+    &tsdb_dump_openmetrics_command,
+    &tsdb_create_command,
+    &tsdb_create_rules_command,
+    &tsdb_import_command,
+    &tsdb_export_command,
+    NULL,
 };
 
 static const struct command_table table = {

@@ -197,7 +197,7 @@ static enum err load_files(struct backfill *backfill, struct errbuf *err)
     }
     if (errors.len == 0)
         return ERR_NONE;
-    fprintf(stderr, "rule importer parse error:\n%s", buf_cstr(&errors));
+    fprintf(stderr, "rule importer parse error:\n%s\n", buf_cstr(&errors));
     return errbuf_set(err, ERR_INVALID, "nothing was written");
 }
 

@@ -207,6 +207,45 @@ def check_rules(folder):
     CHECKS.check(code == 1 and f"{rules}:" in err and "parse error" in err, "a broken rule", err)
 
 
+def check_files(folder):
+    """check config and check rules: what stands on both outputs, and the exit code."""
+    os.makedirs(os.path.join(folder, "files"))
+    texts = {
+        "good.yml": "rule_files: [rules.yml]\nscrape_configs:\n- {job_name: a, scrape_interval: 10m}\n"
+                    "- {job_name: f, file_sd_configs: [{files: [none.json]}]}\n",
+        "missing.yml": "rule_files: [none.yml]\n",
+        "credentials.yml": "scrape_configs:\n- {job_name: a, authorization: {credentials_file: none}}\n",
+        "broken.yml": "global: {scrape_intervall: 1s}\n",
+        "rules.yml": "groups:\n- {name: g, rules: [{record: a, expr: up}, {alert: b, expr: up}]}\n",
+        "twice.yml": "groups:\n- {name: g, rules: [{record: a, expr: up, labels: {x: y}}, {record: a, expr: up * 2, labels: {x: y}}]}\n",
+        "wrong.yml": "groups:\n- {name: g, rules: [{record: a, expr: 'sum('}]}\n",
+        "with_wrong.yml": "rule_files: [wrong.yml]\n",
+    }
+    paths = {name: os.path.join(folder, "files", name) for name in texts}
+    for name, text in texts.items():
+        with open(paths[name], "w", encoding="utf-8") as file:
+            file.write(text)
+    valid = " SUCCESS: {} is valid prometheus config file syntax\n\n"
+    good = f"Checking {paths['good.yml']}\n  WARNING: file \"{folder}/files/none.json\" for file_sd in scrape job \"f\" does not exist\n" \
+           f"  SUCCESS: 1 rule files found\n" + valid.format(paths["good.yml"]) + f"Checking {paths['rules.yml']}\n  SUCCESS: 2 rules found\n\n"
+    twice = "  FAILED:\nlint error 1 duplicate rule(s) found.\nMetric: a\nLabel(s):\n\tx: y\nMight cause inconsistency while recording expressions\n"
+    for arguments, code, out, err in (
+        (("config", "good.yml"), 0, good, ""),
+        (("config", "--lint=all", "--lint-fatal", "good.yml"), 3, good, "too long scrape interval found"),
+        (("config", "missing.yml"), 1, "", "none.yml\" does not point to an existing file\n"),
+        (("config", "--syntax-only", "missing.yml"), 0, valid.format(paths["missing.yml"]), ""),
+        (("config", "credentials.yml"), 1, "", "error checking authorization credentials or bearer token file"),
+        (("config", "broken.yml"), 1, "", "broken.yml:1:10: field scrape_intervall not found"),
+        (("config", "with_wrong.yml"), 1, valid.format(paths["with_wrong.yml"]), "wrong.yml:2:"),
+        (("rules", "rules.yml", "twice.yml"), 0, "  SUCCESS: 2 rules found\n\n", twice),
+        (("rules", "--lint-fatal", "twice.yml"), 3, "", twice),
+        (("rules", "--lint=none", "twice.yml"), 0, "  SUCCESS: 2 rules found\n\n", ""),
+        (("rules", "wrong.yml", "rules.yml"), 1, "  SUCCESS: 2 rules found\n\n", "  FAILED:\n" + paths["wrong.yml"] + ":2:"),
+    ):
+        got = run("check", *[paths.get(one, one) for one in arguments])
+        CHECKS.check(got[0] == code and out in got[1] and err in got[2] and (err or not got[2]), " ".join(arguments), got)
+
+
 def check_owner(data_path):
     """What root makes in somebody's data directory becomes that somebody's."""
     os.chown(data_path, 65534, 65534)
@@ -224,6 +263,7 @@ def main():
     check_wrong_input(folder)
     check_server(folder)
     check_rules(folder)
+    check_files(folder)
     CHECKS.finish()
 
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STATUS_ARENA_BYTES ((size_t)64 << 20)
 #define STATUS_TSDB_LIMIT_MAX 10000
 
 void status_config(struct http_request *request, struct http_response *response, void *context)
@@ -166,7 +165,7 @@ void status_tsdb(struct http_request *request, struct http_response *response, v
     if (!status_tsdb_limit(request, response, &limit))
         return;
     struct arena arena CLEANUP(arena_release);
-    arena_init(&arena, STATUS_ARENA_BYTES);
+    arena_init(&arena, SIZE_MAX); /* at most the texts that storage holds */
     struct tsdb_head_stats head;
     struct tsdb_cardinality cardinality = {0};
     tsdb_head_stats(api->db, &head);

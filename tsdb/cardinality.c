@@ -1,36 +1,63 @@
-/* What makes the index large: the tables of status/tsdb. */
+/* What makes the index large: the tables of status/tsdb. Texts are made of what is left at the end,
+ * since a row may be one of the largest for a while only. */
+#include "base/alloc.h"
 #include "model/symbols.h"
 #include "tsdb/tsdb_internal.h"
 
+/* A label, or a pair; the postings hold the symbols while the reader is open. */
+struct top_row {
+    uint32_t name;
+    uint32_t value; /* SYMBOL_NONE: a name alone */
+    uint64_t amount;
+};
+
 /* The largest rows, kept as a sorted array, since there are few. */
 struct top_rows {
-    struct tsdb_cardinality_row *rows;
+    struct top_row *rows;
     size_t count;
     size_t limit;
 };
 
-static void top_init(struct top_rows *top, size_t limit, struct arena *arena)
+static void top_init(struct top_rows *top, size_t limit)
 {
     *top = (struct top_rows){.limit = limit};
-    top->rows = arena_alloc_array(arena, limit + 1, sizeof(*top->rows));
+    top->rows = mem_alloc_array(limit + 1, sizeof(*top->rows));
 }
 
-/* Would a row of this value be among them? */
-static bool top_wants(const struct top_rows *top, uint64_t value)
-{
-    return top->count < top->limit || (top->limit > 0 && value > top->rows[top->count - 1].value);
-}
-
-static void top_add(struct top_rows *top, struct slice name, uint64_t value)
+static void top_add(struct top_rows *top, uint32_t name, uint32_t value, uint64_t amount)
 {
     size_t at = top->count;
-    while (at > 0 && top->rows[at - 1].value < value) {
+    if (at == top->limit && (at == 0 || amount <= top->rows[at - 1].amount))
+        return;
+    while (at > 0 && top->rows[at - 1].amount < amount) {
         top->rows[at] = top->rows[at - 1];
         at--;
     }
-    top->rows[at] = (struct tsdb_cardinality_row){name, value};
+    top->rows[at] = (struct top_row){name, value, amount};
     if (top->count < top->limit)
         top->count++;
+}
+
+enum top_text { TOP_NAME, TOP_VALUE, TOP_PAIR };
+
+/* The rows with their texts; frees what they were. */
+static struct tsdb_cardinality_row *top_take(struct top_rows *top, enum top_text text,
+                                             struct arena *arena)
+{
+    struct tsdb_cardinality_row *rows = arena_alloc_array(arena, top->count, sizeof(*rows));
+    for (size_t i = 0; i < top->count; i++) {
+        const struct top_row *row = &top->rows[i];
+        struct slice name = symbols_text(row->name);
+        struct slice value = row->value == SYMBOL_NONE ? SLICE_EMPTY : symbols_text(row->value);
+        rows[i].value = row->amount;
+        if (text == TOP_PAIR)
+            rows[i].name =
+                slice_str(arena_printf(arena, "%.*s=%.*s", SLICE_ARG(name), SLICE_ARG(value)));
+        else
+            rows[i].name = arena_slice(arena, text == TOP_NAME ? name : value);
+    }
+    mem_free(top->rows);
+    return rows;
 }
 
 struct cardinality_tables {
@@ -40,30 +67,22 @@ struct cardinality_tables {
     struct top_rows by_pair;
 };
 
-static void count_name(struct tsdb *db, uint32_t name, struct cardinality_tables *tables,
-                       struct arena *arena)
+static void count_name(struct tsdb *db, uint32_t name, struct cardinality_tables *tables)
 {
     posting_values values = {0};
     postings_values(&db->head.postings, name, &values);
     bool metric = name == labels_name_symbol();
     uint64_t bytes = 0;
     for (size_t i = 0; i < values.len; i++) {
-        struct slice text = symbols_text(values.items[i].symbol);
+        uint32_t value = values.items[i].symbol;
         uint64_t count = values.items[i].series_count;
-        bytes += text.len;
-        if (metric && top_wants(&tables->by_metric, count))
-            top_add(&tables->by_metric, arena_slice(arena, text), count);
-        if (top_wants(&tables->by_pair, count)) {
-            char *pair =
-                arena_printf(arena, "%.*s=%.*s", SLICE_ARG(symbols_text(name)), SLICE_ARG(text));
-            top_add(&tables->by_pair, slice_str(pair), count);
-        }
+        bytes += symbols_text(value).len;
+        if (metric)
+            top_add(&tables->by_metric, name, value, count);
+        top_add(&tables->by_pair, name, value, count);
     }
-    struct slice name_text = arena_slice(arena, symbols_text(name));
-    if (top_wants(&tables->values_by_label, values.len))
-        top_add(&tables->values_by_label, name_text, values.len);
-    if (top_wants(&tables->bytes_by_label, bytes))
-        top_add(&tables->bytes_by_label, name_text, bytes);
+    top_add(&tables->values_by_label, name, SYMBOL_NONE, values.len);
+    top_add(&tables->bytes_by_label, name, SYMBOL_NONE, bytes);
     vec_release(&values);
 }
 
@@ -71,26 +90,26 @@ void tsdb_cardinality(struct tsdb *db, size_t limit, struct arena *arena,
                       struct tsdb_cardinality *out)
 {
     struct cardinality_tables tables;
-    top_init(&tables.by_metric, limit, arena);
-    top_init(&tables.values_by_label, limit, arena);
-    top_init(&tables.bytes_by_label, limit, arena);
-    top_init(&tables.by_pair, limit, arena);
+    top_init(&tables.by_metric, limit);
+    top_init(&tables.values_by_label, limit);
+    top_init(&tables.bytes_by_label, limit);
+    top_init(&tables.by_pair, limit);
     struct reader reader;
     isolation_open_view(&db->head.isolation, &reader);
     posting_values names = {0};
     postings_names(&db->head.postings, &names);
     for (size_t i = 0; i < names.len; i++)
-        count_name(db, names.items[i].symbol, &tables, arena);
+        count_name(db, names.items[i].symbol, &tables);
     vec_release(&names);
-    isolation_close_view(&db->head.isolation, &reader);
     *out = (struct tsdb_cardinality){
-        .series_by_metric = tables.by_metric.rows,
+        .series_by_metric = top_take(&tables.by_metric, TOP_VALUE, arena),
         .series_by_metric_count = tables.by_metric.count,
-        .values_by_label = tables.values_by_label.rows,
+        .values_by_label = top_take(&tables.values_by_label, TOP_NAME, arena),
         .values_by_label_count = tables.values_by_label.count,
-        .bytes_by_label = tables.bytes_by_label.rows,
+        .bytes_by_label = top_take(&tables.bytes_by_label, TOP_NAME, arena),
         .bytes_by_label_count = tables.bytes_by_label.count,
-        .series_by_pair = tables.by_pair.rows,
+        .series_by_pair = top_take(&tables.by_pair, TOP_PAIR, arena),
         .series_by_pair_count = tables.by_pair.count,
     };
+    isolation_close_view(&db->head.isolation, &reader);
 }

@@ -15,11 +15,15 @@
 #include "tsdb/value_chunk.h"
 
 #define PAGE_STORED_MAX (PAGE_RAW_SIZE_MAX + (1u << 20))
+/* Who reads one page after another gets so many bytes of them at once. */
+#define READ_AHEAD_MAX 65536
 
 struct block_reader {
     const struct block *block;
-    struct buf stored;
-    struct page page;
+    struct buf stored; /* the pages [stored_first, stored_end) */
+    size_t stored_first;
+    size_t stored_end;
+    struct page page;   /* may point into `stored` */
     size_t page_number; /* SIZE_MAX = none */
     struct block_times_cursor times;
 };
@@ -49,17 +53,51 @@ static struct block_reader *reader_of(struct sample_columns *columns, const stru
     return reader;
 }
 
+static enum err read_pages(struct block_reader *reader, size_t first, size_t end,
+                           struct errbuf *err)
+{
+    const struct block_page *pages = reader->block->pages;
+    reader->stored_first = reader->stored_end = 0;
+    enum err code =
+        paged_file_read(&reader->block->chunks, pages[first].offset,
+                        (size_t)(pages[end].offset - pages[first].offset), &reader->stored, err);
+    if (code != ERR_NONE)
+        return code;
+    reader->stored_first = first;
+    reader->stored_end = end;
+    return ERR_NONE;
+}
+
+/* With those behind it, when the one before it was read last. */
+static enum err store_page(struct block_reader *reader, size_t number, struct errbuf *err)
+{
+    const struct block *block = reader->block;
+    size_t end = number + 1;
+    if (number >= reader->stored_first && number < reader->stored_end)
+        return ERR_NONE;
+    if (number > 0 && number == reader->stored_end) {
+        while (end < block->page_count &&
+               block->pages[end + 1].offset - block->pages[number].offset <= READ_AHEAD_MAX)
+            end++;
+    }
+    /* the damage may be in a page that nobody asked for */
+    if (end > number + 1 && read_pages(reader, number, end, NULL) == ERR_NONE)
+        return ERR_NONE;
+    return read_pages(reader, number, number + 1, err);
+}
+
 static enum err load_page(struct block_reader *reader, size_t number, struct errbuf *err)
 {
     if (reader->page_number == number)
         return ERR_NONE;
     const struct block_page *page = &reader->block->pages[number];
     reader->page_number = SIZE_MAX;
-    enum err code = paged_file_read(&reader->block->chunks, page->offset, page->stored_len,
-                                    &reader->stored, err);
+    enum err code = store_page(reader, number, err);
     if (code != ERR_NONE)
         return code;
-    code = page_open(&reader->page, buf_slice(&reader->stored), err);
+    size_t at = (size_t)(page->offset - reader->block->pages[reader->stored_first].offset);
+    struct slice bytes = slice_sub(buf_slice(&reader->stored), at, page->stored_len);
+    code = page_open(&reader->page, bytes, err);
     if (code != ERR_NONE) {
         errbuf_prefix(err, "%s: at offset %llu: ", reader->block->chunks.path,
                       (unsigned long long)page->offset);

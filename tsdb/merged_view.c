@@ -36,7 +36,7 @@ struct merged_reader {
     struct merged_reader_part {
         struct columns_reader reader;  /* what the part's reader keeps */
         struct sample_columns columns; /* where the part does not append */
-    } *parts;
+    } * parts;
     struct sample_columns moved; /* samples that have to make room */
 };
 
@@ -60,11 +60,13 @@ static bool has_labels(const void *value, const void *key)
     return labels_equal(((const struct merged_series *)value)->labels, key);
 }
 
+/* Without a table the series is known to be new. */
 static void add_entry(struct merged_view *view, struct table *by_labels, uint32_t part,
                       const struct series_entry *entry, struct series_list *out)
 {
     struct merged_series *series =
-        table_get(by_labels, entry->labels->hash, has_labels, entry->labels);
+        by_labels == NULL ? NULL
+                          : table_get(by_labels, entry->labels->hash, has_labels, entry->labels);
     if (series != NULL) {
         struct part_series *more = arena_alloc(&view->arena, sizeof(*more));
         *more = (struct part_series){.previous = series->last, .part = part, .entry = *entry};
@@ -76,7 +78,8 @@ static void add_entry(struct merged_view *view, struct table *by_labels, uint32_
     *series =
         (struct merged_series){.labels = entry->labels, .first = {.part = part, .entry = *entry}};
     series->last = &series->first;
-    table_add(by_labels, entry->labels->hash, series);
+    if (by_labels != NULL)
+        table_add(by_labels, entry->labels->hash, series);
     vec_push(&out->entries, (struct series_entry){entry->labels, (uintptr_t)series});
 }
 
@@ -97,6 +100,15 @@ static void sort_entries(struct series_list *list)
     }
 }
 
+/* May two parts have a series of this query? */
+static bool is_shared(const struct merged_view *view, const struct series_query *query)
+{
+    size_t asked = 0;
+    for (size_t i = 0; i < view->options.count; i++)
+        asked += part_overlaps(&view->parts[i], query->min_ms, query->max_ms);
+    return asked > 1;
+}
+
 static enum err merged_select(struct series_view *base, const struct series_query *query,
                               struct series_list *out, struct errbuf *err)
 {
@@ -105,6 +117,7 @@ static enum err merged_select(struct series_view *base, const struct series_quer
     struct series_list list = {0};
     struct errbuf local = ERRBUF_INIT;
     enum err code = ERR_NONE;
+    bool shared = is_shared(view, query);
     table_init(&by_labels);
     vec_reset(&out->entries);
     out->truncated = false;
@@ -126,7 +139,7 @@ static enum err merged_select(struct series_view *base, const struct series_quer
         }
         size_t used = view->arena.used;
         for (size_t k = 0; k < list.entries.len; k++)
-            add_entry(view, &by_labels, (uint32_t)i, &list.entries.items[k], out);
+            add_entry(view, shared ? &by_labels : NULL, (uint32_t)i, &list.entries.items[k], out);
         code = memory_hold_take(query->memory, view->arena.used - used, err);
     }
     series_list_release(&list);
@@ -226,8 +239,8 @@ static void merge(struct sample_columns *moved, size_t middle, struct sample_col
     sample_columns_publish(moved);
     size_t to = low, i = 0, k = middle;
     while (i < moved->count || k < out->count) {
-        bool from_moved = k == out->count || (i < moved->count && moved->timestamps_ms[i] <
-                                                                      out->timestamps_ms[k]);
+        bool from_moved = k == out->count ||
+                          (i < moved->count && moved->timestamps_ms[i] < out->timestamps_ms[k]);
         if (from_moved) {
             move_sample(moved, i++, out, to++);
             continue;
@@ -276,10 +289,9 @@ static enum err read_part(struct merged_view *view, struct merged_reader *reader
     min_ms = MAX(min_ms, part->min_ms);
     max_ms = MIN(max_ms, part->max_ms);
     out->kept = out->timestamp_memory.len;
-    enum err code =
-        part->view->operations->appends
-            ? read_behind(part, state, &series->entry, min_ms, max_ms, out, err)
-            : read_apart(part, state, &series->entry, min_ms, max_ms, out, err);
+    enum err code = part->view->operations->appends
+                        ? read_behind(part, state, &series->entry, min_ms, max_ms, out, err)
+                        : read_apart(part, state, &series->entry, min_ms, max_ms, out, err);
     if (code != ERR_NONE) {
         sample_columns_begin(out);
         code = forgives(view, series->part, code, err) ? ERR_NONE : code;
@@ -344,9 +356,8 @@ static enum err merged_read(struct series_view *base, const struct series_entry 
     err = err == NULL ? &local : err;
     sample_columns_begin(out);
     sample_columns_publish(out);
-    enum err code = out->newest_only
-                        ? read_newest(view, reader, series, min_ms, max_ms, out, err)
-                        : read_all(view, reader, series, min_ms, max_ms, out, err);
+    enum err code = out->newest_only ? read_newest(view, reader, series, min_ms, max_ms, out, err)
+                                     : read_all(view, reader, series, min_ms, max_ms, out, err);
     out->kept = 0;
     return code;
 }

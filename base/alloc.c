@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 NORETURN static void alloc_failed(size_t size)
 {
@@ -90,4 +92,14 @@ void mem_trim(void)
 void mem_free(void *pointer)
 {
     free(pointer);
+}
+
+/* Whole pages only, and an error is none: they come at the first touch, then. */
+void mem_populate(void *pointer, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)pointer + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)pointer + size) / page * page;
+    if (first < end)
+        (void)madvise((void *)first, end - first, MADV_POPULATE_WRITE);
 }

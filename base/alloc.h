@@ -25,6 +25,9 @@ void *mem_dup(const void *data, size_t size) MUST_CHECK;
 void mem_free(void *pointer);
 /* Gives what is free to the system, as far as whole pages are: after work that took much. */
 void mem_trim(void);
+/* Gets the pages behind large memory that will soon be written all over, in one go: taken one by one, at
+ * the first touch, they cost several times as much. */
+void mem_populate(void *pointer, size_t size);
 
 /* For CLEANUP(mem_cleanup) on any pointer variable. */
 static inline void mem_cleanup(void *pointer_to_pointer)

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define TABLE_CAPACITY_FIRST 16
+/* From here on the slots have pages of their own, which are written in no order. */
+#define TABLE_CAPACITY_LARGE 8192
 
 void table_init(struct table *table)
 {
@@ -43,6 +45,8 @@ static void table_resize(struct table *table, size_t capacity)
     size_t old_capacity = table->capacity;
     table->slots = mem_zalloc_array(capacity, sizeof(*table->slots));
     table->capacity = capacity;
+    if (capacity >= TABLE_CAPACITY_LARGE)
+        mem_populate(table->slots, capacity * sizeof(*table->slots));
     for (size_t i = 0; i < old_capacity; i++) {
         if (old[i].value != NULL)
             table_place(table, old[i].hash, old[i].value);

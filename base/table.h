@@ -37,6 +37,13 @@ void table_add(struct table *table, uint64_t hash, void *value);
 /* Takes the value out and returns it, NULL if there is none. */
 void *table_remove(struct table *table, uint64_t hash, table_equal equal, const void *key);
 
+/* Fetches the memory that a table_get or table_add of this hash, soon, will look at. */
+static inline void table_prefetch(const struct table *table, uint64_t hash)
+{
+    if (table->capacity > 0)
+        __builtin_prefetch(&table->slots[hash & (table->capacity - 1)]);
+}
+
 /* Steps over all values: `size_t at = 0; while ((value = table_next(table, &at)) != NULL)`. The table
  * must not change meanwhile. */
 void *table_next(const struct table *table, size_t *at);

@@ -149,13 +149,18 @@ uint32_t symbols_intern(struct slice text)
     return symbol->id;
 }
 
-void symbols_ref(uint32_t id)
+void symbols_ref_many(uint32_t id, uint32_t count)
 {
     if (id == SYMBOL_EMPTY)
         return;
     uint32_t before =
-        atomic_fetch_add_explicit(&symbol_get(id)->reference_count, 1, memory_order_relaxed);
-    ASSERT(before > 0 && before < UINT32_MAX);
+        atomic_fetch_add_explicit(&symbol_get(id)->reference_count, count, memory_order_relaxed);
+    ASSERT(before > 0 && before <= UINT32_MAX - count);
+}
+
+void symbols_ref(uint32_t id)
+{
+    symbols_ref_many(id, 1);
 }
 
 /* Drops what may be the last reference. */

@@ -24,6 +24,8 @@
 uint32_t symbols_intern(struct slice text) MUST_CHECK;
 /* One more reference to a symbol that the caller knows to be alive. */
 void symbols_ref(uint32_t symbol);
+/* So many more. */
+void symbols_ref_many(uint32_t symbol, uint32_t count);
 /* SYMBOL_NONE is fine. */
 void symbols_unref(uint32_t symbol);
 /* The symbol of a text if it exists, with one more reference that the caller owns, SYMBOL_NONE if

@@ -7,6 +7,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
+/* For loading many series: so far ahead their place in the map is fetched, and so many places of a
+ * label set remember their list. */
+#define LOAD_AHEAD 16
+#define LOAD_PLACES 32
+
 void head_init(struct head *head)
 {
     memset(head, 0, sizeof(*head));
@@ -118,13 +123,9 @@ void head_reserve(struct head *head, size_t series_count)
         table_reserve(&head->shards[i].series, series_count / HEAD_SHARDS);
 }
 
-struct series *head_load_series(struct head *head, const struct labels *labels)
+/* A series of a set that is not in the table. */
+static struct series *load_new(struct head *head, struct table *table, const struct labels *labels)
 {
-    struct table *table = &head_shard(head, labels->hash)->series;
-    if (table_get(table, labels->hash, series_has_labels, labels) != NULL) {
-        labels_unref(labels);
-        return NULL;
-    }
     struct series *series = series_new(labels, refs_take(&head->refs));
     refs_set(&head->refs, series->ref, series);
     table_add(table, labels->hash, series);
@@ -132,6 +133,66 @@ struct series *head_load_series(struct head *head, const struct labels *labels)
     head->series_created++;
     head->label_bytes += labels_bytes(labels);
     return series;
+}
+
+struct series *head_load_series(struct head *head, const struct labels *labels)
+{
+    struct table *table = &head_shard(head, labels->hash)->series;
+    if (table_get(table, labels->hash, series_has_labels, labels) != NULL) {
+        labels_unref(labels);
+        return NULL;
+    }
+    return load_new(head, table, labels);
+}
+
+/* The lists of the label pairs of the series before, by place. */
+struct load_places {
+    const struct labels *last; /* NULL = of none */
+    struct posting_place places[LOAD_PLACES];
+};
+
+static bool same_pair(const struct labels *a, const struct labels *b, uint32_t place)
+{
+    return a != NULL && place < a->count && a->pairs[place].name == b->pairs[place].name &&
+           a->pairs[place].value == b->pairs[place].value;
+}
+
+static void load_postings(struct head *head, struct load_places *known, const struct labels *labels,
+                          series_ref ref)
+{
+    for (uint32_t i = 0; i < labels->count; i++) {
+        struct posting_place other;
+        struct posting_place *place = i < LOAD_PLACES ? &known->places[i] : &other;
+        if (i >= LOAD_PLACES || !same_pair(known->last, labels, i))
+            *place = postings_place_locked(&head->postings, labels->pairs[i]);
+        postings_add_at_locked(&head->postings, place, ref);
+    }
+    known->last = labels;
+}
+
+void head_load_all(struct head *head, const struct labels *const *labels, size_t count,
+                   struct series **out)
+{
+    struct load_places known;
+    known.last = NULL;
+    rwlock_write_lock(&head->postings.lock);
+    for (size_t i = 0; i < count; i++) {
+        if (i + LOAD_AHEAD < count) {
+            uint64_t ahead = labels[i + LOAD_AHEAD]->hash;
+            table_prefetch(&head_shard(head, ahead)->series, ahead);
+        }
+        struct table *table = &head_shard(head, labels[i]->hash)->series;
+        struct series *series =
+            table_get(table, labels[i]->hash, series_has_labels, labels[i]);
+        if (series != NULL) {
+            labels_unref(labels[i]);
+        } else {
+            series = load_new(head, table, labels[i]);
+            load_postings(head, &known, labels[i], series->ref);
+        }
+        out[i] = series;
+    }
+    rwlock_unlock(&head->postings.lock);
 }
 
 struct series *head_series_touch(struct head *head, series_ref ref)

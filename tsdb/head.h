@@ -88,6 +88,10 @@ struct series *head_series_touch(struct head *head, series_ref ref);
  * there is one already. */
 void head_reserve(struct head *head, size_t series_count);
 struct series *head_load_series(struct head *head, const struct labels *labels) MUST_CHECK;
+/* The same for many, with postings and in a known order, and those that are there already are found.
+ * Neighbours may share pairs at the same places, which costs less. */
+void head_load_all(struct head *head, const struct labels *const *labels, size_t count,
+                   struct series **out);
 
 static inline struct series *head_series(const struct head *head, series_ref ref)
 {

@@ -115,6 +115,13 @@ struct chunk *series_row_close(struct byte_pool *pool, struct series *series,
 
 /* --- loose --- */
 
+/* Fetches what the next sample will change. */
+static inline void series_prefetch(const struct series *series)
+{
+    __builtin_prefetch(&series->bytes, 1);
+    __builtin_prefetch(&series->state, 1);
+}
+
 /* Must the open chunk be closed before a float sample at `t_ms`? */
 bool series_loose_is_full(const struct series *series, int64_t t_ms, bool histogram);
 /* `token` codes `bits` after last_bits; `state` is the state behind it. */

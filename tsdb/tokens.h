@@ -59,6 +59,12 @@ size_t token_encode_absolute(uint8_t *out, uint64_t bits, uint8_t state);
 size_t token_encode_run(uint8_t *out, uint64_t count);
 size_t token_encode_gap(uint8_t *out, uint64_t gap);
 
+/* Does a token of a value that begins so mean the same behind any other? */
+static inline bool token_is_absolute(uint8_t first)
+{
+    return first == 0xfa || first >= 0xfe;
+}
+
 enum token_kind {
     TOKEN_VALUE, /* the reader's `bits` */
     TOKEN_RUN,   /* the last value `count` times again */

@@ -11,9 +11,6 @@
 
 #include <string.h>
 
-#define DECODER_AHEAD 32
-#define DECODER_NEAR 12
-
 void wal_decoder_init(struct wal_decoder *decoder, const struct wal_visitor *visitor, void *context)
 {
     memset(decoder, 0, sizeof(*decoder));
@@ -48,8 +45,8 @@ void wal_decoder_release(struct wal_decoder *decoder)
     vec_release(&decoder->labels);
     vec_release(&decoder->loose);
     vec_release(&decoder->pairs);
-    vec_release(&decoder->ids);
-    vec_release(&decoder->times);
+    vec_release(&decoder->pair_uses);
+    vec_release(&decoder->samples);
     table_release(&decoder->groups);
 }
 
@@ -69,37 +66,64 @@ static bool read_pair(struct codec_reader *reader, struct label_pair *out)
     return true;
 }
 
-static void pairs_unref(struct wal_decoder *decoder)
+/* The first set with a pair owns the references that came with it; the others get theirs here. */
+static void settle_pair(struct label_pair pair, uint32_t uses)
 {
-    for (size_t i = 0; i < decoder->pairs.len; i++) {
-        symbols_unref(decoder->pairs.items[i].name);
-        symbols_unref(decoder->pairs.items[i].value);
+    if (uses == 0) {
+        symbols_unref(pair.name);
+        symbols_unref(pair.value);
+    } else if (uses > 1) {
+        symbols_ref_many(pair.name, uses - 1);
+        symbols_ref_many(pair.value, uses - 1);
     }
-    vec_reset(&decoder->pairs);
 }
 
-static bool read_pairs(struct wal_decoder *decoder, struct codec_reader *reader,
-                       const struct labels *last)
+static void place_pair(struct wal_decoder *decoder, size_t i, struct label_pair pair)
 {
+    if (i < decoder->pairs.len) {
+        settle_pair(decoder->pairs.items[i], decoder->pair_uses.items[i]);
+        decoder->pairs.items[i] = pair;
+        decoder->pair_uses.items[i] = 0;
+    } else {
+        vec_push(&decoder->pairs, pair);
+        vec_push(&decoder->pair_uses, 0);
+    }
+}
+
+static void cut_pairs(struct wal_decoder *decoder, size_t count)
+{
+    for (size_t i = count; i < decoder->pairs.len; i++)
+        settle_pair(decoder->pairs.items[i], decoder->pair_uses.items[i]);
+    decoder->pairs.len = decoder->pair_uses.len = count;
+}
+
+/* The pairs of the next set, from those of the set before. */
+static bool read_pairs(struct wal_decoder *decoder, struct codec_reader *reader)
+{
+    size_t before = decoder->pairs.len;
     uint64_t count = codec_read_uvarint(reader);
     uint64_t mask = codec_read_uvarint(reader);
     if (reader->failed || count > 64 + codec_left(reader) / 2)
         return false;
+    if (count < before)
+        cut_pairs(decoder, count);
+    bool kept_last = true;
     for (uint64_t i = 0; i < count; i++) {
+        bool kept = i < 64 && (mask >> i & 1);
         struct label_pair pair;
-        if (i < 64 && (mask >> i & 1)) {
-            if (last == NULL || i >= last->count)
+        if (kept && i >= before)
+            return false;
+        if (!kept) {
+            if (!read_pair(reader, &pair))
                 return false;
-            pair = last->pairs[i];
-            symbols_ref(pair.name);
-            symbols_ref(pair.value);
-        } else if (!read_pair(reader, &pair)) {
-            return false;
+            place_pair(decoder, i, pair);
         }
-        vec_push(&decoder->pairs, pair);
-        if (i > 0 &&
-            slice_cmp(symbols_text(decoder->pairs.items[i - 1].name), symbols_text(pair.name)) >= 0)
+        /* two neighbours that were neighbours before are known to be in order */
+        if (i > 0 && !(kept && kept_last) &&
+            slice_cmp(symbols_text(decoder->pairs.items[i - 1].name),
+                      symbols_text(decoder->pairs.items[i].name)) >= 0)
             return false;
+        kept_last = kept;
     }
     return true;
 }
@@ -108,22 +132,30 @@ static enum err read_series(struct wal_decoder *decoder, struct codec_reader *re
                             struct errbuf *err)
 {
     uint64_t count = codec_read_uvarint(reader);
-    if (count > codec_left(reader) / 2 || decoder->labels.len + count >= UINT32_MAX)
+    size_t first = decoder->labels.len;
+    if (count > codec_left(reader) / 2 || first + count >= UINT32_MAX)
         return corrupt(err, "a series record counts more series than it has bytes");
-    const struct labels *last = NULL;
-    for (uint64_t i = 0; i < count; i++) {
-        bool good = read_pairs(decoder, reader, last);
-        const struct labels *labels = NULL;
-        if (good)
-            labels = labels_new(decoder->pairs.items, decoder->pairs.len);
-        pairs_unref(decoder);
+    bool good = true;
+    for (uint64_t i = 0; i < count && good; i++) {
+        good = read_pairs(decoder, reader);
         if (!good)
-            return corrupt(err, "a series record has a damaged label set");
-        vec_push(&decoder->labels, labels);
+            break;
+        for (size_t k = 0; k < decoder->pairs.len; k++)
+            decoder->pair_uses.items[k]++;
+        vec_push(&decoder->labels, labels_adopt(decoder->pairs.items, decoder->pairs.len));
         vec_push(&decoder->loose, (struct wal_loose_state){0});
-        decoder->visitor->series(decoder->context, (uint32_t)decoder->labels.len - 1, labels);
-        last = labels;
     }
+    cut_pairs(decoder, 0);
+    if (!good) {
+        while (decoder->labels.len > first)
+            labels_unref(vec_pop(&decoder->labels));
+        decoder->loose.len = first;
+        return corrupt(err, "a series record has a damaged label set");
+    }
+    const struct labels **sets = decoder->labels.items + first;
+    decoder->visitor->series(decoder->context, (uint32_t)first, sets, count);
+    if (decoder->visitor->takes_series && count > 0)
+        memset(sets, 0, count * sizeof(*sets));
     return ERR_NONE;
 }
 
@@ -308,34 +340,53 @@ static enum err read_columns(struct wal_decoder *decoder, struct codec_reader *r
     uint64_t count = codec_read_uvarint(reader);
     if (reader->failed || count > codec_left(reader) / 2)
         return corrupt(err, "a sample record counts more samples than it has bytes");
-    vec_reset(&decoder->ids);
-    vec_reset(&decoder->times);
-    vec_reserve(&decoder->ids, count);
-    vec_reserve(&decoder->times, count);
+    vec_reset(&decoder->samples);
+    vec_reserve(&decoder->samples, count);
+    struct wal_sample *samples = decoder->samples.items;
     uint64_t last = 0;
     for (uint64_t i = 0; i < count; i++) {
         last += column_next(reader);
         if (last >= decoder->labels.len)
             return corrupt(err, "a sample belongs to no series");
-        decoder->ids.items[i] = (uint32_t)last;
+        samples[i].series = (uint32_t)last;
     }
     last = 0;
     for (uint64_t i = 0; i < count; i++) {
         last += column_next(reader);
-        decoder->times.items[i] = (int64_t)last;
+        samples[i].t_ms = (int64_t)last;
     }
-    decoder->ids.len = decoder->times.len = count;
+    decoder->samples.len = count;
     return reader->failed ? corrupt(err, "a sample record is cut short") : ERR_NONE;
 }
 
-/* Lets the visitor fetch what the samples behind the i-th need. */
-static inline void look_ahead(const struct wal_decoder *decoder, size_t i)
+/* The value of a sample; `*run` samples, this one among them, repeat their own series' last. */
+static inline bool read_value(struct token_reader *tokens, uint64_t *run,
+                              struct wal_loose_state *state, struct wal_sample *sample)
 {
-    size_t count = decoder->ids.len;
-    if (i + DECODER_AHEAD < count)
-        decoder->visitor->ahead(decoder->context, decoder->ids.items[i + DECODER_AHEAD], false);
-    if (i + DECODER_NEAR < count)
-        decoder->visitor->ahead(decoder->context, decoder->ids.items[i + DECODER_NEAR], true);
+    sample->token_len = 0;
+    if (*run == 0) {
+        if (tokens->at == tokens->end)
+            return false;
+        sample->token = tokens->at;
+        token_reader_resume(tokens, state->bits, state->state);
+        enum token_kind kind = token_read(tokens);
+        if (kind == TOKEN_VALUE) {
+            sample->token_len = (uint8_t)(tokens->at - sample->token);
+            *state = (struct wal_loose_state){tokens->bits, tokens->state};
+        } else if (kind == TOKEN_RUN && tokens->count > 0) {
+            *run = tokens->count;
+        } else {
+            return false;
+        }
+    }
+    if (*run > 0) {
+        if (!(state->state & TOKEN_STATE_KNOWN))
+            return false;
+        --*run;
+    }
+    sample->bits = state->bits;
+    sample->state = state->state;
+    return true;
 }
 
 static enum err read_loose(struct wal_decoder *decoder, struct codec_reader *reader,
@@ -346,32 +397,17 @@ static enum err read_loose(struct wal_decoder *decoder, struct codec_reader *rea
         return result;
     struct token_reader tokens = token_reader(reader->at, codec_left(reader));
     uint64_t run = 0;
-    for (size_t i = 0; i < decoder->ids.len; i++) {
-        uint32_t id = decoder->ids.items[i];
-        struct wal_loose_state *state = &decoder->loose.items[id];
-        if (decoder->visitor->ahead != NULL)
-            look_ahead(decoder, i);
-        if (run == 0) {
-            if (tokens.at == tokens.end)
-                return corrupt(err, "samples have no values");
-            token_reader_resume(&tokens, state->bits, state->state);
-            enum token_kind kind = token_read(&tokens);
-            if (kind == TOKEN_RUN && tokens.count > 0)
-                run = tokens.count;
-            else if (kind != TOKEN_VALUE)
-                return corrupt(err, "a sample's value is damaged");
-        }
-        if (run > 0) {
-            if (!(state->state & TOKEN_STATE_KNOWN))
-                return corrupt(err, "a sample repeats a value that it never had");
-            run--;
-        } else {
-            *state = (struct wal_loose_state){tokens.bits, tokens.state};
-        }
-        decoder->visitor->sample(decoder->context, id, decoder->times.items[i], state->bits, false);
+    for (size_t i = 0; i < decoder->samples.len; i++) {
+        struct wal_sample *sample = &decoder->samples.items[i];
+        if (!read_value(&tokens, &run, &decoder->loose.items[sample->series], sample))
+            return corrupt(err, "a sample's value is damaged");
     }
+    if (run > 0)
+        return corrupt(err, "a run is longer than its record");
     reader->at = tokens.at;
-    return run == 0 ? ERR_NONE : corrupt(err, "a run is longer than its record");
+    decoder->visitor->samples(decoder->context, decoder->samples.items, decoder->samples.len,
+                              false);
+    return ERR_NONE;
 }
 
 static enum err read_out_of_order(struct wal_decoder *decoder, struct codec_reader *reader,
@@ -380,11 +416,14 @@ static enum err read_out_of_order(struct wal_decoder *decoder, struct codec_read
     enum err result = read_columns(decoder, reader, err);
     if (result != ERR_NONE)
         return result;
-    if (codec_left(reader) / 8 < decoder->ids.len)
+    if (codec_left(reader) / 8 < decoder->samples.len)
         return corrupt(err, "an out-of-order record is cut short");
-    for (size_t i = 0; i < decoder->ids.len; i++)
-        decoder->visitor->sample(decoder->context, decoder->ids.items[i], decoder->times.items[i],
-                                 codec_read_u64(reader), true);
+    for (size_t i = 0; i < decoder->samples.len; i++) {
+        struct wal_sample *sample = &decoder->samples.items[i];
+        sample->bits = codec_read_u64(reader);
+        sample->token_len = 0;
+    }
+    decoder->visitor->samples(decoder->context, decoder->samples.items, decoder->samples.len, true);
     return ERR_NONE;
 }
 

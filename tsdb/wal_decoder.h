@@ -35,14 +35,25 @@ struct wal_group {
     void *context;           /* the visitor's */
 };
 
+/* A sample that is no row's. */
+struct wal_sample {
+    int64_t t_ms;
+    uint64_t bits;
+    const uint8_t *token; /* that led to the bits from those of the series' sample before */
+    uint32_t series;
+    uint8_t token_len; /* 0 = the bits are those of the sample before, or it came out of order */
+    uint8_t state;     /* tokens.h: behind it */
+};
+
 struct wal_visitor {
-    /* A series was defined; it gets the number `series`. */
-    void (*series)(void *context, uint32_t series, const struct labels *labels);
+    /* Series were defined; they get the numbers from `first` on. The sets are the decoder's, as long
+     * as the segment lasts, or, if the visitor takes them, it owns a reference to each. */
+    void (*series)(void *context, uint32_t first, const struct labels *const *labels, size_t count);
+    bool takes_series;
     /* A row: the present positions have the values `bits`. */
     void (*row)(void *context, struct wal_group *group, int64_t t_ms);
-    void (*sample)(void *context, uint32_t series, int64_t t_ms, uint64_t bits, bool out_of_order);
-    /* A loose sample of the series comes soon, and when `near`, very soon. May be NULL. */
-    void (*ahead)(void *context, uint32_t series, bool near);
+    void (*samples)(void *context, const struct wal_sample *samples, size_t count,
+                    bool out_of_order);
     void (*histogram)(void *context, uint32_t series, int64_t t_ms, struct slice encoded,
                       bool out_of_order);
     /* May be NULL. */
@@ -66,13 +77,13 @@ struct wal_loose_state {
 struct wal_decoder {
     const struct wal_visitor *visitor;
     void *context;
-    VEC(const struct labels *) labels; /* counted, by number */
+    VEC(const struct labels *) labels; /* counted, by number; NULL = the visitor took it */
     VEC(struct wal_loose_state) loose; /* by number */
     struct table groups;
     /* scratch */
-    VEC(struct label_pair) pairs;
-    VEC(uint32_t) ids;
-    VEC(int64_t) times;
+    VEC(struct label_pair) pairs; /* of the label set before */
+    VEC(uint32_t) pair_uses;      /* by sets of the record, since the pair is at its place */
+    VEC(struct wal_sample) samples;
 };
 
 void wal_decoder_init(struct wal_decoder *decoder, const struct wal_visitor *visitor,

@@ -18,6 +18,16 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* So many samples ahead a series is fetched, and its last bytes. */
+#define SERIES_AHEAD 24
+#define BYTES_AHEAD 12
+
+/* A series of the log. */
+struct replay_series {
+    struct series *series;
+    bool in_step; /* its last value and state are those that the log's next token follows */
+};
+
 /* A group of the log and the one that stands for it. */
 struct replay_group {
     uint64_t id;
@@ -36,7 +46,8 @@ struct replay {
     struct tsdb *db;
     struct appender *appender;
     struct transaction *transaction;
-    VEC(series_ref) refs; /* by number in the segment */
+    VEC(struct replay_series) series; /* by number in the segment */
+    VEC(struct series *) loaded;      /* scratch */
     VEC(struct replay_group *) groups;
     struct wal_window window;
     uint64_t run;
@@ -52,11 +63,18 @@ struct replay {
     VEC(struct segment_end) ends;
 };
 
-static void replay_series(void *context, uint32_t id, const struct labels *labels)
+static void replay_series(void *context, uint32_t first, const struct labels *const *labels,
+                          size_t count)
 {
     struct replay *replay = context;
-    ASSERT(id == replay->refs.len);
-    vec_push(&replay->refs, head_series_for(&replay->db->head, labels)->ref);
+    ASSERT(first == replay->series.len);
+    vec_reset(&replay->loaded);
+    vec_reserve(&replay->loaded, count);
+    head_load_all(&replay->db->head, labels, count, replay->loaded.items);
+    vec_reserve(&replay->series, count);
+    for (size_t i = 0; i < count; i++)
+        replay->series.items[first + i] = (struct replay_series){.series = replay->loaded.items[i]};
+    replay->series.len += count;
 }
 
 static void replay_commit(struct replay *replay)
@@ -68,26 +86,36 @@ static void replay_commit(struct replay *replay)
 }
 
 /* Straight into the series, where it is simply the next sample: nobody reads yet, so this needs no
- * lock and no number. */
-static bool replay_directly(struct replay *replay, struct series *series, int64_t t_ms,
-                            uint64_t bits)
+ * lock and no number. The token of the log is that of memory, too, where both are in step or it needs
+ * nothing before it. */
+static bool replay_directly(struct replay *replay, struct replay_series *known,
+                            const struct wal_sample *sample)
 {
     struct head *head = &replay->db->head;
-    if (series->group != NULL || t_ms <= series->last_ms || series->flags & SERIES_HISTOGRAM)
+    struct series *series = known->series;
+    if (series->group != NULL || sample->t_ms <= series->last_ms ||
+        series->flags & SERIES_HISTOGRAM)
         return false;
     /* a histogram that waits for the commit may be the series' own, and comes first */
     if (UNLIKELY(replay->transaction->histogram_bytes.len > 0))
         return false;
-    if (series_loose_is_full(series, t_ms, false))
+    if (series_loose_is_full(series, sample->t_ms, false))
         head_push_chunk(head, series, series_loose_close(&head->pool, series));
-    uint8_t token[TOKEN_SIZE_MAX];
-    size_t token_len = 0;
-    uint8_t state = series->state;
-    if (bits != series->last_bits || !(state & TOKEN_STATE_KNOWN))
-        token_len = token_encode(token, series->last_bits, bits, &state);
-    series_loose_append(&head->pool, series, t_ms, bits, token, token_len, state);
+    uint8_t made[TOKEN_SIZE_MAX];
+    const uint8_t *token = sample->token;
+    size_t token_len = sample->token_len;
+    uint8_t state = sample->state;
+    if (!known->in_step && !(token_len > 0 && token_is_absolute(token[0]))) {
+        token = made;
+        token_len = 0;
+        state = series->state;
+        if (sample->bits != series->last_bits || !(state & TOKEN_STATE_KNOWN))
+            token_len = token_encode(made, series->last_bits, sample->bits, &state);
+    }
+    series_loose_append(&head->pool, series, sample->t_ms, sample->bits, token, token_len, state);
+    known->in_step = !((state ^ sample->state) & ~TOKEN_STATE_RAW);
     replay->direct_count++;
-    replay->direct_min_ms = MIN(replay->direct_min_ms, t_ms);
+    replay->direct_min_ms = MIN(replay->direct_min_ms, sample->t_ms);
     return true;
 }
 
@@ -103,31 +131,33 @@ static inline bool is_stored(const struct replay *replay, int64_t t_ms, bool out
     return replay->muted || (out_of_order ? replay->late_is_stored : t_ms < replay->floor_ms);
 }
 
-static void replay_sample(void *context, uint32_t id, int64_t t_ms, uint64_t bits,
-                          bool out_of_order)
+static void replay_sample(struct replay *replay, const struct wal_sample *sample, bool out_of_order)
 {
-    struct replay *replay = context;
-    replay->max_ms = MAX(replay->max_ms, t_ms);
-    if (UNLIKELY(is_stored(replay, t_ms, out_of_order)))
+    struct replay_series *known = &replay->series.items[sample->series];
+    replay->max_ms = MAX(replay->max_ms, sample->t_ms);
+    bool wanted = !is_stored(replay, sample->t_ms, out_of_order);
+    if (LIKELY(wanted && !out_of_order && replay_directly(replay, known, sample)))
         return;
-    struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
-    if (!out_of_order && replay_directly(replay, series, t_ms, bits))
-        return;
-    vec_push(
-        &replay->transaction->samples,
-        (struct staged_sample){
-            .series = series, .t_ms = t_ms, .bits = bits, .verdict = replay_verdict(out_of_order)});
+    known->in_step &= out_of_order;
+    if (wanted)
+        vec_push(&replay->transaction->samples,
+                 (struct staged_sample){.series = known->series,
+                                        .t_ms = sample->t_ms,
+                                        .bits = sample->bits,
+                                        .verdict = replay_verdict(out_of_order)});
 }
 
-static void replay_ahead(void *context, uint32_t id, bool near)
+static void replay_samples(void *context, const struct wal_sample *samples, size_t count,
+                           bool out_of_order)
 {
     struct replay *replay = context;
-    struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
-    if (near) {
-        __builtin_prefetch(series->bytes, 1);
-    } else {
-        __builtin_prefetch(series, 1);
-        __builtin_prefetch((const char *)series + 64, 1);
+    const struct replay_series *known = replay->series.items;
+    for (size_t i = 0; i < count; i++) {
+        if (i + SERIES_AHEAD < count)
+            series_prefetch(known[samples[i + SERIES_AHEAD].series].series);
+        if (i + BYTES_AHEAD < count)
+            __builtin_prefetch(known[samples[i + BYTES_AHEAD].series].series->bytes, 1);
+        replay_sample(replay, &samples[i], out_of_order);
     }
 }
 
@@ -154,7 +184,7 @@ static void replay_histogram(void *context, uint32_t id, int64_t t_ms, struct sl
         return;
     vec_push(
         &transaction->samples,
-        (struct staged_sample){.series = head_series(&replay->db->head, replay->refs.items[id]),
+        (struct staged_sample){.series = replay->series.items[id].series,
                                .t_ms = t_ms,
                                .bits = start,
                                .histogram_len = (uint32_t)encoded.len,
@@ -167,7 +197,7 @@ static void replay_exemplar(void *context, uint32_t id, const struct exemplar_en
     struct replay *replay = context;
     if (replay->muted)
         return;
-    struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
+    struct series *series = replay->series.items[id].series;
     exemplars_add(&replay->db->exemplars, series->labels, entry,
                   replay->db->out_of_order_window_ms);
 }
@@ -177,7 +207,7 @@ static void replay_start(void *context, uint32_t id, int64_t t_ms, int64_t start
     struct replay *replay = context;
     if (replay->muted || (late && replay->late_is_stored))
         return;
-    struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
+    struct series *series = replay->series.items[id].series;
     vec_push(&replay->transaction->starts, (struct staged_start){series, t_ms, start_ms, late});
 }
 
@@ -186,9 +216,9 @@ static void replay_deletion(void *context, uint32_t id, int64_t min_ms, int64_t 
     struct replay *replay = context;
     if (replay->muted)
         return;
-    vec_push(&replay->deletions, (struct tombstone){replay->refs.items[id], min_ms, max_ms});
+    struct series *series = replay->series.items[id].series;
+    vec_push(&replay->deletions, (struct tombstone){series->ref, min_ms, max_ms});
     /* those that come later are not meant */
-    struct series *series = head_series(&replay->db->head, replay->refs.items[id]);
     if (series->extra == NULL || series->extra->out_of_order == NULL)
         return;
     out_of_order_delete(series->extra->out_of_order, min_ms, max_ms, 1);
@@ -239,7 +269,7 @@ static struct replay_group *replay_group(struct replay *replay, struct wal_group
         vec_reset(&group->refs);
         for (uint32_t i = 0; i < wal_group->count; i++) {
             uint32_t id = wal_group->series[i];
-            vec_push(&group->refs, id < replay->refs.len ? replay->refs.items[id] : 0);
+            vec_push(&group->refs, id < replay->series.len ? replay->series.items[id].series->ref : 0);
         }
         group->layout_version = wal_group->layout_version;
         wal_group->context = group;
@@ -291,9 +321,9 @@ static void replay_row(void *context, struct wal_group *wal_group, int64_t t_ms)
 
 static const struct wal_visitor replay_visitor = {
     .series = replay_series,
+    .takes_series = true,
     .row = replay_row,
-    .sample = replay_sample,
-    .ahead = replay_ahead,
+    .samples = replay_samples,
     .histogram = replay_histogram,
     .exemplar = replay_exemplar,
     .start = replay_start,
@@ -462,7 +492,7 @@ static enum err replay_segment(struct replay *replay, struct wal_decoder *decode
         return errbuf_set(err, ERR_IO, "reading %s failed", path);
     replay->max_ms = INT64_MIN;
     replay->late_is_stored = number < replay->db->wal->late_from;
-    vec_reset(&replay->refs);
+    vec_reset(&replay->series);
     wal_decoder_reset(decoder);
     size_t good = 0;
     enum err result = ERR_NONE;
@@ -485,7 +515,8 @@ static void replay_finish(struct replay *replay)
     vec_release(&replay->deletions);
     vec_release(&replay->ends);
     vec_release(&replay->groups);
-    vec_release(&replay->refs);
+    vec_release(&replay->series);
+    vec_release(&replay->loaded);
     wal_window_release(&replay->window);
     replay->transaction->replaying = false;
     tsdb_appender_close(replay->appender);

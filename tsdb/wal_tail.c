@@ -29,7 +29,8 @@ struct wal_tail {
     void *context;
 };
 
-static void tail_series(void *context, uint32_t id, const struct labels *labels)
+static void tail_series(void *context, uint32_t first, const struct labels *const *labels,
+                        size_t count)
 {
 }
 
@@ -56,9 +57,11 @@ static void tail_row(void *context, struct wal_group *group, int64_t t_ms)
     }
 }
 
-static void tail_sample(void *context, uint32_t id, int64_t t_ms, uint64_t bits, bool out_of_order)
+static void tail_samples(void *context, const struct wal_sample *samples, size_t count,
+                         bool out_of_order)
 {
-    tail_emit(context, id, t_ms, bits, NULL);
+    for (size_t i = 0; i < count; i++)
+        tail_emit(context, samples[i].series, samples[i].t_ms, samples[i].bits, NULL);
 }
 
 static void tail_histogram(void *context, uint32_t id, int64_t t_ms, struct slice encoded,
@@ -74,7 +77,7 @@ static void tail_histogram(void *context, uint32_t id, int64_t t_ms, struct slic
 static const struct wal_visitor tail_visitor = {
     .series = tail_series,
     .row = tail_row,
-    .sample = tail_sample,
+    .samples = tail_samples,
     .histogram = tail_histogram,
 };
 

@@ -7,6 +7,7 @@
 #include "base/codec.h"
 #include "tsdb/exemplar_labels.h"
 #include "tsdb/histogram_codec.h"
+#include "tsdb/tokens.h"
 #include "tsdb/wal_decoder.h"
 #include "tsdb/wal_frame.h"
 
@@ -20,11 +21,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static size_t series_count;
 
-static void see_series(void *context, uint32_t id, const struct labels *labels)
+static void see_series(void *context, uint32_t first, const struct labels *const *labels,
+                       size_t count)
 {
-    if (id != series_count || labels == NULL)
+    if (first != series_count)
         abort();
-    series_count++;
+    for (size_t i = 0; i < count; i++) {
+        if (labels[i] == NULL || labels[i]->reference_count != 1)
+            abort();
+    }
+    series_count += count;
 }
 
 static void see_row(void *context, struct wal_group *group, int64_t t_ms)
@@ -35,10 +41,21 @@ static void see_row(void *context, struct wal_group *group, int64_t t_ms)
     }
 }
 
-static void see_sample(void *context, uint32_t id, int64_t t_ms, uint64_t bits, bool out_of_order)
+/* A token that needs nothing before it says the sample's bits again. */
+static void see_samples(void *context, const struct wal_sample *samples, size_t count,
+                        bool out_of_order)
 {
-    if (id >= series_count)
-        abort();
+    for (size_t i = 0; i < count; i++) {
+        const struct wal_sample *sample = &samples[i];
+        if (sample->series >= series_count || sample->token_len > TOKEN_SIZE_MAX)
+            abort();
+        if (sample->token_len == 0 || !token_is_absolute(sample->token[0]))
+            continue;
+        struct token_reader reader = token_reader(sample->token, sample->token_len);
+        if (out_of_order || token_read(&reader) != TOKEN_VALUE || reader.bits != sample->bits ||
+            reader.at != reader.end)
+            abort();
+    }
 }
 
 static void see_histogram(void *context, uint32_t id, int64_t t_ms, struct slice encoded,
@@ -80,7 +97,7 @@ static void see_deletion(void *context, uint32_t id, int64_t min_ms, int64_t max
 static const struct wal_visitor visitor = {
     .series = see_series,
     .row = see_row,
-    .sample = see_sample,
+    .samples = see_samples,
     .histogram = see_histogram,
     .exemplar = see_exemplar,
     .start = see_start,

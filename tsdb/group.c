@@ -32,6 +32,7 @@ void group_free(void *freed)
     mem_free(group->states);
     mem_free(group->present);
     mem_free(group->wal_changed);
+    mem_free(group->wal_contexts);
     mutex_release(&group->lock);
     mem_free(group);
 }
@@ -48,6 +49,8 @@ void group_reserve(struct sample_group *group, uint32_t count)
     group->bits = mem_realloc_array(group->bits, capacity, sizeof(*group->bits));
     group->states = mem_realloc_array(group->states, capacity, sizeof(*group->states));
     group->present = mem_realloc_array(group->present, words_new, sizeof(*group->present));
+    group->wal_contexts =
+        mem_realloc_array(group->wal_contexts, capacity, sizeof(*group->wal_contexts));
     group->wal_changed =
         mem_realloc_array(group->wal_changed, words_new, sizeof(*group->wal_changed));
     memset(group->present + words, 0, (words_new - words) * sizeof(*group->present));
@@ -172,6 +175,7 @@ struct mutex *group_lock_series(struct head *head, struct series *series,
 size_t group_memory(const struct sample_group *group)
 {
     return sizeof(*group) + time_column_size(group->column) +
-           group->capacity * (sizeof(*group->refs) + sizeof(*group->bits) + 1) +
+           group->capacity * (sizeof(*group->refs) + sizeof(*group->bits) + 1 +
+                              sizeof(*group->wal_contexts)) +
            2 * group_words(group->capacity) * sizeof(*group->present);
 }

@@ -14,6 +14,7 @@
 #include "tsdb/chunk.h"
 #include "tsdb/head.h"
 #include "tsdb/series.h"
+#include "tsdb/token_packing.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,6 +43,7 @@ struct sample_group {
     uint32_t wal_count;
     int64_t wal_last_ms;
     uint64_t *wal_changed; /* bitmap of the last row's changes */
+    struct token_context *wal_contexts;
     struct sample_group *next;
     struct sample_group *previous;
 };

@@ -49,31 +49,6 @@ static size_t token_put_varint(uint8_t *out, uint64_t value)
     return len;
 }
 
-static inline size_t token_put_difference(uint8_t *out, uint64_t zigzag)
-{
-    if (zigzag < 0x80) {
-        out[0] = (uint8_t)zigzag;
-        return 1;
-    }
-    if (zigzag < 0x4000) {
-        out[0] = (uint8_t)(0x80 | zigzag >> 8);
-        out[1] = (uint8_t)zigzag;
-        return 2;
-    }
-    if (zigzag < 0x100000) {
-        out[0] = (uint8_t)(0xe0 | zigzag >> 16);
-        out[1] = (uint8_t)(zigzag >> 8);
-        out[2] = (uint8_t)zigzag;
-        return 3;
-    }
-    /* two integers below 2^51 differ by less than 2^53 zigzag */
-    size_t bytes = (size_t)(64 - __builtin_clzll(zigzag) + 7) / 8;
-    out[0] = (uint8_t)(0xf0 + bytes - 3);
-    for (size_t i = 0; i < bytes; i++)
-        out[1 + i] = (uint8_t)(zigzag >> (8 * i));
-    return 1 + bytes;
-}
-
 static size_t token_put_integer(uint8_t *out, unsigned exponent, int64_t integer)
 {
     out[0] = 0xfa;
@@ -156,7 +131,7 @@ size_t token_encode(uint8_t *out, uint64_t last, uint64_t bits, uint8_t *state)
     int64_t integer;
     unsigned exponent = *state & TOKEN_STATE_EXPONENT;
     if (LIKELY((*state & TOKEN_STATE_DECIMAL) && token_integer(bits, exponent, &integer)))
-        return token_put_difference(out, codec_zigzag(integer - token_base(last, exponent)));
+        return token_encode_difference(out, codec_zigzag(integer - token_base(last, exponent)));
     return token_encode_other(out, last, bits, state);
 }
 

@@ -59,6 +59,31 @@ size_t token_encode_absolute(uint8_t *out, uint64_t bits, uint8_t state);
 size_t token_encode_run(uint8_t *out, uint64_t count);
 size_t token_encode_gap(uint8_t *out, uint64_t gap);
 
+/* The token of a zigzag difference, which is below 2^53. */
+static inline size_t token_encode_difference(uint8_t *out, uint64_t zigzag)
+{
+    if (zigzag < 0x80) {
+        out[0] = (uint8_t)zigzag;
+        return 1;
+    }
+    if (zigzag < 0x4000) {
+        out[0] = (uint8_t)(0x80 | zigzag >> 8);
+        out[1] = (uint8_t)zigzag;
+        return 2;
+    }
+    if (zigzag < 0x100000) {
+        out[0] = (uint8_t)(0xe0 | zigzag >> 16);
+        out[1] = (uint8_t)(zigzag >> 8);
+        out[2] = (uint8_t)zigzag;
+        return 3;
+    }
+    size_t bytes = (size_t)(64 - __builtin_clzll(zigzag) + 7) / 8;
+    out[0] = (uint8_t)(0xf0 + bytes - 3);
+    for (size_t i = 0; i < bytes; i++)
+        out[1 + i] = (uint8_t)(zigzag >> (8 * i));
+    return 1 + bytes;
+}
+
 /* Does a token of a value that begins so mean the same behind any other? */
 static inline bool token_is_absolute(uint8_t first)
 {

@@ -32,6 +32,7 @@ void wal_decoder_reset(struct wal_decoder *decoder)
         mem_free(group->series);
         mem_free(group->bits);
         mem_free(group->states);
+        mem_free(group->contexts);
         mem_free(group->present);
         mem_free(group->changed);
         mem_free(group);
@@ -47,6 +48,7 @@ void wal_decoder_release(struct wal_decoder *decoder)
     vec_release(&decoder->pairs);
     vec_release(&decoder->pair_uses);
     vec_release(&decoder->samples);
+    vec_release(&decoder->tokens);
     table_release(&decoder->groups);
 }
 
@@ -178,6 +180,7 @@ static void group_resize(struct wal_group *group, uint32_t count)
         group->series = mem_realloc_array(group->series, capacity, sizeof(*group->series));
         group->bits = mem_realloc_array(group->bits, capacity, sizeof(*group->bits));
         group->states = mem_realloc_array(group->states, capacity, sizeof(*group->states));
+        group->contexts = mem_realloc_array(group->contexts, capacity, sizeof(*group->contexts));
         group->present = mem_realloc_array(group->present, words_new, sizeof(*group->present));
         group->changed = mem_realloc_array(group->changed, words_new, sizeof(*group->changed));
         memset(group->present + words, 0, (words_new - words) * sizeof(*group->present));
@@ -220,6 +223,7 @@ static enum err read_layout(struct wal_decoder *decoder, struct codec_reader *re
         group->series[i] = (uint32_t)last;
         group->bits[i] = 0;
         group->states[i] = 0;
+        group->contexts[i] = (struct token_context){0};
     }
     group->layout_version++;
     return reader->failed ? corrupt(err, "a layout record is cut short") : ERR_NONE;
@@ -287,28 +291,45 @@ static bool read_changed(struct codec_reader *reader, struct wal_group *group)
     return !reader->failed && wrong == 0;
 }
 
+/* The next value behind a known one, from a packed token. */
+static inline bool read_packed(struct token_unpacker *unpacker, struct token_context *context,
+                               struct token_reader *tokens, struct token_unpacked *unpacked)
+{
+    enum token_packed kind = token_unpack(unpacker, context, unpacked);
+    if (LIKELY(kind == TOKEN_PACKED_DIFFERENCE))
+        return token_take_difference(tokens, unpacked->zigzag) == TOKEN_VALUE;
+    if (kind != TOKEN_PACKED_OTHER)
+        return false;
+    tokens->at = unpacked->token;
+    tokens->end = unpacked->token + unpacked->len;
+    return token_read(tokens) == TOKEN_VALUE && tokens->at == tokens->end;
+}
+
 /* The tokens of the positions that changed. */
-static bool read_row_tokens(struct codec_reader *reader, struct wal_group *group)
+static bool read_row_tokens(struct codec_reader *reader, struct wal_group *group, bool packed)
 {
     struct token_reader tokens = token_reader(reader->at, codec_left(reader));
+    struct token_unpacker unpacker = {.data = reader->at, .size = codec_left(reader)};
+    struct token_unpacked unpacked;
     size_t words = (group->count + 63u) / 64;
     for (size_t i = 0; i < words; i++) {
         for (uint64_t word = group->changed[i]; word != 0; word &= word - 1) {
             size_t position = i * 64 + (size_t)__builtin_ctzll(word);
-            if (tokens.at == tokens.end)
+            if (!packed && tokens.at == tokens.end)
                 return false;
             token_reader_resume(&tokens, group->bits[position], group->states[position]);
-            if (token_read(&tokens) != TOKEN_VALUE)
+            if (packed ? !read_packed(&unpacker, &group->contexts[position], &tokens, &unpacked)
+                       : token_read(&tokens) != TOKEN_VALUE)
                 return false;
             group->bits[position] = tokens.bits;
             group->states[position] = tokens.state;
         }
     }
-    reader->at = tokens.at;
+    reader->at = packed ? reader->at + token_unpacker_size(&unpacker) : tokens.at;
     return true;
 }
 
-static enum err read_row(struct wal_decoder *decoder, struct codec_reader *reader,
+static enum err read_row(struct wal_decoder *decoder, struct codec_reader *reader, bool packed,
                          struct errbuf *err)
 {
     uint64_t id = codec_read_uvarint(reader);
@@ -319,7 +340,7 @@ static enum err read_row(struct wal_decoder *decoder, struct codec_reader *reade
     group->last_ms = (int64_t)((uint64_t)group->last_ms + (uint64_t)step);
     if (!read_toggles(decoder, reader, group))
         return corrupt(err, "a row's toggles are damaged");
-    if (!read_changed(reader, group) || !read_row_tokens(reader, group))
+    if (!read_changed(reader, group) || !read_row_tokens(reader, group, packed))
         return corrupt(err, "a row's values are damaged");
     decoder->visitor->row(decoder->context, group, group->last_ms);
     return ERR_NONE;
@@ -372,7 +393,8 @@ static inline bool read_value(struct token_reader *tokens, uint64_t *run,
         enum token_kind kind = token_read(tokens);
         if (kind == TOKEN_VALUE) {
             sample->token_len = (uint8_t)(tokens->at - sample->token);
-            *state = (struct wal_loose_state){tokens->bits, tokens->state};
+            state->bits = tokens->bits;
+            state->state = tokens->state;
         } else if (kind == TOKEN_RUN && tokens->count > 0) {
             *run = tokens->count;
         } else {
@@ -407,6 +429,119 @@ static enum err read_loose(struct wal_decoder *decoder, struct codec_reader *rea
     reader->at = tokens.at;
     decoder->visitor->samples(decoder->context, decoder->samples.items, decoder->samples.len,
                               false);
+    return ERR_NONE;
+}
+
+/* The next difference of a column, and how many samples have it. */
+static inline bool next_run(struct codec_reader *reader, bool runs, uint64_t left, uint64_t *out_run,
+                            uint64_t *out_difference)
+{
+    *out_run = runs ? codec_read_uvarint(reader) : 1;
+    *out_difference = column_next(reader);
+    return !reader->failed && *out_run > 0 && *out_run <= left;
+}
+
+static bool read_packed_columns(struct wal_decoder *decoder, struct codec_reader *reader,
+                                uint64_t count)
+{
+    struct wal_sample *samples = decoder->samples.items;
+    uint64_t last = 0;
+    uint64_t run;
+    uint64_t difference;
+    uint8_t form = codec_read_u8(reader);
+    if (form > WAL_COLUMN_RUNS)
+        return false;
+    for (uint64_t i = 0; i < count;) {
+        if (!next_run(reader, form == WAL_COLUMN_RUNS, count - i, &run, &difference))
+            return false;
+        for (uint64_t end = i + run; i < end; i++) {
+            last += difference;
+            if (last >= decoder->labels.len)
+                return false;
+            samples[i].series = (uint32_t)last;
+        }
+    }
+    last = 0;
+    form = codec_read_u8(reader);
+    if (form > WAL_COLUMN_RUNS)
+        return false;
+    for (uint64_t i = 0; i < count;) {
+        if (!next_run(reader, form == WAL_COLUMN_RUNS, count - i, &run, &difference))
+            return false;
+        for (uint64_t end = i + run; i < end; i++)
+            samples[i].t_ms = (int64_t)(last += difference);
+    }
+    return true;
+}
+
+/* Samples that changed get a length for now. */
+static bool read_flips(struct wal_decoder *decoder, struct codec_reader *reader)
+{
+    uint64_t left = codec_read_uvarint(reader);
+    if (reader->failed || left > decoder->samples.len)
+        return false;
+    uint64_t same = left > 0 ? codec_read_uvarint(reader) : UINT64_MAX;
+    for (size_t i = 0; i < decoder->samples.len; i++) {
+        bool *changed = &decoder->loose.items[decoder->samples.items[i].series].changed;
+        if (same-- == 0) {
+            *changed = !*changed;
+            same = --left > 0 ? codec_read_uvarint(reader) : UINT64_MAX;
+        }
+        decoder->samples.items[i].token_len = *changed;
+    }
+    return !reader->failed && left == 0;
+}
+
+static bool read_packed_values(struct wal_decoder *decoder, struct codec_reader *reader)
+{
+    struct token_unpacker unpacker = {.data = reader->at, .size = codec_left(reader)};
+    struct token_unpacked unpacked;
+    struct token_reader tokens = {0};
+    uint8_t *to = decoder->tokens.items;
+    for (size_t i = 0; i < decoder->samples.len; i++) {
+        struct wal_sample *sample = &decoder->samples.items[i];
+        struct wal_loose_state *state = &decoder->loose.items[sample->series];
+        if (sample->token_len > 0) {
+            token_reader_resume(&tokens, state->bits, state->state);
+            unpacked.len = 0;
+            if (!read_packed(&unpacker, &state->context, &tokens, &unpacked) ||
+                unpacked.len > TOKEN_SIZE_MAX)
+                return false;
+            state->bits = tokens.bits;
+            state->state = tokens.state;
+            size_t len = unpacked.len;
+            if (LIKELY(len == 0))
+                len = token_encode_difference(to, unpacked.zigzag);
+            else
+                memcpy(to, unpacked.token, len);
+            sample->token = to;
+            sample->token_len = (uint8_t)len;
+            to += len;
+        } else if (!(state->state & TOKEN_STATE_KNOWN)) {
+            return false;
+        }
+        sample->bits = state->bits;
+        sample->state = state->state;
+    }
+    reader->at += token_unpacker_size(&unpacker);
+    return true;
+}
+
+static enum err read_packed_loose(struct wal_decoder *decoder, struct codec_reader *reader,
+                                  struct errbuf *err)
+{
+    uint64_t count = codec_read_uvarint(reader);
+    if (reader->failed || count > WAL_PACKED_LOOSE_MAX)
+        return corrupt(err, "a sample record counts too many samples");
+    vec_reset(&decoder->samples);
+    vec_reserve(&decoder->samples, count);
+    vec_reserve(&decoder->tokens, count * TOKEN_SIZE_MAX);
+    if (!read_packed_columns(decoder, reader, count))
+        return corrupt(err, "a sample record has a damaged column");
+    decoder->samples.len = count;
+    if (!read_flips(decoder, reader) || !read_packed_values(decoder, reader))
+        return corrupt(err, "the values of a sample record are damaged");
+    decoder->visitor->samples(decoder->context, decoder->samples.items, count, false);
     return ERR_NONE;
 }
 
@@ -529,7 +664,14 @@ enum err wal_decoder_read(struct wal_decoder *decoder, struct slice payload, str
             break;
         case WAL_RECORD_ROW:
         case WAL_RECORD_ROW_ALONE:
-            result = read_row(decoder, &reader, err);
+            result = read_row(decoder, &reader, false, err);
+            break;
+        case WAL_RECORD_PACKED_ROW:
+        case WAL_RECORD_PACKED_ROW_ALONE:
+            result = read_row(decoder, &reader, true, err);
+            break;
+        case WAL_RECORD_PACKED_LOOSE:
+            result = read_packed_loose(decoder, &reader, err);
             break;
         case WAL_RECORD_LOOSE:
             result = read_loose(decoder, &reader, err);

@@ -16,6 +16,7 @@
 #include "base/vec.h"
 #include "model/labels.h"
 #include "tsdb/exemplars.h"
+#include "tsdb/token_packing.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +29,7 @@ struct wal_group {
     uint32_t *series;  /* numbers by position */
     uint64_t *bits;    /* last values */
     uint8_t *states;   /* tokens.h */
+    struct token_context *contexts;
     uint64_t *present; /* bitmap: in the last row */
     uint64_t *changed; /* bitmap: changed in the last row */
     int64_t last_ms;
@@ -72,6 +74,8 @@ struct wal_visitor {
 struct wal_loose_state {
     uint64_t bits;
     uint8_t state;
+    bool changed; /* the last sample of a packed record differed from the one before it */
+    struct token_context context;
 };
 
 struct wal_decoder {
@@ -84,6 +88,7 @@ struct wal_decoder {
     VEC(struct label_pair) pairs; /* of the label set before */
     VEC(uint32_t) pair_uses;      /* by sets of the record, since the pair is at its place */
     VEC(struct wal_sample) samples;
+    VEC(uint8_t) tokens; /* of packed ones, as they were before */
 };
 
 void wal_decoder_init(struct wal_decoder *decoder, const struct wal_visitor *visitor,

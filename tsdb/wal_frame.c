@@ -47,7 +47,7 @@ enum err wal_segment_header_read(struct slice segment, uint64_t *out_run, struct
     uint32_t crc = codec_read_u32(&reader);
     if (!slice_eq_str(magic, WAL_SEGMENT_MAGIC) || crc != crc32c(0, segment.ptr, SEGMENT_CRC_AT))
         return errbuf_set(err, ERR_CORRUPT, "the segment's header is damaged");
-    if (version != WAL_VERSION)
+    if (version < 1 || version > WAL_VERSION)
         return errbuf_set(err, ERR_UNSUPPORTED,
                           "the segment has format version %u, this program knows %u", version,
                           WAL_VERSION);
@@ -133,7 +133,7 @@ enum err wal_frame_read(struct slice bytes, struct buf *unpacked, struct wal_fra
         return errbuf_set(err, ERR_CORRUPT, "a frame is cut short");
     if (crc != frame_crc(bytes.ptr, stored_len))
         return errbuf_set(err, ERR_CORRUPT, "a frame's checksum is wrong");
-    if (version != WAL_VERSION)
+    if (version < 1 || version > WAL_VERSION)
         return errbuf_set(err, ERR_UNSUPPORTED,
                           "a frame has format version %u, this program knows %u", version,
                           WAL_VERSION);

@@ -18,7 +18,8 @@
 #define WAL_SEGMENT_MAGIC "FERULAWL"
 #define WAL_SEGMENT_HEADER_SIZE 32
 #define WAL_FRAME_HEADER_SIZE 16
-#define WAL_VERSION 1
+/* What is written; of the older ones all are read. */
+#define WAL_VERSION 2
 /* No commit is as large; a length above is damage. */
 #define WAL_PAYLOAD_SIZE_MAX (UINT32_C(1) << 30)
 

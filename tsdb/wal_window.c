@@ -21,7 +21,8 @@ void wal_window_release(struct wal_window *window)
 bool wal_window_add(struct wal_window *window, struct slice payload, size_t offset)
 {
     struct codec_reader reader = codec_reader(payload.ptr, payload.len);
-    if (codec_read_u8(&reader) != WAL_RECORD_ROW_ALONE)
+    uint8_t kind = codec_read_u8(&reader);
+    if (kind != WAL_RECORD_ROW_ALONE && kind != WAL_RECORD_PACKED_ROW_ALONE)
         return false;
     uint64_t group = codec_read_uvarint(&reader);
     if (reader.failed)

@@ -25,6 +25,9 @@ void wal_writer_release(struct wal_writer *writer)
     buf_release(&writer->body);
     buf_release(&writer->payload);
     vec_release(&writer->changed);
+    vec_release(&writer->loose);
+    vec_release(&writer->differences);
+    vec_release(&writer->flips);
     vec_release(&writer->carried);
 }
 
@@ -35,6 +38,7 @@ void wal_writer_segment(struct wal_writer *writer, uint64_t wal_segment)
     writer->wal_segment = wal_segment;
     writer->segment++;
     writer->series_count = 0;
+    vec_reset(&writer->loose);
 }
 
 void wal_writer_begin(struct wal_writer *writer)
@@ -95,6 +99,7 @@ static uint32_t series_id(struct wal_writer *writer, struct series *series)
         put_definition(writer, series->labels);
         series->wal_segment = writer->segment;
         series->wal_id = writer->series_count++;
+        vec_push(&writer->loose, (struct wal_loose_context){.changed = false});
         series->state = 0; /* the segment knows no loose value of it */
         carry_start(writer, series);
     }
@@ -118,6 +123,8 @@ static void put_layout(struct wal_writer *writer, struct sample_group *group)
         codec_write_varint(body, id - last);
         last = id;
     }
+    memset(group->wal_contexts + start, 0,
+           (group->count - start) * sizeof(*group->wal_contexts));
     group->wal_count = group->count;
 }
 
@@ -186,6 +193,22 @@ static void put_changed(struct buf *body, struct sample_group *group, const uint
     memcpy(group->wal_changed, changed, words * sizeof(*changed));
 }
 
+static void put_row_tokens(struct buf *body, const struct row *row)
+{
+    struct token_context *contexts = row->group->wal_contexts;
+    const uint8_t *token = row->tokens.items;
+    uint8_t *start = (uint8_t *)buf_reserve(
+        body, row->changes.len * TOKEN_PACKED_SIZE_MAX + TOKEN_PACKED_SLACK);
+    ASSERT(start != NULL);
+    struct token_packer packer = token_packer(start);
+    for (size_t i = 0; i < row->changes.len; i++) {
+        const struct row_change *change = &row->changes.items[i];
+        token_pack(&packer, &contexts[change->position], token, change->token_len);
+        token += change->token_len;
+    }
+    buf_commit(body, (size_t)(token_packer_end(&packer) - start));
+}
+
 static void put_row_changes(struct wal_writer *writer, const struct row *row)
 {
     struct buf *body = &writer->body;
@@ -204,7 +227,7 @@ static void put_row_changes(struct wal_writer *writer, const struct row *row)
         writer->changed.items[position / 64] |= UINT64_C(1) << (position % 64);
     }
     put_changed(body, row->group, writer->changed.items);
-    buf_append(body, row->tokens.items, row->tokens.len);
+    put_row_tokens(body, row);
 }
 
 void wal_writer_row(struct wal_writer *writer, struct row *row)
@@ -221,7 +244,7 @@ void wal_writer_row(struct wal_writer *writer, struct row *row)
         put_layout(writer, group);
     struct buf *body = &writer->body;
     bool first = body->len == 0;
-    codec_write_u8(body, WAL_RECORD_ROW);
+    codec_write_u8(body, absolute ? WAL_RECORD_ROW : WAL_RECORD_PACKED_ROW);
     codec_write_uvarint(body, group->id);
     codec_write_varint(body, (int64_t)((uint64_t)row->t_ms - (uint64_t)group->wal_last_ms));
     group->wal_last_ms = row->t_ms;
@@ -292,6 +315,120 @@ static char *put_loose_tokens(const struct sample_round *round, char *to)
     if (run > 0)
         to += token_encode_run((uint8_t *)to, run);
     return to;
+}
+
+/* Differences as they are, or as runs where that is shorter. */
+static void put_differences(struct wal_writer *writer)
+{
+    const int64_t *items = writer->differences.items;
+    size_t count = writer->differences.len;
+    size_t runs = 1;
+    for (size_t i = 1; i < count; i++)
+        runs += items[i] != items[i - 1];
+    bool plain = runs > count / 2;
+    codec_write_u8(&writer->body, plain ? WAL_COLUMN_PLAIN : WAL_COLUMN_RUNS);
+    char *start = buf_reserve(&writer->body, (plain ? count : 2 * runs) * VARINT_SIZE_MAX);
+    ASSERT(start != NULL);
+    char *to = start;
+    for (size_t i = 0; i < count;) {
+        size_t end = i + 1;
+        while (!plain && end < count && items[end] == items[i])
+            end++;
+        if (!plain)
+            to = put_varint(to, end - i);
+        to = put_varint(to, codec_zigzag(items[i]));
+        i = end;
+    }
+    buf_commit(&writer->body, (size_t)(to - start));
+}
+
+static inline bool is_loose(const struct staged_sample *sample)
+{
+    return sample->verdict == VERDICT_IN_ORDER && sample->kind == STAGED_FLOAT;
+}
+
+/* The columns `series` and `times` of the loose samples. */
+static void put_loose_columns(struct wal_writer *writer, const struct sample_round *round)
+{
+    int64_t last = 0;
+    vec_reset(&writer->differences);
+    vec_reserve(&writer->differences, round->count);
+    for (size_t i = 0; i < round->count; i++) {
+        const struct staged_sample *sample = &round->samples[i];
+        if (!is_loose(sample))
+            continue;
+        int64_t id = series_id(writer, sample->series);
+        vec_push(&writer->differences, id - last);
+        last = id;
+    }
+    put_differences(writer);
+    uint64_t last_ms = 0;
+    vec_reset(&writer->differences);
+    for (size_t i = 0; i < round->count; i++) {
+        const struct staged_sample *sample = &round->samples[i];
+        if (!is_loose(sample))
+            continue;
+        vec_push(&writer->differences, (int64_t)((uint64_t)sample->t_ms - last_ms));
+        last_ms = (uint64_t)sample->t_ms;
+    }
+    put_differences(writer);
+}
+
+/* Which samples change their series' value is told by where that is not as it was with the sample
+ * before it. */
+static void put_loose_flips(struct wal_writer *writer, const struct sample_round *round)
+{
+    uint32_t same = 0;
+    vec_reset(&writer->flips);
+    for (size_t i = 0; i < round->count; i++) {
+        const struct staged_sample *sample = &round->samples[i];
+        if (!is_loose(sample))
+            continue;
+        bool changed = sample->token_len > 0;
+        bool *known = &writer->loose.items[sample->series->wal_id].changed;
+        if (*known == changed) {
+            same++;
+            continue;
+        }
+        *known = changed;
+        vec_push(&writer->flips, same);
+        same = 0;
+    }
+    codec_write_uvarint(&writer->body, writer->flips.len);
+    for (size_t i = 0; i < writer->flips.len; i++)
+        codec_write_uvarint(&writer->body, writer->flips.items[i]);
+}
+
+static void put_packed_loose(struct wal_writer *writer, const struct sample_round *round)
+{
+    struct buf *body = &writer->body;
+    codec_write_u8(body, WAL_RECORD_PACKED_LOOSE);
+    codec_write_uvarint(body, round->loose);
+    put_loose_columns(writer, round);
+    put_loose_flips(writer, round);
+    uint8_t *start =
+        (uint8_t *)buf_reserve(body, round->loose * TOKEN_PACKED_SIZE_MAX + TOKEN_PACKED_SLACK);
+    ASSERT(start != NULL);
+    struct token_packer packer = token_packer(start);
+    const uint8_t *token = round->tokens;
+    for (size_t i = 0; i < round->count; i++) {
+        const struct staged_sample *sample = &round->samples[i];
+        if (!is_loose(sample) || sample->token_len == 0)
+            continue;
+        token_pack(&packer, &writer->loose.items[sample->series->wal_id].tokens, token,
+                   sample->token_len);
+        token += sample->token_len;
+    }
+    buf_commit(body, (size_t)(token_packer_end(&packer) - start));
+}
+
+/* Values that follow nothing are long, and shrink better when they are whole bytes. */
+static bool is_worth_packing(const struct wal_writer *writer, const struct sample_round *round)
+{
+    size_t fresh = 0;
+    for (size_t i = 0; i < round->count; i++)
+        fresh += round->samples[i].series->wal_segment != writer->segment;
+    return round->loose <= WAL_PACKED_LOOSE_MAX && fresh <= round->loose / 4;
 }
 
 static void put_loose(struct wal_writer *writer, const struct sample_round *round)
@@ -377,7 +514,9 @@ void wal_writer_samples(struct wal_writer *writer, const struct transaction *tra
     while (sample < end) {
         struct sample_round round = {.samples = sample, .tokens = tokens};
         round_fill(&round, end);
-        if (round.loose > 0)
+        if (round.loose > 0 && is_worth_packing(writer, &round))
+            put_packed_loose(writer, &round);
+        else if (round.loose > 0)
             put_loose(writer, &round);
         if (round.out_of_order > 0)
             put_out_of_order(writer, &round);
@@ -462,8 +601,9 @@ struct slice wal_writer_finish(struct wal_writer *writer, const struct transacti
 {
     put_starts(writer, transaction);
     if (writer->definition_count == 0) {
+        char *kind = writer->body.data;
         if (writer->row_end > 0 && writer->row_end == writer->body.len)
-            writer->body.data[0] = WAL_RECORD_ROW_ALONE;
+            *kind = *kind == WAL_RECORD_ROW ? WAL_RECORD_ROW_ALONE : WAL_RECORD_PACKED_ROW_ALONE;
         return buf_slice(&writer->body);
     }
     buf_reset(&writer->payload);

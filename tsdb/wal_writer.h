@@ -11,6 +11,9 @@
  *     8 starts        series, time of a sample and since when it counts, each
  *     9 deletions     series, begin and end of the span, each
  *    10 row alone     as row, where the frame has nothing else
+ *    12 packed row    a row whose tokens are packed into bits (token_packing.h)
+ *    13 packed row alone
+ *    14 packed loose  columns of series and times in runs, which samples changed, packed tokens
  *
  * Every segment stands for itself: series are defined again, and groups begin with absolute values,
  * at their first use in it. So the tokens' predecessors are defined by the segment alone, and
@@ -23,6 +26,7 @@
 #include "base/buf.h"
 #include "base/vec.h"
 #include "tsdb/row.h"
+#include "tsdb/token_packing.h"
 #include "tsdb/transaction.h"
 
 #include <stdint.h>
@@ -39,7 +43,19 @@ enum wal_record_kind {
     WAL_RECORD_DELETIONS = 9,
     WAL_RECORD_ROW_ALONE = 10,
     WAL_RECORD_LATE_STORED = 11,
+    WAL_RECORD_PACKED_ROW = 12,
+    WAL_RECORD_PACKED_ROW_ALONE = 13,
+    WAL_RECORD_PACKED_LOOSE = 14,
 };
+
+/* How a column of differences is written. */
+enum wal_column_form {
+    WAL_COLUMN_PLAIN = 0,
+    WAL_COLUMN_RUNS = 1, /* so many times the same */
+};
+
+/* A packed record of loose samples has no more. */
+#define WAL_PACKED_LOOSE_MAX 65536
 
 /* How a row says which positions changed. */
 enum wal_bitmap_form {
@@ -64,6 +80,12 @@ struct wal_deletion {
     int64_t max_ms;
 };
 
+/* What the segment knows of the loose samples of a series. */
+struct wal_loose_context {
+    struct token_context tokens;
+    bool changed; /* the last one differed from the one before it */
+};
+
 struct wal_writer {
     uint64_t wal_segment;      /* the number of the segment's file */
     uint32_t segment;          /* counts segments of this process from 1 */
@@ -75,6 +97,9 @@ struct wal_writer {
     size_t row_end; /* in the body; 0 = there is none */
     struct buf payload;
     VEC(uint64_t) changed;            /* bitmap of a row */
+    VEC(struct wal_loose_context) loose; /* by number */
+    VEC(int64_t) differences;         /* of a column */
+    VEC(uint32_t) flips;              /* samples that changed where the one before did not */
     VEC(struct staged_start) carried; /* what series count since that are new in the segment */
 };
 

@@ -2,10 +2,13 @@
 #include "tests/support/tsdb_kit.h"
 
 #include "base/alloc.h"
+#include "base/codec.h"
+#include "base/crc32c.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "model/sample.h"
+#include "tsdb/wal_frame.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -239,6 +242,12 @@ static void overwrite(const char *path, long offset, const char *bytes, size_t l
     fclose(file);
 }
 
+static void put_u32(char *at, uint32_t value)
+{
+    for (unsigned i = 0; i < 4; i++)
+        at[i] = (char)(value >> (8 * i));
+}
+
 START_TEST(replay_stops_at_torn_record)
 {
     kit_append(db, "a=1", 1000, 1);
@@ -324,6 +333,88 @@ START_TEST(segments_stand_for_themselves)
 }
 END_TEST
 
+/* Makes a segment one of version 1, whose records are all of those before 12. */
+static void write_as_version_1(const char *path, struct buf *segment)
+{
+    char *at = segment->data;
+    at[8] = 1;
+    put_u32(at + 28, crc32c(0, at, 28));
+    for (size_t i = WAL_SEGMENT_HEADER_SIZE; i < segment->len;) {
+        char *frame = at + i;
+        struct codec_reader reader = codec_reader(frame, 4);
+        uint32_t len = codec_read_u32(&reader);
+        frame[10] = 1;
+        uint32_t crc = crc32c(0, frame, 12);
+        put_u32(frame + 12, crc32c(crc, frame + WAL_FRAME_HEADER_SIZE, len));
+        i += WAL_FRAME_HEADER_SIZE + len;
+    }
+    overwrite(path, 0, segment->data, segment->len);
+}
+
+START_TEST(a_log_of_version_1_is_read)
+{
+    struct sample_group *group = sample_group_new(db);
+    struct appender *appender = kit_begin(db, group, 1000);
+    stage(appender, "a=1", 10);
+    stage(appender, "a=2", 20);
+    kit_commit(appender);
+    kit_append(db, "a=3", 1000, 5);
+    sample_group_free(group);
+    tsdb_close(db);
+    struct buf segment CLEANUP(buf_release);
+    buf_init(&segment, 1 << 20);
+    ck_assert(fs_read_file(fs_system, segment_path(1), &segment, NULL) == ERR_NONE);
+    /* the next row and the next loose sample, with their tokens as bytes */
+    static const char row[] = {10, 1, '\xd0', 0x0f, 0, 0, 3, 2, 1};
+    static const char loose[] = {4, 1, 4, '\xa0', 0x1f, 4};
+    ck_assert(wal_frame_write(WAL_FRAME_COMMIT, slice_from(row, sizeof(row)), &segment, NULL) ==
+              ERR_NONE);
+    ck_assert(wal_frame_write(WAL_FRAME_COMMIT, slice_from(loose, sizeof(loose)), &segment,
+                              NULL) == ERR_NONE);
+    write_as_version_1(segment_path(1), &segment);
+    db = kit_open(&options);
+    ck_assert_str_eq(kit_read(db, "a=1"), "1000:10 2000:11");
+    ck_assert_str_eq(kit_read(db, "a=2"), "1000:20 2000:19");
+    ck_assert_str_eq(kit_read(db, "a=3"), "1000:5 2000:7");
+}
+END_TEST
+
+/* Commits of many series in any order, some twice, some that rest for long. */
+START_TEST(loose_commits_of_many_series_survive)
+{
+    struct rand rand;
+    rand_init(&rand, 11);
+    struct buf expected[20];
+    for (int i = 0; i < 20; i++)
+        buf_init(&expected[i], 1 << 20);
+    for (int round = 0; round < 300; round++) {
+        struct appender *appender = kit_begin(db, NULL, 0);
+        for (int i = 0; i < 40; i++) {
+            size_t which = rand_below(&rand, 20);
+            char name[16];
+            snprintf(name, sizeof(name), "a=%zu", which);
+            struct labels *labels = kit_labels(name);
+            int64_t t_ms = round * 1000 + i * 10 + (int64_t)rand_below(&rand, 10);
+            double value = which < 8 ? round / 50 : (double)rand_below(&rand, 1u << which) * 0.25;
+            ck_assert_int_eq(append_at(appender, appender_series(appender, labels), t_ms, value),
+                             APPEND_OK);
+            labels_unref(labels);
+            buf_printf(&expected[which], "%s%ld:%.17g", expected[which].len > 0 ? " " : "",
+                       (long)t_ms, value);
+        }
+        kit_commit(appender);
+        if (round % 100 == 99)
+            restart();
+    }
+    for (int i = 0; i < 20; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "a=%d", i);
+        ck_assert_str_eq(kit_read(db, name), buf_cstr(&expected[i]));
+        buf_release(&expected[i]);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wal_replay");
@@ -338,6 +429,8 @@ int main(void)
     tcase_add_test(tcase, damage_costs_only_the_rest_of_its_segment);
     tcase_add_test(tcase, a_segment_without_header_is_set_aside_whole);
     tcase_add_test(tcase, segments_stand_for_themselves);
+    tcase_add_test(tcase, a_log_of_version_1_is_read);
+    tcase_add_test(tcase, loose_commits_of_many_series_survive);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -123,26 +123,33 @@ void head_reserve(struct head *head, size_t series_count)
         table_reserve(&head->shards[i].series, series_count / HEAD_SHARDS);
 }
 
-/* A series of a set that is not in the table. */
-static struct series *load_new(struct head *head, struct table *table, const struct labels *labels)
+struct series *head_load_series(struct head *head, const struct labels *labels)
 {
     struct series *series = series_new(labels, refs_take(&head->refs));
     refs_set(&head->refs, series->ref, series);
-    table_add(table, labels->hash, series);
     head->series_count++;
     head->series_created++;
     head->label_bytes += labels_bytes(labels);
     return series;
 }
 
-struct series *head_load_series(struct head *head, const struct labels *labels)
+static void prefetch_slot(struct head *head, const struct labels *labels)
 {
-    struct table *table = &head_shard(head, labels->hash)->series;
-    if (table_get(table, labels->hash, series_has_labels, labels) != NULL) {
-        labels_unref(labels);
-        return NULL;
+    table_prefetch(&head_shard(head, labels->hash)->series, labels->hash);
+}
+
+bool head_link_series(struct head *head, struct series *const *series, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i + LOAD_AHEAD < count)
+            prefetch_slot(head, series[i + LOAD_AHEAD]->labels);
+        const struct labels *labels = series[i]->labels;
+        struct table *table = &head_shard(head, labels->hash)->series;
+        if (table_get(table, labels->hash, series_has_labels, labels) != NULL)
+            return false;
+        table_add(table, labels->hash, series[i]);
     }
-    return load_new(head, table, labels);
+    return true;
 }
 
 /* The lists of the label pairs of the series before, by place. */
@@ -177,17 +184,16 @@ void head_load_all(struct head *head, const struct labels *const *labels, size_t
     known.last = NULL;
     rwlock_write_lock(&head->postings.lock);
     for (size_t i = 0; i < count; i++) {
-        if (i + LOAD_AHEAD < count) {
-            uint64_t ahead = labels[i + LOAD_AHEAD]->hash;
-            table_prefetch(&head_shard(head, ahead)->series, ahead);
-        }
+        if (i + LOAD_AHEAD < count)
+            prefetch_slot(head, labels[i + LOAD_AHEAD]);
         struct table *table = &head_shard(head, labels[i]->hash)->series;
         struct series *series =
             table_get(table, labels[i]->hash, series_has_labels, labels[i]);
         if (series != NULL) {
             labels_unref(labels[i]);
         } else {
-            series = load_new(head, table, labels[i]);
+            series = head_load_series(head, labels[i]);
+            table_add(table, labels[i]->hash, series);
             load_postings(head, &known, labels[i], series->ref);
         }
         out[i] = series;

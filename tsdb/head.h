@@ -84,11 +84,12 @@ struct series *head_series_for(struct head *head, const struct labels *labels);
 struct series *head_series_touch(struct head *head, series_ref ref);
 
 /* For loading very many while nobody else uses the head: room for them, and a series without
- * postings, which takes over the reference to the labels; NULL (and the reference is gone) when
- * there is one already. */
+ * postings, which takes over the reference to the labels and is not found by them yet. */
 void head_reserve(struct head *head, size_t series_count);
 struct series *head_load_series(struct head *head, const struct labels *labels) MUST_CHECK;
-/* The same for many, with postings and in a known order, and those that are there already are found.
+/* Lets loaded series be found by their labels; false when two have the same. */
+bool head_link_series(struct head *head, struct series *const *series, size_t count) MUST_CHECK;
+/* All of that for many sets, whose references it takes over, and those that are there already are found.
  * Neighbours may share pairs at the same places, which costs less. */
 void head_load_all(struct head *head, const struct labels *const *labels, size_t count,
                    struct series **out);

@@ -27,6 +27,8 @@ struct snapshot_reader {
     VEC(uint32_t) symbols; /* counted */
     VEC(struct label_pair) pairs;
     VEC(struct posting_place) places;  /* by pair, made at first use */
+    VEC(uint32_t) uses;                /* by pair: by series that do not count at its symbols yet */
+    VEC(struct series *) loaded;       /* of this section */
     VEC(struct time_column *) columns; /* counted */
     VEC(uint32_t) set;                 /* numbers of the pairs of the label set before */
     VEC(struct label_pair) set_pairs;
@@ -104,6 +106,7 @@ static enum err read_pairs(struct snapshot_reader *reader)
         vec_push(&reader->pairs,
                  (struct label_pair){reader->symbols.items[name], reader->symbols.items[value]});
         vec_push(&reader->places, (struct posting_place){0});
+        vec_push(&reader->uses, 0);
     }
     return ERR_NONE;
 }
@@ -178,16 +181,28 @@ static struct series *add_series(struct snapshot_reader *reader)
 {
     struct head *head = reader->head;
     struct series *series =
-        head_load_series(head, labels_new(reader->set_pairs.items, reader->set_pairs.len));
-    if (series == NULL)
-        return NULL;
+        head_load_series(head, labels_adopt(reader->set_pairs.items, reader->set_pairs.len));
+    vec_push(&reader->loaded, series);
     for (size_t i = 0; i < reader->set.len; i++) {
-        struct posting_place *place = &reader->places.items[reader->set.items[i]];
+        uint32_t number = reader->set.items[i];
+        struct posting_place *place = &reader->places.items[number];
         if (place->list == NULL)
             *place = postings_place_locked(&head->postings, reader->set_pairs.items[i]);
         postings_add_at_locked(&head->postings, place, series->ref);
+        reader->uses.items[number]++;
     }
     return series;
+}
+
+/* The series own references to their symbols, which are counted once for all of them. */
+static void settle_uses(struct snapshot_reader *reader)
+{
+    for (size_t i = 0; i < reader->uses.len; i++) {
+        if (reader->uses.items[i] == 0)
+            continue;
+        symbols_ref_many(reader->pairs.items[i].name, reader->uses.items[i]);
+        symbols_ref_many(reader->pairs.items[i].value, reader->uses.items[i]);
+    }
 }
 
 static enum err read_open(struct snapshot_reader *reader, struct series *series)
@@ -360,8 +375,6 @@ static enum err read_one_series(struct snapshot_reader *reader)
     if (reader->at.failed)
         return corrupt(reader, "a series is cut short");
     struct series *series = add_series(reader);
-    if (series == NULL)
-        return corrupt(reader, "a series is in it twice");
     reader->last_ms = (int64_t)((uint64_t)reader->last_ms + step_ms);
     reader->series_count++;
     series->flips = flips;
@@ -454,6 +467,10 @@ static enum err read_items(struct snapshot_reader *reader,
         if (result == ERR_NONE && reader->at.failed)
             result = corrupt(reader, "a section is cut short");
     }
+    if (result == ERR_NONE &&
+        !head_link_series(reader->head, reader->loaded.items, reader->loaded.len))
+        result = corrupt(reader, "a series is in it twice");
+    vec_reset(&reader->loaded);
     return result;
 }
 
@@ -490,6 +507,7 @@ static enum err read_section(struct snapshot_reader *reader, struct slice file, 
 
 static void reader_release(struct snapshot_reader *reader)
 {
+    settle_uses(reader);
     for (size_t i = 0; i < reader->symbols.len; i++)
         symbols_unref(reader->symbols.items[i]);
     for (size_t i = 0; i < reader->columns.len; i++)
@@ -500,6 +518,8 @@ static void reader_release(struct snapshot_reader *reader)
     vec_release(&reader->symbols);
     vec_release(&reader->pairs);
     vec_release(&reader->places);
+    vec_release(&reader->uses);
+    vec_release(&reader->loaded);
     vec_release(&reader->columns);
     vec_release(&reader->set);
     vec_release(&reader->set_pairs);

@@ -39,6 +39,7 @@ ORACLE = os.environ.get("FERULA_ORACLE", "prometheus")
 EDGES = os.environ.get("FERULA_EDGES") == "1"
 WORKERS = 2
 TOLERANCE = 1e-12
+TINY = 1e-321  # of subnormal numbers, which have few digits
 FEATURES = "promql-experimental-functions,promql-duration-expr,promql-extended-range-selectors,promql-binop-fill-modifiers"
 
 # No order of operations is defined for these, or it differs between versions.
@@ -103,7 +104,7 @@ def close(a, b):
     a, b = float(a), float(b)
     if math.isnan(a) or math.isnan(b):
         return math.isnan(a) and math.isnan(b)
-    return a == b or abs(a - b) <= TOLERANCE * max(abs(a), abs(b))
+    return a == b or abs(a - b) <= max(TOLERANCE * max(abs(a), abs(b)), TINY)
 
 
 def rows_of(result):

@@ -299,6 +299,8 @@ class Life:
                 if slot == at:
                     self.restart(kill)
                     self.moments_s.append(now_ms // 1000)
+        time.sleep(2)  # a cut that still runs
+        self.delete_again()
         for at in range(int(BLOCKS) + 2):
             self.moments_s.append((data.START_S * 1000 // self.block_ms + at) * self.block_ms // 1000)
         data.deletions[:] = self.deleted

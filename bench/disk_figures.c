@@ -17,6 +17,7 @@
 #include "bench/sample_set.h"
 #include "model/symbols.h"
 #include "tsdb/block_writer.h"
+#include "tsdb/bucket_order.h"
 #include "tsdb/compaction.h"
 
 #include <dirent.h>
@@ -69,7 +70,7 @@ static uint64_t directory_bytes(const char *path)
 }
 
 static void write_series(struct block_writer *writer, const struct sample_set *set, size_t series,
-                         size_t from, size_t count)
+                         bool related, size_t from, size_t count)
 {
     CLEANUP(mem_cleanup) int64_t *times_ms = mem_alloc_array(count, sizeof(*times_ms));
     CLEANUP(mem_cleanup) double *values = mem_alloc_array(count, sizeof(*values));
@@ -80,9 +81,35 @@ static void write_series(struct block_writer *writer, const struct sample_set *s
         present += !capture_absent(values[present]);
     }
     struct sample_columns columns = {.timestamps_ms = times_ms, .values = values, .count = present};
-    block_writer_series(writer, set->labels[series]);
+    if (related)
+        block_writer_relative(writer, set->labels[series]);
+    else
+        block_writer_series(writer, set->labels[series]);
     if (present > 0)
         block_writer_samples(writer, &columns);
+}
+
+/* In the order in which block_copy.h takes them from the head. */
+static void write_all(struct block_writer *writer, const struct sample_set *set, size_t from,
+                      size_t count)
+{
+    CLEANUP(mem_cleanup)
+    struct series_entry *entries = mem_alloc_array(set->series_count, sizeof(*entries));
+    bucket_places places = {0};
+    for (size_t i = 0; i < set->series_count; i++)
+        entries[i] = (struct series_entry){set->labels[i], i};
+    for (size_t at = 0; at < set->series_count;) {
+        bool buckets;
+        size_t of_metric = bucket_order_metric(entries + at, set->series_count - at, &buckets);
+        bucket_order_make(entries + at, of_metric, &places);
+        block_writer_begin_unsorted(writer);
+        for (size_t i = 0; i < of_metric; i++)
+            write_series(writer, set, places.items[i].entry->handle, places.items[i].related, from,
+                         count);
+        block_writer_end_unsorted(writer);
+        at += of_metric;
+    }
+    vec_release(&places);
 }
 
 static struct block *write_block(const struct sample_set *set, const char *directory, size_t from,
@@ -98,8 +125,7 @@ static struct block *write_block(const struct sample_set *set, const char *direc
     struct block_writer_options options = {.fs = fs_system, .directory = directory, .meta = &meta};
     struct block_writer *writer;
     check(block_writer_open(&options, &writer, &err), &err);
-    for (size_t i = 0; i < set->series_count; i++)
-        write_series(writer, set, i, from, count);
+    write_all(writer, set, from, count);
     struct block_meta written;
     check(block_writer_finish(writer, &written, &err), &err);
     block_meta_release(&written);

@@ -1,6 +1,6 @@
 /*
- * The samples of a view into a block that is being written: for cutting the head, for compaction and
- * for snapshots.
+ * The samples of a view into a block that is being written: for cutting the head, for compaction
+ * and for snapshots.
  *
  * Thread-safety: one owner of writer and view. Memory: the entries of the selected series, and the
  * samples of one of them.

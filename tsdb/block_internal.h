@@ -43,6 +43,7 @@ struct block {
 struct block_series {
     uint32_t id;
     uint32_t chunk_count;
+    uint32_t chunk_step; /* chunks are chunk_first, chunk_first + chunk_step, ... */
     uint64_t chunk_first;
     const struct index_chunk_times *times;
 };

@@ -9,30 +9,25 @@
 #include "base/codec.h"
 #include "model/sample.h"
 #include "tsdb/block_internal.h"
+#include "tsdb/block_pages.h"
+#include "tsdb/chunk_sums.h"
 #include "tsdb/histogram_chunk.h"
 #include "tsdb/page.h"
 #include "tsdb/time_column.h"
 #include "tsdb/value_chunk.h"
 
-#define PAGE_STORED_MAX (PAGE_RAW_SIZE_MAX + (1u << 20))
-/* Who reads one page after another gets so many bytes of them at once. */
-#define READ_AHEAD_MAX 65536
-
 struct block_reader {
     const struct block *block;
-    struct buf stored; /* the pages [stored_first, stored_end) */
-    size_t stored_first;
-    size_t stored_end;
-    struct page page;   /* may point into `stored` */
-    size_t page_number; /* SIZE_MAX = none */
+    struct block_pages pages;
+    struct chunk_sums sums;
     struct block_times_cursor times;
 };
 
 static void reader_free(void *state)
 {
     struct block_reader *reader = state;
-    buf_release(&reader->stored);
-    page_release(&reader->page);
+    block_pages_release(&reader->pages);
+    chunk_sums_release(&reader->sums);
     block_times_cursor_release(&reader->times);
     mem_free(reader);
 }
@@ -44,113 +39,12 @@ static struct block_reader *reader_of(struct sample_columns *columns, const stru
     columns_reader_release(&columns->reader);
     struct block_reader *reader = mem_zalloc(sizeof(*reader));
     reader->block = block;
-    reader->page_number = SIZE_MAX;
-    buf_init(&reader->stored, PAGE_STORED_MAX);
+    block_pages_init(&reader->pages, block);
     block_times_cursor_init(&reader->times, &block->times);
     columns->reader.owner = block;
     columns->reader.state = reader;
     columns->reader.free_state = reader_free;
     return reader;
-}
-
-static enum err read_pages(struct block_reader *reader, size_t first, size_t end,
-                           struct errbuf *err)
-{
-    const struct block_page *pages = reader->block->pages;
-    reader->stored_first = reader->stored_end = 0;
-    enum err code =
-        paged_file_read(&reader->block->chunks, pages[first].offset,
-                        (size_t)(pages[end].offset - pages[first].offset), &reader->stored, err);
-    if (code != ERR_NONE)
-        return code;
-    reader->stored_first = first;
-    reader->stored_end = end;
-    return ERR_NONE;
-}
-
-/* With those behind it, when the one before it was read last. */
-static enum err store_page(struct block_reader *reader, size_t number, struct errbuf *err)
-{
-    const struct block *block = reader->block;
-    size_t end = number + 1;
-    if (number >= reader->stored_first && number < reader->stored_end)
-        return ERR_NONE;
-    if (number > 0 && number == reader->stored_end) {
-        while (end < block->page_count &&
-               block->pages[end + 1].offset - block->pages[number].offset <= READ_AHEAD_MAX)
-            end++;
-    }
-    /* the damage may be in a page that nobody asked for */
-    if (end > number + 1 && read_pages(reader, number, end, NULL) == ERR_NONE)
-        return ERR_NONE;
-    return read_pages(reader, number, number + 1, err);
-}
-
-static enum err load_page(struct block_reader *reader, size_t number, struct errbuf *err)
-{
-    if (reader->page_number == number)
-        return ERR_NONE;
-    const struct block_page *page = &reader->block->pages[number];
-    reader->page_number = SIZE_MAX;
-    enum err code = store_page(reader, number, err);
-    if (code != ERR_NONE)
-        return code;
-    size_t at = (size_t)(page->offset - reader->block->pages[reader->stored_first].offset);
-    struct slice bytes = slice_sub(buf_slice(&reader->stored), at, page->stored_len);
-    code = page_open(&reader->page, bytes, err);
-    if (code != ERR_NONE) {
-        errbuf_prefix(err, "%s: at offset %llu: ", reader->block->chunks.path,
-                      (unsigned long long)page->offset);
-        return code;
-    }
-    reader->page_number = number;
-    return ERR_NONE;
-}
-
-static bool page_has(const struct block *block, size_t page, uint64_t chunk)
-{
-    return page < block->page_count && block->pages[page].chunk_first <= chunk &&
-           chunk < block->pages[page + 1].chunk_first;
-}
-
-/* Mostly it is the one at hand or the next. */
-static size_t page_of(const struct block *block, size_t at_hand, uint64_t chunk)
-{
-    if (page_has(block, at_hand, chunk))
-        return at_hand;
-    if (at_hand != SIZE_MAX && page_has(block, at_hand + 1, chunk))
-        return at_hand + 1;
-    size_t low = 0, high = block->page_count;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (block->pages[middle].chunk_first <= chunk)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static enum err chunk_damaged(const struct block_reader *reader, const char *what,
-                              struct errbuf *err)
-{
-    const struct block *block = reader->block;
-    return paged_file_damaged(&block->chunks, block->pages[reader->page_number].offset, what, err);
-}
-
-static enum err find_chunk(struct block_reader *reader, uint64_t number,
-                           const struct page_chunk **out, struct errbuf *err)
-{
-    const struct block *block = reader->block;
-    ASSERT(number < block->pages[block->page_count].chunk_first);
-    size_t page = page_of(block, reader->page_number, number);
-    enum err code = load_page(reader, page, err);
-    if (code != ERR_NONE)
-        return code;
-    *out = page_chunk(&reader->page, (uint32_t)(number - block->pages[page].chunk_first));
-    if (*out == NULL || (*out)->count == 0 || (*out)->count > VALUE_CHUNK_COUNT_MAX)
-        return chunk_damaged(reader, "a chunk of the page is missing", err);
-    return ERR_NONE;
 }
 
 /* The first of `count` times that is at or after `time_ms`. */
@@ -169,6 +63,7 @@ static size_t lower_bound(const int64_t *times_ms, size_t count, int64_t time_ms
 
 /* The samples [low, high) of a chunk that are wanted. */
 struct chunk_part {
+    struct chunk_place place;
     const struct page_chunk *chunk;
     const int64_t *times_ms; /* of the whole chunk */
     size_t low;
@@ -227,13 +122,16 @@ static bool read_histograms(const struct chunk_part *part, struct slice bytes,
     return true;
 }
 
-static bool read_values(const struct chunk_part *part, struct slice bytes,
+static bool read_values(struct chunk_sums *sums, const struct chunk_part *part, struct slice bytes,
                         struct sample_columns *out)
 {
     size_t count = part->chunk->count, taken = part->high - part->low;
     vec_reserve(&out->value_memory, taken);
     double *to = out->value_memory.items + out->value_memory.len;
-    if (value_chunk_decode_part(bytes, count, part->low, part->high, to) != ERR_NONE)
+    bool good = has_starts(part->chunk)
+                    ? value_chunk_decode_part(bytes, count, part->low, part->high, to) == ERR_NONE
+                    : chunk_sums_decode(sums, &part->place, part->low, part->high, to);
+    if (!good)
         return false;
     out->value_memory.len += taken;
     if (out->histogram_memory.len > 0) {
@@ -244,14 +142,15 @@ static bool read_values(const struct chunk_part *part, struct slice bytes,
 }
 
 /* Appends the part to the columns' memory. */
-static bool read_part(const struct chunk_part *part, struct sample_columns *out)
+static bool read_part(struct chunk_sums *sums, const struct chunk_part *part,
+                      struct sample_columns *out)
 {
     struct codec_reader bytes = codec_reader(part->chunk->bytes.ptr, part->chunk->bytes.len);
     if (!read_starts(part, &bytes, out))
         return false;
     struct slice rest = slice_from((const char *)bytes.at, codec_left(&bytes));
     bool good = is_histogram_chunk(part->chunk) ? read_histograms(part, rest, out)
-                                                : read_values(part, rest, out);
+                                                : read_values(sums, part, rest, out);
     if (!good)
         return false;
     size_t taken = part->high - part->low;
@@ -263,12 +162,15 @@ static bool read_part(const struct chunk_part *part, struct sample_columns *out)
 }
 
 /* Of the last sample of the range alone when that is said. */
-static enum err read_chunk(struct block_reader *reader, uint64_t number, int64_t min_ms,
-                           int64_t max_ms, bool last_only, struct sample_columns *out,
-                           struct errbuf *err)
+static enum err read_chunk(struct block_reader *reader, const struct block_series *series,
+                           uint32_t chunk, int64_t min_ms, int64_t max_ms, bool last_only,
+                           struct sample_columns *out, struct errbuf *err)
 {
     struct chunk_part part;
-    enum err code = find_chunk(reader, number, &part.chunk, err);
+    uint64_t number = series->chunk_first + (uint64_t)chunk * series->chunk_step;
+    enum err code =
+        block_pages_chunk(&reader->pages, number, series->chunk_step > 1, &part.place, err);
+    part.chunk = part.place.chunk;
     if (code == ERR_NONE)
         code = block_times_rows(&reader->times, part.chunk->time_column, part.chunk->row_first,
                                 part.chunk->count, &part.times_ms, err);
@@ -281,8 +183,9 @@ static enum err read_chunk(struct block_reader *reader, uint64_t number, int64_t
         return ERR_NONE;
     if (last_only)
         part.low = part.high - 1;
-    if (!read_part(&part, out))
-        return chunk_damaged(reader, "a chunk of the page makes no sense", err);
+    if (!read_part(&reader->sums, &part, out))
+        return paged_file_damaged(&reader->block->chunks, part.place.page_offset,
+                                  "a chunk of the page makes no sense", err);
     return ERR_NONE;
 }
 
@@ -330,7 +233,7 @@ enum err block_view_read(struct series_view *base, const struct series_entry *en
         uint32_t chunk = out->newest_only ? series->chunk_count - 1 - i : i;
         if (!chunk_overlaps(series, chunk, min_ms, max_ms))
             continue;
-        code = read_chunk(reader, series->chunk_first + chunk, min_ms, max_ms, last_only, out, err);
+        code = read_chunk(reader, series, chunk, min_ms, max_ms, last_only, out, err);
         if (!out->newest_only)
             continue;
         if (deleted.count > 0)

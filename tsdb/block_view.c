@@ -56,7 +56,8 @@ static struct block_series *series_new(struct block_view *view, uint32_t id,
     size_t bytes = row->chunks.len * sizeof(*row->chunks.items);
     *series = (struct block_series){.id = id,
                                     .chunk_count = (uint32_t)row->chunks.len,
-                                    .chunk_first = view->cursor.chunk_first};
+                                    .chunk_step = row->chunk_step,
+                                    .chunk_first = row->chunk_first};
     if (before != NULL && before->chunk_count == series->chunk_count &&
         memcmp(before->times, row->chunks.items, bytes) == 0) {
         series->times = before->times;
@@ -66,6 +67,24 @@ static struct block_series *series_new(struct block_view *view, uint32_t id,
     memcpy(times, row->chunks.items, bytes);
     series->times = times;
     return series;
+}
+
+static int place_compare(const void *a, const void *b)
+{
+    const struct series_entry *x = a, *y = b;
+    uint64_t first = ((const struct block_series *)(uintptr_t)x->handle)->chunk_first;
+    uint64_t second = ((const struct block_series *)(uintptr_t)y->handle)->chunk_first;
+    return (first > second) - (first < second);
+}
+
+/* Buckets of one histogram share pages: who asks for no order reads them one after another. */
+static void sort_by_place(struct series_list *list)
+{
+    bool ascends = true;
+    for (size_t i = 1; i < list->entries.len && ascends; i++)
+        ascends = place_compare(&list->entries.items[i - 1], &list->entries.items[i]) <= 0;
+    if (!ascends)
+        qsort(list->entries.items, list->entries.len, sizeof(*list->entries.items), place_compare);
 }
 
 static enum err block_view_select(struct series_view *base, const struct series_query *query,
@@ -97,6 +116,8 @@ static enum err block_view_select(struct series_view *base, const struct series_
             vec_push(&out->entries, (struct series_entry){labels, (uintptr_t)before});
     }
     vec_release(&ids);
+    if (code == ERR_NONE && !query->sorted)
+        sort_by_place(out);
     return code;
 }
 

@@ -1,5 +1,6 @@
 #include "tsdb/block_writer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,7 +10,9 @@
 #include "tsdb/block_files.h"
 #include "tsdb/block_times.h"
 #include "tsdb/chunk_cutter.h"
+#include "tsdb/chunk_family.h"
 #include "tsdb/histogram_chunk.h"
+#include "tsdb/index_rows.h"
 #include "tsdb/index_writer.h"
 #include "tsdb/packed.h"
 #include "tsdb/page.h"
@@ -25,6 +28,14 @@ struct chunk_page {
     size_t stored_len;
 };
 
+struct held_row {
+    const struct labels *labels;
+    uint64_t chunk_first;
+    uint32_t chunk_step;
+    uint32_t chunk_count;
+    const struct index_chunk_times *times;
+};
+
 struct block_writer {
     const struct fs *fs;
     bool dense;
@@ -38,8 +49,15 @@ struct block_writer {
     struct paged_writer chunks;
     struct page_writer page;
     VEC(struct chunk_page) pages;
+    struct chunk_family family;
+    uint32_t depth; /* of the last chunk: on so many before it depends */
+    /* rows of the index that are to be sorted */
+    bool unsorted;
+    VEC(struct held_row) rows;
+    struct arena row_arena;
     /* the series: */
     const struct labels *labels;
+    bool related;
     VEC(int64_t) timestamps_ms;
     VEC(double) values;
     VEC(const struct histogram *) histograms; /* empty where all are floats */
@@ -91,6 +109,8 @@ enum err block_writer_open(const struct block_writer_options *options, struct bl
     writer->working = path_join(options->directory, name, BLOCK_SUFFIX_WRITING);
     writer->index = index_writer_new();
     page_writer_init(&writer->page, options->dense);
+    chunk_family_init(&writer->family);
+    arena_init(&writer->row_arena, SIZE_MAX);
     arena_init(&writer->histogram_arena, SIZE_MAX);
     buf_init(&writer->chunk, PAGE_CHUNK_SIZE_MAX);
     /* what a process left that was killed while it wrote the same block */
@@ -140,21 +160,8 @@ static bool any_start(const struct block_writer *writer, size_t from, size_t cou
     return false;
 }
 
-static void count_chunk(struct block_writer *writer, const struct page_chunk *chunk,
-                        int64_t range_ms, bool histograms)
-{
-    struct block_stats *stats = &writer->meta.stats;
-    stats->chunks++;
-    *(histograms ? &stats->histogram_samples : &stats->float_samples) += chunk->count;
-    if (writer->chunk_counters == NULL)
-        return;
-    counter_observe(writer->chunk_counters->size_bytes, (double)chunk->bytes.len);
-    counter_observe(writer->chunk_counters->samples, chunk->count);
-    counter_observe(writer->chunk_counters->range_seconds, (double)(range_ms / 1000));
-}
-
 /* Samples [from, from + count) of the series, of one kind. */
-static void write_chunk(struct block_writer *writer, size_t from, size_t count)
+static void make_chunk(struct block_writer *writer, size_t from, size_t count)
 {
     const int64_t *times_ms = writer->timestamps_ms.items + from;
     bool histograms = writer->histograms.len > 0 && writer->histograms.items[from] != NULL;
@@ -176,13 +183,11 @@ static void write_chunk(struct block_writer *writer, size_t from, size_t count)
         writer_fail(writer, errbuf_set(&writer->err, ERR_LIMIT, "a chunk is too large"));
         return;
     }
-    if (writer->page.count > 0 && page_writer_full(&writer->page, chunk.bytes.len))
-        finish_page(writer);
-    if (writer->failure != ERR_NONE)
-        return;
-    page_writer_add(&writer->page, &chunk);
-    index_writer_chunk(writer->index, times_ms[0], times_ms[count - 1]);
-    count_chunk(writer, &chunk, times_ms[count - 1] - times_ms[0], histograms);
+    struct family_chunk made = {
+        .chunk = chunk, .min_ms = times_ms[0], .max_ms = times_ms[count - 1]};
+    chunk_family_add(&writer->family, &made, histograms ? NULL : writer->values.items + from);
+    *(histograms ? &writer->meta.stats.histogram_samples : &writer->meta.stats.float_samples) +=
+        count;
 }
 
 /* How many samples from `from` on are of the kind of the first and fit into a chunk. */
@@ -197,19 +202,126 @@ static size_t same_kind(const struct block_writer *writer, size_t from, size_t c
     return histograms[0] == NULL ? same : histogram_chunk_fit(histograms, same);
 }
 
+/* --- families --- */
+
+static void count_chunk(struct block_writer *writer, const struct page_chunk *chunk,
+                        const struct family_chunk *times)
+{
+    const struct block_chunk_counters *counters = writer->chunk_counters;
+    writer->meta.stats.chunks++;
+    if (counters == NULL)
+        return;
+    counter_observe(counters->size_bytes, (double)chunk->bytes.len);
+    counter_observe(counters->samples, chunk->count);
+    counter_observe(counters->range_seconds, (double)((times->max_ms - times->min_ms) / 1000));
+}
+
+static const struct family_chunk *family_chunk(const struct block_writer *writer, size_t member,
+                                               size_t slice)
+{
+    return &writer->family.chunks.items[member * writer->family.slice_count + slice];
+}
+
+/* Bytes of the first `members` in a slice, with differences where there are any. */
+static size_t slice_size(const struct block_writer *writer, size_t members, size_t slice)
+{
+    size_t size = family_chunk(writer, 0, slice)->len;
+    for (size_t i = 1; i < members; i++) {
+        const struct family_chunk *chunk = family_chunk(writer, i, slice);
+        size += chunk->above_len > 0 ? chunk->above_len : chunk->len;
+    }
+    return size;
+}
+
+static void write_chunk(struct block_writer *writer, size_t member, size_t slice)
+{
+    const struct family_chunk *chunk = family_chunk(writer, member, slice);
+    bool above = member > 0 && chunk->above_len > 0 && writer->depth < CHUNK_FAMILY_DEPTH_MAX;
+    if (page_writer_full(&writer->page, above ? chunk->above_len : chunk->len)) {
+        finish_page(writer);
+        above = false;
+    }
+    if (writer->failure != ERR_NONE)
+        return;
+    writer->depth = above ? writer->depth + 1 : 0;
+    const struct page_chunk *picked = chunk_family_pick(&writer->family, member, slice, above);
+    page_writer_add(&writer->page, picked);
+    count_chunk(writer, picked, chunk);
+}
+
+static void put_row(struct block_writer *writer, const struct held_row *row)
+{
+    index_writer_series(writer->index, row->labels);
+    for (uint32_t i = 0; i < row->chunk_count; i++)
+        index_writer_chunk(writer->index, row->times[i].min_ms, row->times[i].max_ms);
+    index_writer_place(writer->index, row->chunk_first, row->chunk_step);
+    writer->meta.stats.series++;
+}
+
+/* Rows of the first `members`, which have chunks of the same times, `first` on. */
+static void write_rows(struct block_writer *writer, size_t members, uint64_t first)
+{
+    size_t slices = writer->family.slice_count;
+    struct index_chunk_times *times = arena_alloc_array(&writer->row_arena, slices, sizeof(*times));
+    for (size_t i = 0; i < slices; i++) {
+        const struct family_chunk *chunk = family_chunk(writer, 0, i);
+        times[i] = (struct index_chunk_times){chunk->min_ms, chunk->max_ms};
+    }
+    for (size_t i = 0; i < members; i++) {
+        struct held_row row = {.labels = writer->family.members.items[i],
+                               .chunk_first = first + i,
+                               .chunk_step = slices > 1 ? (uint32_t)members : 1,
+                               .chunk_count = (uint32_t)slices,
+                               .times = times};
+        if (writer->unsorted)
+            vec_push(&writer->rows, row);
+        else
+            put_row(writer, &row);
+    }
+    if (!writer->unsorted)
+        arena_reset(&writer->row_arena);
+}
+
+/* The first `members` of the family, slice by slice: what belongs together is in one page. */
+static void write_members(struct block_writer *writer, size_t members)
+{
+    uint64_t first = writer->meta.stats.chunks;
+    for (size_t slice = 0; members > 0 && slice < writer->family.slice_count; slice++) {
+        size_t size = slice_size(writer, members, slice);
+        if (members > 1 && page_writer_full_for(&writer->page, members, size))
+            finish_page(writer);
+        writer->depth = 0;
+        for (size_t i = 0; i < members && writer->failure == ERR_NONE; i++)
+            write_chunk(writer, i, slice);
+    }
+    if (members > 0 && writer->failure == ERR_NONE)
+        write_rows(writer, members, first);
+}
+
+static void finish_family(struct block_writer *writer)
+{
+    write_members(writer, writer->family.members.len);
+    chunk_family_reset(&writer->family);
+}
+
 static void finish_series(struct block_writer *writer)
 {
     size_t count = writer->timestamps_ms.len;
     const int64_t *times_ms = writer->timestamps_ms.items;
+    if (!writer->related || chunk_family_full(&writer->family))
+        finish_family(writer);
     if (writer->labels != NULL && count > 0) {
-        index_writer_series(writer->index, writer->labels);
-        writer->meta.stats.series++;
+        chunk_family_begin_member(&writer->family, writer->labels);
         int64_t window_ms = chunk_cut_window_ms(times_ms, count, writer->dense);
         for (size_t from = 0; from < count && !block_writer_failed(writer);) {
             size_t len = chunk_cut_count(times_ms + from, count - from, window_ms, writer->dense);
             len = same_kind(writer, from, len);
-            write_chunk(writer, from, len);
+            make_chunk(writer, from, len);
             from += len;
+        }
+        if (!chunk_family_end_member(&writer->family, writer->values.items, count)) {
+            write_members(writer, writer->family.members.len - 1);
+            chunk_family_keep_last(&writer->family);
         }
     }
     writer->labels = NULL;
@@ -222,10 +334,49 @@ static void finish_series(struct block_writer *writer)
 
 /* --- taking series --- */
 
-void block_writer_series(struct block_writer *writer, const struct labels *labels)
+/* Labels of a family are borrowed no longer than they have to be: it ends before the next begins.
+ */
+static void begin_series(struct block_writer *writer, const struct labels *labels, bool related)
 {
     finish_series(writer);
+    if (!related)
+        finish_family(writer);
     writer->labels = labels;
+    writer->related = related;
+}
+
+void block_writer_series(struct block_writer *writer, const struct labels *labels)
+{
+    begin_series(writer, labels, false);
+}
+
+void block_writer_relative(struct block_writer *writer, const struct labels *labels)
+{
+    begin_series(writer, labels, true);
+}
+
+void block_writer_begin_unsorted(struct block_writer *writer)
+{
+    begin_series(writer, NULL, false);
+    writer->unsorted = true;
+}
+
+static int row_compare(const void *a, const void *b)
+{
+    return labels_compare(((const struct held_row *)a)->labels,
+                          ((const struct held_row *)b)->labels);
+}
+
+void block_writer_end_unsorted(struct block_writer *writer)
+{
+    begin_series(writer, NULL, false);
+    if (writer->rows.len > 1)
+        qsort(writer->rows.items, writer->rows.len, sizeof(*writer->rows.items), row_compare);
+    for (size_t i = 0; i < writer->rows.len; i++)
+        put_row(writer, &writer->rows.items[i]);
+    vec_reset(&writer->rows);
+    arena_reset(&writer->row_arena);
+    writer->unsorted = false;
 }
 
 /* Samples so far were floats, or had no start: that is now said of each. */
@@ -330,7 +481,7 @@ static enum err sync_directory(const struct fs *fs, const char *path, struct err
 
 static enum err finish_files(struct block_writer *writer, struct errbuf *err)
 {
-    finish_series(writer);
+    begin_series(writer, NULL, false);
     finish_page(writer);
     if (writer->failure != ERR_NONE) {
         if (err != NULL)
@@ -360,6 +511,9 @@ static void writer_free(struct block_writer *writer)
     paged_writer_release(&writer->chunks);
     page_writer_release(&writer->page);
     vec_release(&writer->pages);
+    chunk_family_release(&writer->family);
+    vec_release(&writer->rows);
+    arena_release(&writer->row_arena);
     vec_release(&writer->timestamps_ms);
     vec_release(&writer->values);
     vec_release(&writer->histograms);

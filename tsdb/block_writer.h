@@ -11,7 +11,8 @@
  * columns of their times.
  *
  * Ownership: heap object, freed by finish and abort. Thread-safety: one owner. Memory: the samples
- * of one series, the labels of all as in index_writer.h, and up to 16 MiB of time columns.
+ * of one series, the labels of all as in index_writer.h, up to 16 MiB of time columns and of chunks
+ * of relatives, and 40 bytes for each series that comes unsorted.
  */
 #pragma once
 
@@ -52,6 +53,12 @@ enum err block_writer_open(const struct block_writer_options *options, struct bl
  * is borrowed until the next call or the end, its symbols must live until the end. A series without
  * samples is left out. */
 void block_writer_series(struct block_writer *writer, const struct labels *labels);
+/* The same for a series that moves like the one before (chunk_family.h). */
+void block_writer_relative(struct block_writer *writer, const struct labels *labels);
+/* Between these two series may come in any order, all of them larger than those before; their sets
+ * are borrowed until the end of it. */
+void block_writer_begin_unsorted(struct block_writer *writer);
+void block_writer_end_unsorted(struct block_writer *writer);
 /* Samples of the series, later than those before. They must lie in the block's time. */
 void block_writer_samples(struct block_writer *writer, const struct sample_columns *samples);
 

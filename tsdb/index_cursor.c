@@ -284,8 +284,7 @@ static enum err load_series(struct index_cursor *cursor, size_t page, struct err
     }
     cursor->series_at = codec_reader(cursor->series.data, cursor->series.len);
     cursor->series_next = entry->first;
-    cursor->chunk_next = entry->chunk_first;
-    index_row_reset(&cursor->row);
+    index_row_reset(&cursor->row, entry->chunk_first);
     return ERR_NONE;
 }
 
@@ -297,7 +296,12 @@ static bool row_is_sound(const struct index_cursor *cursor)
             cursor->row.pairs.items[i].value >= index->symbol_count)
             return false;
     }
-    return cursor->chunk_next <= index->chunk_count;
+    const struct index_row *row = &cursor->row;
+    if (row->chunks.len == 0)
+        return true;
+    /* at most 2^20 chunks and steps below 2^32 */
+    uint64_t last = (row->chunks.len - 1) * (uint64_t)row->chunk_step;
+    return row->chunk_first < index->chunk_count && last < index->chunk_count - row->chunk_first;
 }
 
 enum err index_cursor_series(struct index_cursor *cursor, uint32_t series, struct errbuf *err)
@@ -311,16 +315,15 @@ enum err index_cursor_series(struct index_cursor *cursor, uint32_t series, struc
             return code;
     }
     while (cursor->series_next <= series) {
-        cursor->chunk_first = cursor->chunk_next;
-        if (!index_row_read(&cursor->series_at, &cursor->row)) {
+        if (!index_row_read(&cursor->series_at, &cursor->row, index->file.version)) {
             cursor->series_page = SIZE_MAX;
             return cursor_damaged(cursor, &index->series_pages[page], "the series make no sense",
                                   err);
         }
-        cursor->chunk_next += cursor->row.chunks.len;
         cursor->series_next++;
     }
     if (row_is_sound(cursor))
         return ERR_NONE;
-    return cursor_damaged(cursor, &index->series_pages[page], "a series has unknown labels", err);
+    return cursor_damaged(cursor, &index->series_pages[page],
+                          "a series has unknown labels or chunks", err);
 }

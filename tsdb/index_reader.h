@@ -73,13 +73,11 @@ struct index_cursor {
     size_t series_page;
     struct codec_reader series_at;
     uint32_t series_next; /* the one that would be read next */
-    uint64_t chunk_next;  /* the first chunk of that */
     struct buf text;      /* of the symbol that was asked for last */
     struct codec_reader symbols_at;
     uint32_t symbol_next;
     /* what index_cursor_series found: */
     struct index_row row; /* names are ordinals, values symbols */
-    uint64_t chunk_first;
 };
 
 void index_cursor_init(struct index_cursor *cursor, const struct index_reader *index);
@@ -113,6 +111,6 @@ enum err index_cursor_values(struct index_cursor *cursor, uint32_t name,
 enum err index_cursor_postings(struct index_cursor *cursor, uint32_t name, uint32_t value,
                                series_ids *out, struct errbuf *err) MUST_CHECK;
 
-/* Fills `row` and `chunk_first`. Ascending series are cheapest. */
+/* Fills `row`. Ascending series are cheapest. */
 enum err index_cursor_series(struct index_cursor *cursor, uint32_t series,
                              struct errbuf *err) MUST_CHECK;

@@ -8,10 +8,12 @@ void index_row_release(struct index_row *row)
     vec_release(&row->chunks);
 }
 
-void index_row_reset(struct index_row *row)
+void index_row_reset(struct index_row *row, uint64_t chunk_next)
 {
     vec_reset(&row->pairs);
     vec_reset(&row->chunks);
+    row->chunk_first = chunk_next;
+    row->chunk_step = 1;
 }
 
 static bool chunks_equal(const struct index_row *a, const struct index_row *b)
@@ -52,6 +54,17 @@ static void write_chunks(const struct index_row *row, struct buf *out)
     }
 }
 
+static void write_place(const struct index_row *before, const struct index_row *row,
+                        struct buf *out)
+{
+    if (row->chunk_step == 1 && row->chunk_first == before->chunk_first + before->chunks.len) {
+        codec_write_uvarint(out, 0);
+        return;
+    }
+    codec_write_uvarint(out, row->chunk_step);
+    codec_write_varint(out, (int64_t)(row->chunk_first - before->chunk_first));
+}
+
 void index_row_write(struct index_row *before, const struct index_row *row, struct buf *out)
 {
     size_t shared = pairs_shared(before, row);
@@ -66,8 +79,9 @@ void index_row_write(struct index_row *before, const struct index_row *row, stru
         codec_write_uvarint(out, 0);
     else
         write_chunks(row, out);
-    vec_reset(&before->pairs);
-    vec_reset(&before->chunks);
+    write_place(before, row, out);
+    index_row_reset(before, row->chunk_first);
+    before->chunk_step = row->chunk_step;
     for (size_t i = 0; i < row->pairs.len; i++)
         vec_push(&before->pairs, row->pairs.items[i]);
     for (size_t i = 0; i < row->chunks.len; i++)
@@ -120,7 +134,28 @@ static bool read_chunks(struct codec_reader *reader, struct index_row *row)
     return !reader->failed;
 }
 
-bool index_row_read(struct codec_reader *reader, struct index_row *row)
+/* `next` is what follows the chunks of the row before. */
+static bool read_place(struct codec_reader *reader, struct index_row *row, uint64_t next)
 {
-    return read_pairs(reader, row) && read_chunks(reader, row);
+    uint64_t step = codec_read_uvarint(reader);
+    if (step == 0) {
+        row->chunk_first = next;
+        row->chunk_step = 1;
+        return !reader->failed;
+    }
+    row->chunk_first += (uint64_t)codec_read_varint(reader);
+    row->chunk_step = (uint32_t)step;
+    return !reader->failed && step <= UINT32_MAX;
+}
+
+bool index_row_read(struct codec_reader *reader, struct index_row *row, uint32_t version)
+{
+    uint64_t next = row->chunk_first + row->chunks.len;
+    if (!read_pairs(reader, row) || !read_chunks(reader, row))
+        return false;
+    if (version > 1)
+        return read_place(reader, row, next);
+    row->chunk_first = next;
+    row->chunk_step = 1;
+    return true;
 }

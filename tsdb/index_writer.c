@@ -142,7 +142,7 @@ void index_writer_series(struct index_writer *writer, const struct labels *label
 {
     ASSERT(writer->series_count < INDEX_NONE - 1);
     close_row(writer);
-    index_row_reset(&writer->row);
+    index_row_reset(&writer->row, writer->chunk_count);
     for (uint32_t i = 0; i < labels->count; i++) {
         uint32_t name = slot_of(writer, labels->pairs[i].name);
         uint32_t value = slot_of(writer, labels->pairs[i].value);
@@ -158,6 +158,13 @@ void index_writer_chunk(struct index_writer *writer, int64_t min_ms, int64_t max
     ASSERT(writer->row_is_open && min_ms <= max_ms);
     vec_push(&writer->row.chunks, (struct index_chunk_times){min_ms, max_ms});
     writer->chunk_count++;
+}
+
+void index_writer_place(struct index_writer *writer, uint64_t first, uint32_t step)
+{
+    ASSERT(writer->row_is_open && step > 0);
+    writer->row.chunk_first = first;
+    writer->row.chunk_step = step;
 }
 
 /* --- symbols --- */
@@ -237,7 +244,7 @@ static void gather_pairs(struct index_writer *writer)
     struct codec_reader reader = codec_reader(writer->rows.data, writer->rows.len);
     struct index_row CLEANUP(index_row_release) row = {0};
     for (uint32_t series = 0; series < writer->series_count; series++) {
-        bool good = index_row_read(&reader, &row);
+        bool good = index_row_read(&reader, &row, PAGED_VERSION);
         ASSERT(good);
         for (size_t i = 0; i < row.pairs.len; i++) {
             struct symbol_slot *slot = &writer->slots.items[row.pairs.items[i].name];
@@ -359,7 +366,8 @@ static void write_value_pages(struct index_writer *writer, struct writer_name **
 static void row_to_ranks(const struct index_writer *writer, const struct index_row *from,
                          struct index_row *to)
 {
-    index_row_reset(to);
+    index_row_reset(to, from->chunk_first);
+    to->chunk_step = from->chunk_step;
     for (size_t i = 0; i < from->pairs.len; i++) {
         const struct symbol_slot *name = &writer->slots.items[from->pairs.items[i].name];
         struct index_pair pair = {writer->names.items[name->name].ordinal,
@@ -387,16 +395,18 @@ static void write_series_pages(struct index_writer *writer, struct buf *out)
     struct index_row CLEANUP(index_row_release) slots = {0};
     struct index_row CLEANUP(index_row_release) ranks = {0};
     struct page_entry page = {0};
+    uint64_t chunks = 0;
     buf_reset(&writer->raw);
     for (uint32_t series = 0; series < writer->series_count; series++) {
-        bool good = index_row_read(&reader, &slots);
+        bool good = index_row_read(&reader, &slots, PAGED_VERSION);
         ASSERT(good);
         row_to_ranks(writer, &slots, &ranks);
         if (page.count == 0)
-            index_row_reset(&writer->before);
+            index_row_reset(&writer->before, chunks);
         index_row_write(&writer->before, &ranks, &writer->raw);
         page.count++;
         page.chunks += ranks.chunks.len;
+        chunks += ranks.chunks.len;
         if (writer->raw.len >= INDEX_PAGE_SIZE)
             series_page_finish(writer, &page, out);
     }

@@ -22,8 +22,11 @@ struct index_writer *index_writer_new(void) MUST_CHECK;
 void index_writer_free(struct index_writer *writer);
 
 void index_writer_series(struct index_writer *writer, const struct labels *labels);
-/* A chunk of the last series, in the order in which chunks are written. Times inclusive. */
+/* A chunk of the last series, by time. Times inclusive. */
 void index_writer_chunk(struct index_writer *writer, int64_t min_ms, int64_t max_ms);
+/* Where the chunks of the last series are, if not behind those of the series before: they have the
+ * numbers first, first + step, ... */
+void index_writer_place(struct index_writer *writer, uint64_t first, uint32_t step);
 
 uint32_t index_writer_series_count(const struct index_writer *writer);
 uint64_t index_writer_chunk_count(const struct index_writer *writer);

@@ -45,11 +45,17 @@ void page_writer_release(struct page_writer *writer)
     buf_release(&writer->packed);
 }
 
-bool page_writer_full(const struct page_writer *writer, size_t len)
+bool page_writer_full_for(const struct page_writer *writer, size_t chunks, size_t len)
 {
     size_t size_max = writer->dense ? PAGE_SIZE_DENSE : PAGE_SIZE_FAST;
-    return writer->count >= (writer->dense ? PAGE_CHUNKS_MAX : PAGE_CHUNKS_FAST) ||
-           (writer->count > 0 && writer->chunks.len + len > size_max);
+    size_t count_max = writer->dense ? PAGE_CHUNKS_MAX : PAGE_CHUNKS_FAST;
+    return writer->count > 0 &&
+           (writer->count + chunks > count_max || writer->chunks.len + len > size_max);
+}
+
+bool page_writer_full(const struct page_writer *writer, size_t len)
+{
+    return page_writer_full_for(writer, 1, len);
 }
 
 uint32_t page_writer_add(struct page_writer *writer, const struct page_chunk *chunk)

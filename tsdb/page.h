@@ -35,8 +35,11 @@ enum page_chunk_kind {
     /* the same behind the start times of the samples (time_column.h) */
     PAGE_CHUNK_VALUES_SINCE,
     PAGE_CHUNK_HISTOGRAMS_SINCE,
+    /* values, to be added to those of the chunk before in the page, which has the same times and is
+     * of this kind or PAGE_CHUNK_VALUES */
+    PAGE_CHUNK_ABOVE,
 };
-#define PAGE_CHUNK_KIND_MAX PAGE_CHUNK_HISTOGRAMS_SINCE
+#define PAGE_CHUNK_KIND_MAX PAGE_CHUNK_ABOVE
 
 struct page_chunk {
     enum page_chunk_kind kind;
@@ -62,8 +65,10 @@ struct page_writer {
 
 void page_writer_init(struct page_writer *writer, bool dense);
 void page_writer_release(struct page_writer *writer);
-/* Should the page be finished before another chunk of `len` bytes comes? */
+/* Should the page be finished before another chunk of `len` bytes comes, or so many chunks, of
+ * `len` bytes together? */
 bool page_writer_full(const struct page_writer *writer, size_t len);
+bool page_writer_full_for(const struct page_writer *writer, size_t chunks, size_t len);
 /* Copies the chunk, of at most PAGE_CHUNK_SIZE_MAX bytes; returns its number in the page. The page
  * must not be full. */
 uint32_t page_writer_add(struct page_writer *writer, const struct page_chunk *chunk);

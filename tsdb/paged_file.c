@@ -48,7 +48,8 @@ static enum err check_header(struct paged_file *file, const char *magic, struct 
     struct slice found = codec_read_bytes(&reader, PAGED_MAGIC_SIZE);
     if (memcmp(found.ptr, magic, PAGED_MAGIC_SIZE) != 0)
         return paged_file_damaged(file, 0, "the file does not begin as it should", err);
-    if (codec_read_u32(&reader) != PAGED_VERSION)
+    file->version = codec_read_u32(&reader);
+    if (file->version < 1 || file->version > PAGED_VERSION)
         return paged_file_damaged(file, PAGED_MAGIC_SIZE, "the version is unknown", err);
     return ERR_NONE;
 }

@@ -2,7 +2,7 @@
  * The outer form of a block's files: pages back to back between a header and a directory, which is
  * a packed run and says where they are.
  *
- *     8 bytes magic  u32 version = 1  u32 0
+ *     8 bytes magic  u32 version  u32 0
  *     pages
  *     directory (packed.h)
  *     u64 offset of the directory  u32 its length  u32 CRC32C of these twelve  8 bytes magic
@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #define PAGED_MAGIC_SIZE 8
-#define PAGED_VERSION 1
+#define PAGED_VERSION 2 /* what is written; 1 is read: its index has no places of chunks */
 #define PAGED_HEADER_SIZE 16
 #define PAGED_TRAILER_SIZE 24
 
@@ -29,6 +29,7 @@ struct paged_file {
     const struct fs *fs;
     char *path;
     int fd; /* -1 = not open */
+    uint32_t version;
     uint64_t size;
     uint64_t directory_offset; /* the end of the pages */
 };

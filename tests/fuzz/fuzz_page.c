@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/crc32c.h"
+#include "tsdb/chunk_sums.h"
 #include "tsdb/histogram_chunk.h"
 #include "tsdb/value_chunk.h"
 
@@ -11,12 +12,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void decode(const struct page_chunk *chunk)
+static void decode(const struct page *page, uint32_t number)
 {
+    const struct page_chunk *chunk = page_chunk(page, number);
     static double values[VALUE_CHUNK_COUNT_MAX];
     static const struct histogram *histograms[HISTOGRAM_CHUNK_COUNT_MAX];
-    if (chunk->kind == PAGE_CHUNK_VALUES) {
-        (void)!value_chunk_decode(chunk->bytes, chunk->count, values);
+    if (chunk->kind == PAGE_CHUNK_VALUES || chunk->kind == PAGE_CHUNK_ABOVE) {
+        struct chunk_sums sums = {0};
+        struct chunk_place place = {.page = page, .number = number, .chunk = chunk};
+        if (chunk->count > 0 && chunk->count <= VALUE_CHUNK_COUNT_MAX)
+            (void)!chunk_sums_decode(&sums, &place, 0, chunk->count, values);
+        chunk_sums_release(&sums);
         return;
     }
     struct arena arena;
@@ -39,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct errbuf err;
     if (page_open(&page, slice_from(bytes, size), &err) == ERR_NONE) {
         for (uint32_t i = 0; i < page.count; i++)
-            decode(page_chunk(&page, i));
+            decode(&page, i);
     }
     page_release(&page);
     mem_free(bytes);

@@ -135,7 +135,7 @@ START_TEST(series_are_read_in_order_and_in_any_order)
     uint64_t chunks = 0;
     for (uint32_t i = 0; i < SERIES_MAX; i++) {
         expect_series(i);
-        ck_assert_uint_eq(cursor.chunk_first, chunks);
+        ck_assert_uint_eq(cursor.row.chunk_first, chunks);
         chunks += i % 4;
     }
     ck_assert_uint_eq(index_->chunk_count, chunks);

@@ -9,6 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define MEM_LARGE_BYTES (128 << 10)
+/* What may lie free at the end of the heap. */
+#define MEM_SPARE_BYTES (1 << 20)
+
 NORETURN static void alloc_failed(size_t size)
 {
     fprintf(stderr, "ferula: out of memory: %zu bytes were asked for\n", size);
@@ -82,6 +86,12 @@ void *mem_dup(const void *data, size_t size)
     if (size > 0)
         memcpy(copy, data, size);
     return copy;
+}
+
+void mem_keep_large_apart(void)
+{
+    mallopt(M_MMAP_THRESHOLD, MEM_LARGE_BYTES);
+    mallopt(M_TRIM_THRESHOLD, MEM_SPARE_BYTES);
 }
 
 void mem_trim(void)

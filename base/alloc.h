@@ -28,6 +28,10 @@ void mem_trim(void);
 /* Gets the pages behind large memory that will soon be written all over, in one go: taken one by one, at
  * the first touch, they cost several times as much. */
 void mem_populate(void *pointer, size_t size);
+/* At the start: larger blocks never share the heap with small ones, so that a table that doubled
+ * leaves no hole among what lives for long. (Left alone, the allocator raises that limit up to 32 MiB
+ * as it sees large blocks freed.) */
+void mem_keep_large_apart(void);
 
 /* For CLEANUP(mem_cleanup) on any pointer variable. */
 static inline void mem_cleanup(void *pointer_to_pointer)

@@ -1,4 +1,5 @@
 /* ferula: parse the command line, start the server, wait for signals. */
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "server/options.h"
@@ -54,6 +55,7 @@ static void serve(struct server *server, const sigset_t *signals)
 
 int main(int argc, char **argv)
 {
+    mem_keep_large_apart();
     struct options options;
     struct buf text CLEANUP(buf_release);
     buf_init(&text, (size_t)4 << 20);

@@ -63,10 +63,11 @@ START_TEST(bodies_of_real_exporters_parse_as_a_whole)
 END_TEST
 
 /* The folder of test data: where the environment says, or beside the checkout, seen from it or from
- * the build folder in it. */
+ * the build folder in it or a folder of builds. */
 static bool find_folder(void)
 {
-    const char *const candidates[] = {getenv("FERULA_SHARED"), "../shared", "../../shared"};
+    const char *const candidates[] = {getenv("FERULA_SHARED"), "../shared", "../../shared",
+                                      "../../../shared"};
     for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
         if (candidates[i] == NULL)
             continue;

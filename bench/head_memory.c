@@ -11,8 +11,8 @@
  * What the benchmark itself needs lies in shared memory, which is left out of all figures.
  */
 #include "base/alloc.h"
+#include "bench/node_labels.h"
 #include "bench/node_shape.h"
-#include "model/labels_builder.h"
 #include "model/symbols.h"
 #include "tsdb/appender.h"
 #include "tsdb/group.h"
@@ -64,29 +64,12 @@ static void *shared_alloc(size_t count, size_t size)
 
 /* --- load --- */
 
-static struct labels *series_labels(const struct node_series *series, size_t number)
-{
-    char instance[40];
-    snprintf(instance, sizeof(instance), "node-%03zu.example.org:9100", number);
-    struct labels_builder builder;
-    labels_builder_init(&builder);
-    labels_builder_set(&builder, SLICE("__name__"), slice_str(series->family));
-    labels_builder_set(&builder, SLICE("instance"), slice_str(instance));
-    labels_builder_set(&builder, SLICE("job"), SLICE("node"));
-    for (size_t i = 0; i < series->label_count; i++)
-        labels_builder_set(&builder, slice_str(series->labels[i].name),
-                           slice_str(series->labels[i].value));
-    struct labels *labels = labels_builder_build(&builder);
-    labels_builder_release(&builder);
-    return labels;
-}
-
 static series_ref series_find(struct workload *load, struct appender *appender, size_t target,
                               size_t index)
 {
     series_ref *ref = &load->refs[target * NODE_SERIES_COUNT + index];
     if (*ref == 0) {
-        struct labels *labels = series_labels(&load->shape->series[index], load->numbers[target]);
+        struct labels *labels = node_labels(&load->shape->series[index], load->numbers[target]);
         *ref = appender_series(appender, labels);
         labels_unref(labels);
     }

@@ -6,8 +6,8 @@
 #include "base/compiler.h"
 #include "base/hash.h"
 #include "bench/harness.h"
+#include "bench/node_labels.h"
 #include "bench/node_shape.h"
-#include "model/labels_builder.h"
 #include "tsdb/appender.h"
 #include "tsdb/tsdb.h"
 
@@ -36,23 +36,6 @@ static void check(enum err code, const struct errbuf *err)
         fprintf(stderr, "%s\n", err->text);
         abort();
     }
-}
-
-static struct labels *series_labels(const struct node_series *series, size_t target)
-{
-    char instance[40];
-    snprintf(instance, sizeof(instance), "node-%03zu.example.org:9100", target);
-    struct labels_builder builder;
-    labels_builder_init(&builder);
-    labels_builder_set(&builder, SLICE("__name__"), slice_str(series->family));
-    labels_builder_set(&builder, SLICE("instance"), slice_str(instance));
-    labels_builder_set(&builder, SLICE("job"), SLICE("node"));
-    for (size_t i = 0; i < series->label_count; i++)
-        labels_builder_set(&builder, slice_str(series->labels[i].name),
-                           slice_str(series->labels[i].value));
-    struct labels *labels = labels_builder_build(&builder);
-    labels_builder_release(&builder);
-    return labels;
 }
 
 static void open_db(struct append_state *state)
@@ -88,7 +71,7 @@ static void *append_setup(size_t size)
         node_target_init(&state->targets[target], state->shape, target);
         for (size_t i = 0; i < NODE_SERIES_COUNT; i++)
             state->labels[target * NODE_SERIES_COUNT + i] =
-                series_labels(&state->shape->series[i], target);
+                node_labels(&state->shape->series[i], target);
     }
     return state;
 }

@@ -10,8 +10,8 @@
  * A directory is kept, and its log is read as it is where there is one already.
  */
 #include "base/alloc.h"
+#include "bench/node_labels.h"
 #include "bench/node_shape.h"
-#include "model/labels_builder.h"
 #include "tsdb/appender.h"
 #include "tsdb/tsdb.h"
 
@@ -49,23 +49,6 @@ static double clock_seconds(clockid_t which)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static struct labels *series_labels(const struct node_series *series, size_t target)
-{
-    char instance[40];
-    snprintf(instance, sizeof(instance), "node-%03zu.example.org:9100", target);
-    struct labels_builder builder;
-    labels_builder_init(&builder);
-    labels_builder_set(&builder, SLICE("__name__"), slice_str(series->family));
-    labels_builder_set(&builder, SLICE("instance"), slice_str(instance));
-    labels_builder_set(&builder, SLICE("job"), SLICE("node"));
-    for (size_t i = 0; i < series->label_count; i++)
-        labels_builder_set(&builder, slice_str(series->labels[i].name),
-                           slice_str(series->labels[i].value));
-    struct labels *labels = labels_builder_build(&builder);
-    labels_builder_release(&builder);
-    return labels;
-}
-
 static void write_commit(struct loose_load *load, size_t from, size_t to, int64_t t_ms)
 {
     struct errbuf err = ERRBUF_INIT;
@@ -75,7 +58,7 @@ static void write_commit(struct loose_load *load, size_t from, size_t to, int64_
         size_t target = i / NODE_SERIES_COUNT;
         size_t place = i % NODE_SERIES_COUNT;
         if (load->refs[i] == 0) {
-            struct labels *labels = series_labels(&load->shape->series[place], target);
+            struct labels *labels = node_labels(&load->shape->series[place], target);
             load->refs[i] = appender_series(appender, labels);
             labels_unref(labels);
         }

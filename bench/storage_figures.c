@@ -8,8 +8,8 @@
  *     storage_figures [TARGETS [ROWS]]
  */
 #include "base/alloc.h"
+#include "bench/node_labels.h"
 #include "bench/node_shape.h"
-#include "model/labels_builder.h"
 #include "tsdb/appender.h"
 #include "tsdb/tsdb.h"
 
@@ -56,23 +56,6 @@ static long rss_bytes(void)
     return resident * sysconf(_SC_PAGESIZE);
 }
 
-static struct labels *series_labels(const struct node_series *series, size_t target)
-{
-    char instance[40];
-    snprintf(instance, sizeof(instance), "node-%03zu.example.org:9100", target);
-    struct labels_builder builder;
-    labels_builder_init(&builder);
-    labels_builder_set(&builder, SLICE("__name__"), slice_str(series->family));
-    labels_builder_set(&builder, SLICE("instance"), slice_str(instance));
-    labels_builder_set(&builder, SLICE("job"), SLICE("node"));
-    for (size_t i = 0; i < series->label_count; i++)
-        labels_builder_set(&builder, slice_str(series->labels[i].name),
-                           slice_str(series->labels[i].value));
-    struct labels *labels = labels_builder_build(&builder);
-    labels_builder_release(&builder);
-    return labels;
-}
-
 static double write_row(struct tsdb *db, struct sample_group *group, const struct node_shape *shape,
                         struct node_target *target, size_t number, series_ref *refs, int64_t t_ms)
 {
@@ -82,7 +65,7 @@ static double write_row(struct tsdb *db, struct sample_group *group, const struc
     check(appender_begin(db, group, t_ms, &appender, &err), &err);
     for (size_t i = 0; i < NODE_SERIES_COUNT; i++) {
         if (refs[i] == 0) {
-            struct labels *labels = series_labels(&shape->series[i], number);
+            struct labels *labels = node_labels(&shape->series[i], number);
             refs[i] = appender_series(appender, labels);
             labels_unref(labels);
         }

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "model/duration.h"
 #include "tool/block_table.h"
 #include "tool/data_directory.h"
@@ -13,7 +14,6 @@
 #include "tool/progress.h"
 #include "tsdb/block_writer.h"
 
-#define PATH_SIZE_MAX 8192
 #define BLOCK_MS INT64_C(7200000)
 #define BLOCK_LEVELS 10
 #define BLOCK_FACTOR 3
@@ -134,10 +134,7 @@ enum err block_output_open(struct block_output *output, const struct command_lin
         code = directory_open(fs_system, path, false, &output->directory, err);
     if (code != ERR_NONE)
         return code;
-    struct buf blocks;
-    buf_init(&blocks, PATH_SIZE_MAX);
-    buf_printf(&blocks, "%s/blocks", output->directory.path);
-    output->path = buf_take(&blocks);
+    output->path = path_print("%s/blocks", output->directory.path);
     code = fs_make_directories(fs_system, output->path, err);
     if (code != ERR_NONE)
         block_output_close(output);

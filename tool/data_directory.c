@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "tool/owner.h"
 #include "tool/progress.h"
 #include "tool/prometheus_block.h"
@@ -14,18 +15,9 @@
 #include "tsdb/merged_view.h"
 #include "tsdb/tsdb.h"
 
-#define PATH_SIZE_MAX 8192
 #define FORMAT_FILE "FERULA"
 #define BESIDE_NAME "ferula"
 #define BLOCKS_NAME "blocks"
-
-static char *path_join(const char *directory, const char *name)
-{
-    struct buf path;
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s", directory, name);
-    return buf_take(&path);
-}
 
 static bool exists(const char *directory, const char *name)
 {

@@ -23,9 +23,10 @@ static void finish_list(struct text_list *list, size_t limit)
     list->count = list->truncated ? limit : kept;
 }
 
-enum err label_texts_list(struct series_view *view, const struct slice *name,
-                          const struct series_query *query, struct arena *arena,
-                          struct text_list *out, struct errbuf *err)
+/* Names where `name` is NULL, else its values. */
+static enum err list_texts(struct series_view *view, const struct slice *name,
+                           const struct series_query *query, struct arena *arena,
+                           struct text_list *out, struct errbuf *err)
 {
     struct series_query all = *query;
     all.limit = 0;
@@ -50,4 +51,17 @@ enum err label_texts_list(struct series_view *view, const struct slice *name,
         out->items[i] = arena_slice(arena, texts.items[i]);
     vec_release(&texts);
     return code;
+}
+
+enum err label_texts_names(struct series_view *view, const struct series_query *query,
+                           struct arena *arena, struct text_list *out, struct errbuf *err)
+{
+    return list_texts(view, NULL, query, arena, out, err);
+}
+
+enum err label_texts_values(struct series_view *view, struct slice name,
+                            const struct series_query *query, struct arena *arena,
+                            struct text_list *out, struct errbuf *err)
+{
+    return list_texts(view, &name, query, arena, out, err);
 }

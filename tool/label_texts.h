@@ -11,7 +11,10 @@
 #include "base/slice.h"
 #include "model/series_source.h"
 
-/* Names where `name` is NULL, else its values; sorted, each once. */
-enum err label_texts_list(struct series_view *view, const struct slice *name,
-                          const struct series_query *query, struct arena *arena,
-                          struct text_list *out, struct errbuf *err) MUST_CHECK;
+/* Sorted, each once; made to be the operations of a view. */
+enum err label_texts_names(struct series_view *view, const struct series_query *query,
+                           struct arena *arena, struct text_list *out,
+                           struct errbuf *err) MUST_CHECK;
+enum err label_texts_values(struct series_view *view, struct slice name,
+                            const struct series_query *query, struct arena *arena,
+                            struct text_list *out, struct errbuf *err) MUST_CHECK;

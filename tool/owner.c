@@ -8,8 +8,8 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/path.h"
 
-#define PATH_SIZE_MAX 8192
 #define BESIDE_NAME "/ferula"
 
 struct owner {
@@ -23,10 +23,8 @@ static void give(const char *path, const struct owner *owner);
 static int give_entry(const char *name, void *context)
 {
     const struct owner *owner = context;
-    struct buf path CLEANUP(buf_release);
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s", owner->directory, name);
-    give(buf_cstr(&path), owner);
+    char *path CLEANUP(mem_cleanup) = path_join(owner->directory, name);
+    give(path, owner);
     return 0;
 }
 

@@ -5,13 +5,12 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/path.h"
 #include "model/labels.h"
 #include "tool/label_texts.h"
 #include "tool/prometheus_chunks.h"
 #include "tool/prometheus_index.h"
 #include "tool/prometheus_tombstones.h"
-
-#define PATH_SIZE_MAX 8192
 
 struct prometheus_block {
     struct series_source source;
@@ -31,14 +30,6 @@ struct block_view {
     struct prometheus_series series; /* scratch of select */
     VEC(struct label_pair) pairs;
 };
-
-static char *path_join(const char *directory, const char *name)
-{
-    struct buf path;
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s", directory, name);
-    return buf_take(&path);
-}
 
 /* --- series --- */
 
@@ -158,21 +149,6 @@ static enum err view_read(struct series_view *base, const struct series_entry *s
     return code;
 }
 
-/* --- names and values --- */
-
-static enum err view_label_names(struct series_view *base, const struct series_query *query,
-                                 struct arena *arena, struct text_list *out, struct errbuf *err)
-{
-    return label_texts_list(base, NULL, query, arena, out, err);
-}
-
-static enum err view_label_values(struct series_view *base, struct slice name,
-                                  const struct series_query *query, struct arena *arena,
-                                  struct text_list *out, struct errbuf *err)
-{
-    return label_texts_list(base, &name, query, arena, out, err);
-}
-
 /* --- the view and the block --- */
 
 static void view_close(struct series_view *base)
@@ -192,8 +168,8 @@ static void view_close(struct series_view *base)
 static const struct series_view_operations view_operations = {
     .select = view_select,
     .read = view_read,
-    .label_names = view_label_names,
-    .label_values = view_label_values,
+    .label_names = label_texts_names,
+    .label_values = label_texts_values,
     .close = view_close,
 };
 

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "base/crc32c.h"
+#include "base/path.h"
 #include "tool/big_endian.h"
 #include "tool/file_writer.h"
 #include "tool/prometheus_format.h"
@@ -14,7 +15,6 @@
 #include "tool/prometheus_tombstones.h"
 #include "tool/xor_chunk.h"
 
-#define PATH_SIZE_MAX 8192
 #define CHUNK_SAMPLES_MAX 120
 /* The reference removes directories of this name when it starts. */
 #define SUFFIX_WRITING ".tmp-for-creation"
@@ -34,14 +34,6 @@ struct prometheus_block_writer {
     VEC(struct prometheus_chunk_meta) metas; /* of the series */
 };
 
-static char *path_join(const char *directory, const char *name, const char *suffix)
-{
-    struct buf path;
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s%s", directory, name, suffix);
-    return buf_take(&path);
-}
-
 enum err prometheus_block_writer_open(const struct prometheus_block_writer_options *options,
                                       struct prometheus_block_writer **out, struct errbuf *err)
 {
@@ -51,11 +43,11 @@ enum err prometheus_block_writer_open(const struct prometheus_block_writer_optio
     writer->meta.stats = (struct block_stats){0};
     const char *name = writer->meta.ulid.text;
     writer->directory = mem_strdup(options->directory);
-    writer->path = path_join(options->directory, name, "");
-    writer->working = path_join(options->directory, name, SUFFIX_WRITING);
+    writer->path = path_join(options->directory, name);
+    writer->working = path_print("%s/%s%s", options->directory, name, SUFFIX_WRITING);
     buf_init(&writer->chunk, BUF_SIZE_ANY);
-    char *chunks CLEANUP(mem_cleanup) = path_join(writer->working, "chunks", "");
-    char *index CLEANUP(mem_cleanup) = path_join(writer->working, "index", "");
+    char *chunks CLEANUP(mem_cleanup) = path_join(writer->working, "chunks");
+    char *index CLEANUP(mem_cleanup) = path_join(writer->working, "index");
     enum err code = fs_remove_tree(writer->fs, writer->working, err);
     if (code == ERR_NONE)
         code = fs_make_directories(writer->fs, chunks, err);
@@ -91,10 +83,9 @@ static void finish_chunk_file(struct prometheus_block_writer *writer)
 static void next_chunk_file(struct prometheus_block_writer *writer)
 {
     finish_chunk_file(writer);
-    struct buf CLEANUP(buf_release) path;
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/chunks/%06u", writer->working, ++writer->chunk_file_count);
-    file_writer_open(&writer->chunks, writer->fs, buf_cstr(&path));
+    char *path CLEANUP(mem_cleanup) =
+        path_print("%s/chunks/%06u", writer->working, ++writer->chunk_file_count);
+    file_writer_open(&writer->chunks, writer->fs, path);
     struct buf *out = &writer->chunks.pending;
     big_endian_write_u32(out, CHUNKS_FILE_MAGIC);
     buf_append(out, (const char[]){CHUNKS_FILE_VERSION, 0, 0, 0}, 4);
@@ -184,7 +175,7 @@ static enum err write_meta(struct prometheus_block_writer *writer, struct errbuf
     struct buf CLEANUP(buf_release) text;
     buf_init(&text, BLOCK_META_SIZE_MAX);
     block_meta_print_reference(&writer->meta, &text);
-    char *path CLEANUP(mem_cleanup) = path_join(writer->working, "meta.json", "");
+    char *path CLEANUP(mem_cleanup) = path_join(writer->working, "meta.json");
     return fs_replace_file(writer->fs, path, buf_slice(&text), err);
 }
 
@@ -193,8 +184,8 @@ static enum err write_files(struct prometheus_block_writer *writer, struct errbu
     finish_chunk_file(writer);
     if (writer->failure != ERR_NONE)
         return errbuf_set(err, writer->failure, "%s", writer->err.text);
-    char *chunks CLEANUP(mem_cleanup) = path_join(writer->working, "chunks", "");
-    char *tombstones CLEANUP(mem_cleanup) = path_join(writer->working, "tombstones", "");
+    char *chunks CLEANUP(mem_cleanup) = path_join(writer->working, "chunks");
+    char *tombstones CLEANUP(mem_cleanup) = path_join(writer->working, "tombstones");
     enum err code = prometheus_index_writer_finish(&writer->index, err);
     if (code == ERR_NONE)
         code = prometheus_tombstones_write_none(writer->fs, tombstones, err);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/codec.h"
 #include "base/crc32c.h"
+#include "base/path.h"
 #include "tool/big_endian.h"
 #include "tool/prometheus_format.h"
 #include "tool/prometheus_histogram_chunk.h"
@@ -18,10 +19,7 @@
 
 static char *file_path(const struct prometheus_chunks *chunks, size_t number)
 {
-    struct buf path;
-    buf_init(&path, 8192);
-    buf_printf(&path, "%s/%06zu", chunks->directory, number + 1);
-    return buf_take(&path);
+    return path_print("%s/%06zu", chunks->directory, number + 1);
 }
 
 static enum err check_header(const struct fs *fs, int fd, const char *path, struct errbuf *err)

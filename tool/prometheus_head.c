@@ -5,11 +5,10 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/path.h"
 #include "model/sample.h"
 #include "tool/label_texts.h"
 #include "tool/prometheus_head_internal.h"
-
-#define PATH_SIZE_MAX 8192
 
 struct head_view {
     struct series_view view;
@@ -187,19 +186,6 @@ static enum err view_read(struct series_view *base, const struct series_entry *e
 
 /* --- the view --- */
 
-static enum err view_label_names(struct series_view *base, const struct series_query *query,
-                                 struct arena *arena, struct text_list *out, struct errbuf *err)
-{
-    return label_texts_list(base, NULL, query, arena, out, err);
-}
-
-static enum err view_label_values(struct series_view *base, struct slice name,
-                                  const struct series_query *query, struct arena *arena,
-                                  struct text_list *out, struct errbuf *err)
-{
-    return label_texts_list(base, &name, query, arena, out, err);
-}
-
 static void view_close(struct series_view *base)
 {
     struct head_view *view = (struct head_view *)base;
@@ -212,8 +198,8 @@ static void view_close(struct series_view *base)
 static const struct series_view_operations view_operations = {
     .select = view_select,
     .read = view_read,
-    .label_names = view_label_names,
-    .label_values = view_label_values,
+    .label_names = label_texts_names,
+    .label_values = label_texts_values,
     .close = view_close,
 };
 
@@ -231,14 +217,6 @@ static enum err source_open(struct series_source *source, int64_t min_ms, int64_
 static const struct series_source_operations source_operations = {.open = source_open};
 
 /* --- opening --- */
-
-static char *path_join(const char *directory, const char *name)
-{
-    struct buf path;
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s", directory, name);
-    return buf_take(&path);
-}
 
 static int place_compare(const void *a, const void *b, void *context)
 {

@@ -9,11 +9,11 @@
 #include "base/codec.h"
 #include "base/crc32c.h"
 #include "base/hash.h"
+#include "base/path.h"
 #include "tool/big_endian.h"
 #include "tool/prometheus_chunks.h"
 #include "tool/prometheus_format.h"
 
-#define PATH_SIZE_MAX 8192
 #define FILES_MAX 100000
 #define HEAD_FILE_MAGIC 0x0130bc91u
 #define HEAD_FILE_VERSION 1
@@ -136,12 +136,10 @@ static int add_file(const char *name, void *context)
         return 0;
     if (scan->chunks->files.len == FILES_MAX)
         return -E2BIG;
-    struct buf path;
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s", scan->directory, name);
+    char *path = path_join(scan->directory, name);
     vec_push(&scan->chunks->files, (struct prometheus_head_file){.fd = -1,
                                                                  .number = strtoull(name, NULL, 10),
-                                                                 .path = buf_take(&path)});
+                                                                 .path = path});
     return 0;
 }
 

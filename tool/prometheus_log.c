@@ -8,10 +8,10 @@
 #include "base/compress.h"
 #include "base/crc32c.h"
 #include "base/hash.h"
+#include "base/path.h"
 #include "tool/big_endian.h"
 #include "tool/zstd.h"
 
-#define PATH_SIZE_MAX 8192
 #define SEGMENTS_MAX 100000
 #define PAGE_SIZE 32768
 #define FRAGMENT_HEADER_SIZE 7
@@ -81,16 +81,14 @@ static int add_segment(const char *name, void *context)
         return 0;
     if (log->segments.len == SEGMENTS_MAX)
         return -E2BIG;
-    struct buf path;
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s", scan->directory, name);
+    char *path = path_join(scan->directory, name);
     struct fs_stat stat;
-    if (log->fs->stat(log->fs, buf_cstr(&path), &stat) != 0 || stat.is_directory) {
-        buf_release(&path);
+    if (log->fs->stat(log->fs, path, &stat) != 0 || stat.is_directory) {
+        mem_free(path);
         return 0;
     }
     log->bytes_total += stat.size;
-    vec_push(&log->segments, (struct prometheus_log_segment){buf_take(&path), number, stat.size});
+    vec_push(&log->segments, (struct prometheus_log_segment){path, number, stat.size});
     return 0;
 }
 
@@ -154,10 +152,8 @@ enum err prometheus_log_add_checkpointed(struct prometheus_log *log, const char 
         return errbuf_set_errno(err, -failed, "reading %s", directory);
     if (!scan.found)
         return prometheus_log_add(log, directory, 0, err);
-    struct buf path CLEANUP(buf_release);
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s", directory, scan.name);
-    enum err code = prometheus_log_add(log, buf_cstr(&path), 0, err);
+    char *path CLEANUP(mem_cleanup) = path_join(directory, scan.name);
+    enum err code = prometheus_log_add(log, path, 0, err);
     return code == ERR_NONE ? prometheus_log_add(log, directory, scan.number + 1, err) : code;
 }
 

@@ -11,13 +11,13 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/path.h"
 #include "base/table.h"
 #include "exposition/exposition.h"
 #include "model/labels_builder.h"
 #include "tool/block_input.h"
 #include "tool/block_output.h"
 
-#define PATH_SIZE_MAX 8192
 #define INPUT_SIZE_MAX ((size_t)64 << 30)
 #define ARENA_SIZE_MAX ((size_t)64 << 20)
 #define HASH_SEED 0

@@ -11,12 +11,12 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "tool/data_directory.h"
 #include "tool/progress.h"
 #include "tool/prometheus_block_writer.h"
 #include "tsdb/tsdb.h"
 
-#define PATH_SIZE_MAX 8192
 #define HEAD_BLOCK_MS INT64_C(7200000)
 
 struct export
@@ -82,11 +82,9 @@ static enum err export_source(struct export *export, struct series_source *sourc
 
 static bool is_exported(const struct export *export, const struct block_meta *meta)
 {
-    struct buf path CLEANUP(buf_release);
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s", export->to, meta->ulid.text);
+    char *path CLEANUP(mem_cleanup) = path_join(export->to, meta->ulid.text);
     struct fs_stat stat;
-    return fs_system->stat(fs_system, buf_cstr(&path), &stat) == 0;
+    return fs_system->stat(fs_system, path, &stat) == 0;
 }
 
 static enum err export_blocks(struct export *export, const struct data_directory *from,

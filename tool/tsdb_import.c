@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "tool/block_table.h"
 #include "tool/data_directory.h"
 #include "tool/owner.h"
@@ -22,7 +23,6 @@
 #include "tsdb/block_writer.h"
 #include "tsdb/directory.h"
 
-#define PATH_SIZE_MAX 8192
 /* From this length on blocks are packed with more effort. */
 #define DENSE_MS INT64_C(86400000)
 
@@ -259,10 +259,7 @@ static enum err import_into(struct import *import, const char *path, struct errb
     enum err code = directory_open(fs_system, path, false, &directory, err);
     if (code != ERR_NONE)
         return code;
-    struct buf blocks;
-    buf_init(&blocks, PATH_SIZE_MAX);
-    buf_printf(&blocks, "%s/blocks", directory.path);
-    import->blocks_path = buf_take(&blocks);
+    import->blocks_path = path_print("%s/blocks", directory.path);
     code = fs_make_directories(fs_system, import->blocks_path, err);
     if (code == ERR_NONE)
         code = data_directory_open(directory.path, &import->to, err);

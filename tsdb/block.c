@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/codec.h"
+#include "base/path.h"
 #include "model/symbols.h"
 #include "tsdb/block_files.h"
 #include "tsdb/block_internal.h"
@@ -13,14 +14,9 @@
 #include "tsdb/packed.h"
 #include "tsdb/page.h"
 
-#define PATH_SIZE_MAX 8192
-
 static char *file_path(const char *path, const char *name)
 {
-    struct buf joined;
-    buf_init(&joined, PATH_SIZE_MAX);
-    buf_printf(&joined, "%s/%s", path, name);
-    return buf_take(&joined);
+    return path_join(path, name);
 }
 
 /* --- opening --- */

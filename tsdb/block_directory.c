@@ -4,27 +4,19 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "tsdb/block_files.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define PATH_SIZE_MAX 8192
 /* The same block may be damaged, put right by hand and damaged again. */
 #define ASIDE_NAMES_MAX 100
 
-static char *path_join(const char *directory, const char *name, const char *suffix)
-{
-    struct buf path;
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s%s", directory, name, suffix);
-    return buf_take(&path);
-}
-
 char *block_directory_path(const char *directory)
 {
-    return path_join(directory, "blocks", "");
+    return path_join(directory, "blocks");
 }
 
 enum err block_directory_make(const struct fs *fs, const char *directory, struct errbuf *err)
@@ -78,7 +70,7 @@ static void remove_leftovers(const struct fs *fs, const char *blocks, const stru
 {
     for (size_t i = 0; i < scan->leftovers.len; i++) {
         struct errbuf err = ERRBUF_INIT;
-        char *path CLEANUP(mem_cleanup) = path_join(blocks, scan->leftovers.items[i], "");
+        char *path CLEANUP(mem_cleanup) = path_join(blocks, scan->leftovers.items[i]);
         if (fs_remove_tree(fs, path, &err) != ERR_NONE)
             log_warn("An unfinished block could not be removed", log_str("path", path),
                      log_err(&err));
@@ -91,7 +83,7 @@ static void remove_leftovers(const struct fs *fs, const char *blocks, const stru
 static enum err move_aside(const struct fs *fs, const char *directory, const char *path,
                            const char *name, char **out_path, struct errbuf *err)
 {
-    char *aside CLEANUP(mem_cleanup) = path_join(directory, "aside", "");
+    char *aside CLEANUP(mem_cleanup) = path_join(directory, "aside");
     enum err code = fs_make_directories(fs, aside, err);
     if (code != ERR_NONE)
         return code;
@@ -99,7 +91,7 @@ static enum err move_aside(const struct fs *fs, const char *directory, const cha
         char suffix[16] = "";
         if (i > 0)
             snprintf(suffix, sizeof(suffix), "-%u", i);
-        char *to = path_join(aside, name, suffix);
+        char *to = path_print("%s/%s%s", aside, name, suffix);
         struct fs_stat stat;
         int failed = fs->stat(fs, to, &stat) == 0 ? -EEXIST : fs->rename(fs, path, to);
         if (failed == 0) {
@@ -157,7 +149,7 @@ static void open_all(const struct fs *fs, const char *blocks, const struct name_
     for (size_t i = 0; i < scan->blocks.len; i++) {
         struct block *block;
         struct errbuf *err = mem_zalloc(sizeof(*err));
-        char *path CLEANUP(mem_cleanup) = path_join(blocks, scan->blocks.items[i].text, "");
+        char *path CLEANUP(mem_cleanup) = path_join(blocks, scan->blocks.items[i].text);
         if (block_open(fs, path, &block, err) == ERR_NONE) {
             vec_push(&out->items, block);
             mem_free(err);
@@ -198,7 +190,7 @@ static void settle(const struct fs *fs, const char *directory, const char *block
 {
     for (size_t i = 0; i < opened->damaged.len; i++) {
         const char *name = opened->damaged.items[i].ulid.text;
-        char *path CLEANUP(mem_cleanup) = path_join(blocks, name, "");
+        char *path CLEANUP(mem_cleanup) = path_join(blocks, name);
         if (is_parent(opened, name)) {
             delete_parent(fs, path, leftovers);
         } else {
@@ -258,7 +250,8 @@ enum err block_directory_delete(const struct fs *fs, const char *path, struct er
     ASSERT(slash != NULL && strlen(slash + 1) == ULID_LEN);
     char *directory CLEANUP(mem_cleanup) = mem_strdup(path);
     directory[slash - path] = '\0';
-    char *going CLEANUP(mem_cleanup) = path_join(directory, slash + 1, BLOCK_SUFFIX_DELETING);
+    char *going CLEANUP(mem_cleanup) =
+        path_print("%s/%s%s", directory, slash + 1, BLOCK_SUFFIX_DELETING);
     int failed = fs->rename(fs, path, going);
     if (failed < 0)
         return errbuf_set_errno(err, -failed, "renaming %s", path);

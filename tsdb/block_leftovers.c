@@ -2,13 +2,12 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/path.h"
 #include "tsdb/block_directory.h"
 #include "tsdb/block_files.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define PATH_SIZE_MAX 8192
 
 void block_leftovers_release(struct block_leftovers *leftovers)
 {
@@ -70,10 +69,8 @@ static enum err remove_files(const struct fs *fs, const char *path, struct errbu
     static const char *const suffixes[] = {BLOCK_SUFFIX_WRITING, BLOCK_SUFFIX_DELETING};
     enum err code = ERR_NONE;
     for (size_t i = 0; i < ARRAY_SIZE(suffixes) && code == ERR_NONE; i++) {
-        struct buf CLEANUP(buf_release) name;
-        buf_init(&name, PATH_SIZE_MAX);
-        buf_printf(&name, "%s%s", path, suffixes[i]);
-        code = fs_remove_tree(fs, buf_cstr(&name), err);
+        char *name CLEANUP(mem_cleanup) = path_print("%s%s", path, suffixes[i]);
+        code = fs_remove_tree(fs, name, err);
     }
     return code;
 }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "tsdb/block_directory.h"
 #include "tsdb/tsdb_internal.h"
 
@@ -105,12 +106,9 @@ static void find_added(struct tsdb *db, const struct block_list *list, const uli
 {
     char *blocks CLEANUP(mem_cleanup) = block_directory_path(db->directory.path);
     for (size_t i = 0; i < names->len; i++) {
-        struct buf path CLEANUP(buf_release);
-        buf_init(&path, 8192);
-        buf_printf(&path, "%s/%s", blocks, names->items[i].text);
-        if (!list_has(list, &names->items[i]) &&
-            !block_leftovers_have(&db->leftovers, buf_cstr(&path)))
-            pick_up(db, list, &names->items[i], buf_cstr(&path), added);
+        char *path CLEANUP(mem_cleanup) = path_join(blocks, names->items[i].text);
+        if (!list_has(list, &names->items[i]) && !block_leftovers_have(&db->leftovers, path))
+            pick_up(db, list, &names->items[i], path, added);
     }
 }
 

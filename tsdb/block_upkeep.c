@@ -5,13 +5,12 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/rand.h"
 #include "tsdb/block_directory.h"
 #include "tsdb/compaction.h"
 #include "tsdb/compaction_plan.h"
 #include "tsdb/retention.h"
-
-#define PATH_SIZE_MAX 8192
 
 static double seconds_since(struct tsdb *db, int64_t start_ns)
 {
@@ -101,11 +100,9 @@ static bool any_overlap(const struct candidates *candidates)
  * it was made of for left over. */
 static void discard(struct tsdb *db, const char *directory, const struct ulid *ulid)
 {
-    struct buf CLEANUP(buf_release) path;
     struct errbuf err = ERRBUF_INIT;
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s", directory, ulid->text);
-    block_leftovers_add(&db->leftovers, buf_cstr(&path));
+    char *path CLEANUP(mem_cleanup) = path_join(directory, ulid->text);
+    block_leftovers_add(&db->leftovers, path);
     if (block_leftovers_remove(&db->leftovers, db->fs, &err) != ERR_NONE)
         log_warn("A merged block that was not finished stays for now", log_err(&err));
 }

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/codec.h"
+#include "base/path.h"
 #include "model/histogram_arithmetic.h"
 #include "tsdb/block_files.h"
 #include "tsdb/block_times.h"
@@ -20,8 +21,6 @@
 #include "tsdb/time_column.h"
 #include "tsdb/tombstones.h"
 #include "tsdb/value_chunk.h"
-
-#define PATH_SIZE_MAX 8192
 
 struct chunk_page {
     uint32_t chunks;
@@ -68,14 +67,6 @@ struct block_writer {
     struct errbuf err;
 };
 
-static char *path_join(const char *directory, const char *name, const char *suffix)
-{
-    struct buf path;
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s%s", directory, name, suffix);
-    return buf_take(&path);
-}
-
 static void writer_fail(struct block_writer *writer, enum err code)
 {
     if (writer->failure == ERR_NONE)
@@ -85,8 +76,8 @@ static void writer_fail(struct block_writer *writer, enum err code)
 static void open_files(struct block_writer *writer)
 {
     const struct fs *fs = writer->fs;
-    char *chunks = path_join(writer->working, BLOCK_FILE_CHUNKS, "");
-    char *times = path_join(writer->working, BLOCK_FILE_TIMES, "");
+    char *chunks = path_join(writer->working, BLOCK_FILE_CHUNKS);
+    char *times = path_join(writer->working, BLOCK_FILE_TIMES);
     paged_writer_open(&writer->chunks, fs, chunks, CHUNKS_MAGIC);
     block_times_writer_open(&writer->times, fs, times);
     mem_free(chunks);
@@ -105,8 +96,8 @@ enum err block_writer_open(const struct block_writer_options *options, struct bl
     writer->meta.stats = (struct block_stats){0};
     const char *name = writer->meta.ulid.text;
     writer->directory = mem_dup(options->directory, strlen(options->directory) + 1);
-    writer->path = path_join(options->directory, name, "");
-    writer->working = path_join(options->directory, name, BLOCK_SUFFIX_WRITING);
+    writer->path = path_join(options->directory, name);
+    writer->working = path_print("%s/%s%s", options->directory, name, BLOCK_SUFFIX_WRITING);
     writer->index = index_writer_new();
     page_writer_init(&writer->page, options->dense);
     chunk_family_init(&writer->family);
@@ -437,7 +428,7 @@ static enum err finish_chunks(struct block_writer *writer, struct errbuf *err)
 static enum err write_file(struct block_writer *writer, const char *name, struct slice content,
                            struct errbuf *err)
 {
-    char *path = path_join(writer->working, name, "");
+    char *path = path_join(writer->working, name);
     enum err code = fs_replace_file(writer->fs, path, content, err);
     mem_free(path);
     return code;
@@ -453,7 +444,7 @@ static enum err finish_index(struct block_writer *writer, struct errbuf *err)
 
 static enum err finish_tombstones(struct block_writer *writer, struct errbuf *err)
 {
-    char *path CLEANUP(mem_cleanup) = path_join(writer->working, BLOCK_FILE_TOMBSTONES, "");
+    char *path CLEANUP(mem_cleanup) = path_join(writer->working, BLOCK_FILE_TOMBSTONES);
     struct tombstones *none = tombstones_new(NULL, NULL, 0);
     enum err code = tombstones_write(none, writer->fs, path, err);
     tombstones_unref(none);

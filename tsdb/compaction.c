@@ -6,11 +6,11 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/path.h"
 #include "tsdb/block_copy.h"
 #include "tsdb/block_writer.h"
 #include "tsdb/merged_view.h"
 
-#define PATH_SIZE_MAX 8192
 /* So many series, counted in each block, are selected by one set of views before it is opened anew
  * to give memory back. */
 #define VIEW_SERIES_MAX 65536
@@ -192,10 +192,8 @@ static enum err copy_blocks(const struct compaction *compaction, const struct bl
 static enum err open_result(const struct compaction *compaction, struct block **out,
                             struct errbuf *err)
 {
-    struct buf CLEANUP(buf_release) path;
-    buf_init(&path, PATH_SIZE_MAX);
-    buf_printf(&path, "%s/%s", compaction->directory, compaction->ulid.text);
-    return block_open(compaction->fs, buf_cstr(&path), out, err);
+    char *path CLEANUP(mem_cleanup) = path_join(compaction->directory, compaction->ulid.text);
+    return block_open(compaction->fs, path, out, err);
 }
 
 static enum err write_result(const struct compaction *compaction, const struct block_meta *meta,

@@ -8,13 +8,12 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/rand.h"
 #include "tsdb/block_copy.h"
 #include "tsdb/block_directory.h"
 #include "tsdb/head_view.h"
 #include "tsdb/tsdb_internal.h"
-
-#define PATH_SIZE_MAX 8192
 
 struct data_snapshot {
     struct tsdb *db;
@@ -36,15 +35,11 @@ struct link_walk {
 static int link_file(const char *name, void *context)
 {
     struct link_walk *walk = context;
-    struct buf CLEANUP(buf_release) from;
-    struct buf CLEANUP(buf_release) to;
-    buf_init(&from, PATH_SIZE_MAX);
-    buf_init(&to, PATH_SIZE_MAX);
-    buf_printf(&from, "%s/%s", walk->from, name);
-    buf_printf(&to, "%s/%s", walk->to, name);
-    int linked = walk->fs->link(walk->fs, buf_cstr(&from), buf_cstr(&to));
+    char *from CLEANUP(mem_cleanup) = path_join(walk->from, name);
+    char *to CLEANUP(mem_cleanup) = path_join(walk->to, name);
+    int linked = walk->fs->link(walk->fs, from, to);
     if (linked < 0)
-        errbuf_set_errno(walk->err, -linked, "linking %s", buf_cstr(&from));
+        errbuf_set_errno(walk->err, -linked, "linking %s", from);
     return linked;
 }
 
@@ -58,14 +53,12 @@ static enum err link_block(struct data_snapshot *snapshot, const struct block *b
                            struct errbuf *err)
 {
     const struct fs *fs = snapshot->db->fs;
-    struct buf CLEANUP(buf_release) to;
-    buf_init(&to, PATH_SIZE_MAX);
-    buf_printf(&to, "%s/%s", snapshot->blocks_path, block_meta(block)->ulid.text);
-    enum err code = fs_make_directories(fs, buf_cstr(&to), err);
+    char *to CLEANUP(mem_cleanup) = path_join(snapshot->blocks_path, block_meta(block)->ulid.text);
+    enum err code = fs_make_directories(fs, to, err);
     if (code != ERR_NONE)
         return code;
     struct errbuf local = ERRBUF_INIT;
-    struct link_walk walk = {fs, block_path(block), buf_cstr(&to), &local};
+    struct link_walk walk = {fs, block_path(block), to, &local};
     int listed = fs->list(fs, walk.from, link_file, &walk);
     if (listed < 0 && local.code == ERR_NONE)
         errbuf_set_errno(&local, -listed, "listing %s", walk.from);

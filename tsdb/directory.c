@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/path.h"
 #include "tsdb/wal_frame.h"
 
 #include <errno.h>
@@ -17,14 +18,6 @@
 #define FORMAT_SIZE_MAX 4096
 #define BESIDE_NAME "ferula"
 #define ULID_LEN 26
-
-static char *path_join(const char *directory, const char *name)
-{
-    struct buf path;
-    buf_init(&path, 8192);
-    buf_printf(&path, "%s/%s", directory, name);
-    return buf_take(&path);
-}
 
 static bool exists(const struct fs *fs, const char *directory, const char *name, bool as_directory)
 {
@@ -152,8 +145,8 @@ static enum err check_format(const struct fs *fs, struct tsdb_directory *out, st
     enum err result = fs_read_file(fs, path, &content, &own);
     if (result == ERR_NONE && slice_eq_str(buf_slice(&content), FORMAT_TEXT))
         return ERR_NONE;
-    bool damaged = ours && (result == ERR_LIMIT ||
-                            (result == ERR_NONE && !is_format(buf_slice(&content))));
+    bool damaged =
+        ours && (result == ERR_LIMIT || (result == ERR_NONE && !is_format(buf_slice(&content))));
     if (result == ERR_NONE && !damaged)
         return errbuf_set(err, ERR_UNSUPPORTED,
                           "%s says that %s was written by another version of ferula (\"%.*s\"); "

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "tsdb/block_copy.h"
 #include "tsdb/block_directory.h"
 #include "tsdb/group.h"
@@ -117,16 +118,14 @@ static enum err make_block(struct tsdb *db, const struct block_order *order, str
     code = block_writer_open(&options, &writer, err);
     if (code != ERR_NONE)
         return code;
-    struct buf path CLEANUP(buf_release);
-    buf_init(&path, 8192);
-    buf_printf(&path, "%s/%s", blocks, meta.ulid.text);
+    char *path CLEANUP(mem_cleanup) = path_join(blocks, meta.ulid.text);
     counter_set(db->metrics.populating_block, 1);
     code = write_block(db, order, writer, &written, err);
     counter_set(db->metrics.populating_block, 0);
     if (code == ERR_NONE && written.stats.samples > 0)
-        code = block_open(db->fs, buf_cstr(&path), out, err);
+        code = block_open(db->fs, path, out, err);
     if (code != ERR_NONE)
-        discard(db, buf_cstr(&path));
+        discard(db, path);
     block_meta_release(&written);
     return code;
 }
@@ -206,13 +205,10 @@ static void check_files(struct tsdb *db)
     struct head_file *file;
     while ((file = head_files_check(&db->head_files, &damage)) != NULL) {
         struct errbuf err = ERRBUF_INIT;
-        struct buf directory CLEANUP(buf_release);
         struct buf aside CLEANUP(buf_release);
-        buf_init(&directory, 8192);
-        buf_init(&aside, 8192);
-        buf_printf(&directory, "%s/aside", db->directory.path);
-        enum err code =
-            head_files_set_aside(&db->head_files, file, buf_cstr(&directory), &aside, &err);
+        buf_init(&aside, PATH_SIZE_MAX);
+        char *directory CLEANUP(mem_cleanup) = path_print("%s/aside", db->directory.path);
+        enum err code = head_files_set_aside(&db->head_files, file, directory, &aside, &err);
         damage_book_note(&db->damages, damage.text);
         log_error(
             "A file of head chunks is damaged and was set aside; chunks of it that the damage "

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "base/crc32c.h"
+#include "base/path.h"
 #include "base/vec.h"
 
 #include <errno.h>
@@ -44,10 +45,7 @@ void head_files_release(struct head_files *files)
 
 static char *file_path(const struct head_files *files, uint64_t number)
 {
-    struct buf path;
-    buf_init(&path, 8192);
-    buf_printf(&path, "%s/" NAME_PREFIX "%08" PRIu64, files->directory, number);
-    return buf_take(&path);
+    return path_print("%s/" NAME_PREFIX "%08" PRIu64, files->directory, number);
 }
 
 static size_t piece_count(uint64_t size)

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "tsdb/tsdb_internal.h"
 #include "tsdb/wal_frame.h"
 
@@ -17,10 +18,7 @@
 
 static char *path_of(const struct tsdb *db, const char *name)
 {
-    struct buf path;
-    buf_init(&path, 8192);
-    buf_printf(&path, "%s/%s", db->directory.path, name);
-    return buf_take(&path);
+    return path_join(db->directory.path, name);
 }
 
 /* The process that wrote the segment; 0 when that cannot be read. */
@@ -120,7 +118,7 @@ static enum err set_aside(struct tsdb *db, const char *path, struct buf *out, st
 static void report_damage(struct tsdb *db, const char *path, const struct errbuf *damage)
 {
     struct buf aside CLEANUP(buf_release);
-    buf_init(&aside, 8192);
+    buf_init(&aside, PATH_SIZE_MAX);
     struct errbuf err = ERRBUF_INIT;
     enum err result = set_aside(db, path, &aside, &err);
     counter_inc(db->metrics.snapshot_replay_errors);

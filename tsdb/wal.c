@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/path.h"
 #include "tsdb/wal_frame.h"
 
 #include <errno.h>
@@ -34,10 +35,7 @@ struct wal *wal_new(const struct fs *fs, const char *directory, uint64_t segment
 
 char *wal_segment_path(const struct wal *wal, uint64_t number)
 {
-    struct buf path;
-    buf_init(&path, 8192);
-    buf_printf(&path, "%s/%08" PRIu64, wal->directory, number);
-    return buf_take(&path);
+    return path_print("%s/%08" PRIu64, wal->directory, number);
 }
 
 /* Segments are called by a number of eight digits or more; other names are not ours. */
@@ -97,10 +95,7 @@ static struct wal_segment *segment_find(struct wal *wal, uint64_t number)
 
 static char *list_path(const struct wal *wal)
 {
-    struct buf path;
-    buf_init(&path, 8192);
-    buf_printf(&path, "%s/" WAL_LIST_NAME, wal->directory);
-    return buf_take(&path);
+    return path_print("%s/" WAL_LIST_NAME, wal->directory);
 }
 
 enum err wal_read_list(const struct wal *wal, struct wal_list *out, struct errbuf *err)

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "tsdb/tsdb_internal.h"
 
 #define LIST_DAMAGED_SUFFIX ".damaged"
@@ -9,19 +10,15 @@
 /* The list is written anew at every start: what was there is kept for a person to look at. */
 static void report_damaged_list(struct tsdb *db, const struct errbuf *damage)
 {
-    struct buf path CLEANUP(buf_release);
-    struct buf aside CLEANUP(buf_release);
-    buf_init(&path, 8192);
-    buf_init(&aside, 8192);
-    buf_printf(&path, "%s/" WAL_LIST_NAME, db->wal->directory);
-    buf_printf(&aside, "%s" LIST_DAMAGED_SUFFIX, buf_cstr(&path));
-    int failed = db->fs->rename(db->fs, buf_cstr(&path), buf_cstr(&aside));
+    char *path CLEANUP(mem_cleanup) = path_print("%s/" WAL_LIST_NAME, db->wal->directory);
+    char *aside CLEANUP(mem_cleanup) = path_print("%s" LIST_DAMAGED_SUFFIX, path);
+    int failed = db->fs->rename(db->fs, path, aside);
     counter_inc(db->metrics.wal_corruptions);
     damage_book_note(&db->damages, damage->text);
     log_warn(
         "The list of the log's segments is damaged and was set aside: the log is replayed, but "
         "it cannot be told whether any of it is missing",
-        log_str("aside", failed == 0 ? buf_cstr(&aside) : "failed"), log_err(damage));
+        log_str("aside", failed == 0 ? aside : "failed"), log_err(damage));
 }
 
 /* What is lost is counted and noted; what a snapshot has is only logged. */

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "tsdb/out_of_order.h"
 #include "tsdb/tokens.h"
 #include "tsdb/tsdb_internal.h"
@@ -86,8 +87,8 @@ static void replay_commit(struct replay *replay)
 }
 
 /* Straight into the series, where it is simply the next sample: nobody reads yet, so this needs no
- * lock and no number. The token of the log is that of memory, too, where both are in step or it needs
- * nothing before it. */
+ * lock and no number. The token of the log is that of memory, too, where both are in step or it
+ * needs nothing before it. */
 static bool replay_directly(struct replay *replay, struct replay_series *known,
                             const struct wal_sample *sample)
 {
@@ -182,14 +183,13 @@ static void replay_histogram(void *context, uint32_t id, int64_t t_ms, struct sl
         return;
     if (!buf_append_slice(&transaction->histogram_bytes, encoded))
         return;
-    vec_push(
-        &transaction->samples,
-        (struct staged_sample){.series = replay->series.items[id].series,
-                               .t_ms = t_ms,
-                               .bits = start,
-                               .histogram_len = (uint32_t)encoded.len,
-                               .kind = STAGED_HISTOGRAM,
-                               .verdict = replay_verdict(out_of_order)});
+    vec_push(&transaction->samples,
+             (struct staged_sample){.series = replay->series.items[id].series,
+                                    .t_ms = t_ms,
+                                    .bits = start,
+                                    .histogram_len = (uint32_t)encoded.len,
+                                    .kind = STAGED_HISTOGRAM,
+                                    .verdict = replay_verdict(out_of_order)});
 }
 
 static void replay_exemplar(void *context, uint32_t id, const struct exemplar_entry *entry)
@@ -269,7 +269,8 @@ static struct replay_group *replay_group(struct replay *replay, struct wal_group
         vec_reset(&group->refs);
         for (uint32_t i = 0; i < wal_group->count; i++) {
             uint32_t id = wal_group->series[i];
-            vec_push(&group->refs, id < replay->series.len ? replay->series.items[id].series->ref : 0);
+            vec_push(&group->refs,
+                     id < replay->series.len ? replay->series.items[id].series->ref : 0);
         }
         group->layout_version = wal_group->layout_version;
         wal_group->context = group;
@@ -421,22 +422,20 @@ static enum err replay_frames(struct replay *replay, struct wal_decoder *decoder
 static enum err set_aside(struct tsdb *db, const char *path, struct slice segment, size_t good,
                           struct errbuf *err)
 {
-    struct buf name CLEANUP(buf_release);
-    buf_init(&name, 8192);
-    buf_printf(&name, "%s.damaged-%zu", path, good);
-    int fd = db->fs->open(db->fs, buf_cstr(&name), FS_CREATE);
+    char *name CLEANUP(mem_cleanup) = path_print("%s.damaged-%zu", path, good);
+    int fd = db->fs->open(db->fs, name, FS_CREATE);
     if (fd == -EEXIST)
-        return errbuf_set(err, ERR_EXISTS, "%s is there already", buf_cstr(&name));
+        return errbuf_set(err, ERR_EXISTS, "%s is there already", name);
     if (fd < 0)
-        return errbuf_set_errno(err, -fd, "creating %s", buf_cstr(&name));
+        return errbuf_set_errno(err, -fd, "creating %s", name);
     enum err result =
-        fs_write_all(db->fs, fd, segment.ptr + good, segment.len - good, 0, buf_cstr(&name), err);
+        fs_write_all(db->fs, fd, segment.ptr + good, segment.len - good, 0, name, err);
     int failed = result == ERR_NONE ? db->fs->sync(db->fs, fd) : 0;
     db->fs->close(db->fs, fd);
     if (failed < 0)
-        result = errbuf_set_errno(err, -failed, "syncing %s", buf_cstr(&name));
+        result = errbuf_set_errno(err, -failed, "syncing %s", name);
     if (result != ERR_NONE) {
-        db->fs->unlink(db->fs, buf_cstr(&name));
+        db->fs->unlink(db->fs, name);
         return result;
     }
     fd = db->fs->open(db->fs, path, FS_WRITE);

@@ -1,5 +1,6 @@
 /* Damage that is met while the database is open: a chunk of the head in a file, a page of a block.
  * It costs what it hits, is said once, and keeps nothing from going on. */
+#include "tests/support/kept_log.h"
 #include "tests/support/tsdb_kit.h"
 #include "tsdb/head_seal.h"
 #include "tsdb/tsdb_internal.h"
@@ -20,17 +21,9 @@
 static char *directory;
 static struct tsdb_options options;
 static struct tsdb *db;
-static struct buf log_text;
-
-static void keep_log(const char *line, size_t len, void *context)
-{
-    buf_append(&log_text, line, len);
-}
-
 static void setup(void)
 {
-    buf_init(&log_text, (size_t)1 << 20);
-    log_set_sink(keep_log, NULL);
+    kept_log_start();
     log_set_level(LOG_WARN);
     directory = mem_strdup(kit_directory());
     options = (struct tsdb_options){.path = directory, .fsync_policy = TSDB_FSYNC_OFF};
@@ -42,8 +35,7 @@ static void teardown(void)
     tsdb_close(db);
     kit_remove(directory);
     mem_free(directory);
-    log_set_sink(NULL, NULL);
-    buf_release(&log_text);
+    kept_log_stop();
 }
 
 static double value_of(int series, int64_t t_ms)
@@ -83,15 +75,6 @@ static size_t count_incomplete(int64_t from_ms, int64_t to_ms)
         incomplete += count != (size_t)((to_ms - from_ms) / MINUTE_MS);
     }
     return incomplete;
-}
-
-static size_t count_in_log(const char *text)
-{
-    size_t count = 0;
-    buf_append_str(&log_text, "");
-    for (const char *at = buf_cstr(&log_text); (at = strstr(at, text)) != NULL; at++)
-        count++;
-    return count;
 }
 
 static void each_damage(void *context, const char *text, int64_t since_ms)
@@ -149,9 +132,9 @@ START_TEST(a_damaged_file_of_head_chunks_costs_a_part_of_it_and_the_head_is_cut)
     size_t lost = count_incomplete(START_MS, START_MS + 2 * HOUR_MS);
     ck_assert_uint_gt(lost, 0);
     ck_assert_uint_lt(lost, SERIES / 2);
-    ck_assert_uint_eq(count_in_log("head/chunks.00000001"), count_in_log("chunks.00000001"));
-    ck_assert_uint_gt(count_in_log("chunks.00000001"), 0);
-    ck_assert_uint_eq(count_in_log("aside/head-chunks.1"), 1);
+    ck_assert_uint_eq(kept_log_count("head/chunks.00000001"), kept_log_count("chunks.00000001"));
+    ck_assert_uint_gt(kept_log_count("chunks.00000001"), 0);
+    ck_assert_uint_eq(kept_log_count("aside/head-chunks.1"), 1);
     ck_assert_ptr_nonnull(strstr(damages(), path));
     ck_assert_uint_gt(db->head_files.corruptions, 0);
     snprintf(path, sizeof(path), "%s/aside/head-chunks.1", directory);
@@ -211,7 +194,7 @@ START_TEST(a_damaged_page_of_a_block_is_said_once_however_often_it_is_read)
     ck_assert_uint_gt(lost, 0);
     ck_assert_uint_lt(lost, SERIES);
     ck_assert_uint_eq(count_incomplete(START_MS, START_MS + 2 * HOUR_MS), lost);
-    ck_assert_uint_eq(count_in_log("A block is damaged"), 1);
+    ck_assert_uint_eq(kept_log_count("A block is damaged"), 1);
     ck_assert_double_eq(counter_value(db->metrics.block_corruptions), before + 1);
     ck_assert_ptr_nonnull(strstr(damages(), path));
     ck_assert_ptr_eq(strchr(damages(), '\n')[1] == '\0' ? db : NULL, db); /* one line */

@@ -1,8 +1,8 @@
 /* Claiming a data directory, and what is said when that fails. */
+#include "tests/support/kept_log.h"
 #include "tests/support/tsdb_kit.h"
 
 #include "base/alloc.h"
-#include "base/log.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -13,18 +13,9 @@
 
 static char *directory;
 static struct tsdb_options options;
-static char log_text[8192];
-
-static void log_to_text(const char *line, size_t len, void *context)
-{
-    if (strlen(log_text) + len < sizeof(log_text))
-        strncat(log_text, line, len);
-}
-
 static void setup(void)
 {
-    log_text[0] = '\0';
-    log_set_sink(log_to_text, NULL);
+    kept_log_start();
     directory = mem_strdup(kit_directory());
     options = (struct tsdb_options){.path = directory};
 }
@@ -33,7 +24,7 @@ static void teardown(void)
 {
     kit_remove(directory);
     mem_free(directory);
-    log_set_sink(NULL, NULL);
+    kept_log_stop();
 }
 
 static char *in_directory(const char *name)
@@ -113,7 +104,7 @@ START_TEST(a_prometheus_directory_is_left_alone)
     ck_assert(file_exists("ferula/wal/00000001"));
     ck_assert(!file_exists("FERULA"));
     ck_assert(!file_exists("wal/00000001"));
-    ck_assert_msg(strstr(log_text, "Prometheus") != NULL, "%s", log_text);
+    ck_assert_msg(kept_log_has("Prometheus"), "%s", kept_log_text());
     db = kit_open(&options);
     ck_assert_str_eq(kit_read(db, "a=1"), "1:1");
     tsdb_close(db);
@@ -148,10 +139,10 @@ START_TEST(a_format_file_that_is_lost_or_damaged_is_written_again)
         ck_assert_int_eq(unlink(in_directory("FERULA")), 0);
         if (contents[i] != NULL)
             write_file("FERULA", contents[i]);
-        log_text[0] = '\0';
+        kept_log_clear();
         db = kit_open(&options);
         ck_assert_str_eq(kit_read(db, "a=1"), "1:1");
-        ck_assert_msg(strstr(log_text, "FERULA") != NULL, "%s", log_text);
+        ck_assert_msg(kept_log_has("FERULA"), "%s", kept_log_text());
         tsdb_close(db);
         ck_assert(!file_exists("ferula"));
     }

@@ -1,10 +1,10 @@
 /* Closed chunks leave memory: what is read stays the same, files come and go with their chunks, and
  * a file that cannot be written or read costs nothing but memory or time. */
 #include "tests/support/fault_fs.h"
+#include "tests/support/kept_log.h"
 #include "tests/support/tsdb_kit.h"
 
 #include "base/alloc.h"
-#include "base/log.h"
 #include "base/thread.h"
 #include "model/matcher.h"
 #include "model/sample.h"
@@ -22,18 +22,9 @@ static char *directory;
 static struct fault_fs faults;
 static struct tsdb_options options;
 static struct tsdb *db;
-static char log_text[16384];
-
-static void log_to_text(const char *line, size_t len, void *context)
-{
-    if (strlen(log_text) + len < sizeof(log_text))
-        strncat(log_text, line, len);
-}
-
 static void setup(void)
 {
-    log_text[0] = '\0';
-    log_set_sink(log_to_text, NULL);
+    kept_log_start();
     directory = mem_strdup(kit_directory());
     fault_fs_init(&faults);
     options =
@@ -48,13 +39,13 @@ static void teardown(void)
     fault_fs_release(&faults);
     kit_remove(directory);
     mem_free(directory);
-    log_set_sink(NULL, NULL);
+    kept_log_stop();
 }
 
 static void restart(void)
 {
     tsdb_close(db);
-    log_text[0] = '\0';
+    kept_log_clear();
     db = kit_open(&options);
 }
 
@@ -77,11 +68,6 @@ static bool exists(const char *name)
 {
     struct fs_stat stat;
     return fs_system->stat(fs_system, path_of(name), &stat) == 0;
-}
-
-static bool log_has(const char *text)
-{
-    return strstr(log_text, text) != NULL;
 }
 
 static const char *const labels[] = {"g=1", "g=2", "g=3", "l=1", "h=1"};
@@ -419,7 +405,7 @@ START_TEST(a_clean_stop_keeps_the_files_and_a_kill_makes_them_anew)
     struct texts expected = take();
     options.no_snapshot = true;
     restart();
-    ck_assert(log_has("Snapshot of the head loaded"));
+    ck_assert(kept_log_has("Snapshot of the head loaded"));
     ck_assert_uint_eq(db->head_files.count, 1);
     check_same(&expected);
     restart(); /* by the same snapshot */
@@ -449,19 +435,19 @@ START_TEST(a_missing_file_means_a_replay_and_a_damaged_one_is_told)
     fseek(file, 100, SEEK_SET);
     fputc(byte ^ 1, file);
     fclose(file);
-    log_text[0] = '\0';
+    kept_log_clear();
     db = kit_open(&options);
-    ck_assert(log_has("was set aside"));
-    ck_assert(log_has("chunks.00000001"));
+    ck_assert(kept_log_has("was set aside"));
+    ck_assert(kept_log_has("chunks.00000001"));
     ck_assert_uint_eq(db->head_files.corruptions, 1);
     check_same(&expected);
     ck_assert(seal() == ERR_NONE);
     tsdb_close(db);
     remove(path_of("head/chunks.00000001"));
-    log_text[0] = '\0';
+    kept_log_clear();
     db = kit_open(&options);
-    ck_assert(!log_has("was set aside"));
-    ck_assert(!log_has("Snapshot of the head loaded"));
+    ck_assert(!kept_log_has("was set aside"));
+    ck_assert(!kept_log_has("Snapshot of the head loaded"));
     check_same(&expected);
     texts_free(&expected);
 }
@@ -503,10 +489,10 @@ static bool run_power_cut(uint64_t k)
     bool reached = faults.operations >= until;
     fault_fs_cut_power(&faults, 0);
     fault_fs_fail(&faults, 0, false, 0);
-    log_text[0] = '\0';
+    kept_log_clear();
     db = kit_open(&options);
-    ck_assert_msg(!log_has("damaged") && !log_has("set aside"), "operation %lu: %s",
-                  (unsigned long)k, log_text);
+    ck_assert_msg(!kept_log_has("damaged") && !kept_log_has("set aside"), "operation %lu: %s",
+                  (unsigned long)k, kept_log_text());
     check_same(&expected);
     texts_free(&expected);
     teardown();

@@ -1,10 +1,10 @@
 /* What a clean stop leaves: a start without replay that shows the same, and that a snapshot which
  * cannot be used costs nothing but time. */
 #include "tests/support/fault_fs.h"
+#include "tests/support/kept_log.h"
 #include "tests/support/tsdb_kit.h"
 
 #include "base/alloc.h"
-#include "base/log.h"
 #include "tsdb/head_snapshot.h"
 #include "tsdb/tsdb_internal.h"
 
@@ -19,18 +19,9 @@ static char *directory;
 static struct fault_fs faults;
 static struct tsdb_options options;
 static struct tsdb *db;
-static char log_text[16384];
-
-static void log_to_text(const char *line, size_t len, void *context)
-{
-    if (strlen(log_text) + len < sizeof(log_text))
-        strncat(log_text, line, len);
-}
-
 static void setup(void)
 {
-    log_text[0] = '\0';
-    log_set_sink(log_to_text, NULL);
+    kept_log_start();
     directory = mem_strdup(kit_directory());
     fault_fs_init(&faults);
     options = (struct tsdb_options){.path = directory,
@@ -49,19 +40,14 @@ static void teardown(void)
     fault_fs_release(&faults);
     kit_remove(directory);
     mem_free(directory);
-    log_set_sink(NULL, NULL);
+    kept_log_stop();
 }
 
 static void restart(void)
 {
     tsdb_close(db);
-    log_text[0] = '\0';
+    kept_log_clear();
     db = kit_open(&options);
-}
-
-static bool log_has(const char *text)
-{
-    return strstr(log_text, text) != NULL;
 }
 
 static const char *path_of(const char *name)
@@ -181,8 +167,8 @@ START_TEST(a_clean_stop_leaves_nothing_to_replay)
     struct state state;
     state_take(&state);
     restart();
-    ck_assert(log_has("Snapshot of the head loaded"));
-    ck_assert(!log_has("WAL segment loaded"));
+    ck_assert(kept_log_has("Snapshot of the head loaded"));
+    ck_assert(!kept_log_has("WAL segment loaded"));
     state_check(&state);
     restart();
     state_check(&state);
@@ -208,7 +194,7 @@ START_TEST(series_go_on_where_they_were)
     state_check(&state);
     remove(path_of("head/snapshot"));
     restart(); /* all by the log */
-    ck_assert(!log_has("Snapshot of the head loaded"));
+    ck_assert(!kept_log_has("Snapshot of the head loaded"));
     state_check(&state);
     state_release(&state);
 }
@@ -224,9 +210,9 @@ START_TEST(a_kill_replays_only_what_came_after_the_snapshot)
     struct state state;
     state_take(&state);
     restart();
-    ck_assert(log_has("Snapshot of the head loaded"));
-    ck_assert(log_has("WAL segment loaded"));
-    ck_assert(!log_has("segment=1 "));
+    ck_assert(kept_log_has("Snapshot of the head loaded"));
+    ck_assert(kept_log_has("WAL segment loaded"));
+    ck_assert(!kept_log_has("segment=1 "));
     state_check(&state);
     restart();
     state_check(&state);
@@ -244,7 +230,7 @@ START_TEST(the_segment_of_the_snapshot_may_go_on)
     struct state state;
     state_take(&state);
     restart();
-    ck_assert(log_has("Snapshot of the head loaded"));
+    ck_assert(kept_log_has("Snapshot of the head loaded"));
     state_check(&state);
     state_release(&state);
 }
@@ -275,10 +261,10 @@ static long size_of(const char *name)
 
 static void check_refused(struct state *state)
 {
-    log_text[0] = '\0';
+    kept_log_clear();
     db = kit_open(&options);
-    ck_assert(log_has("was set aside"));
-    ck_assert(log_has("head/snapshot"));
+    ck_assert(kept_log_has("was set aside"));
+    ck_assert(kept_log_has("head/snapshot"));
     ck_assert(!exists("head/snapshot"));
     state_check(state);
 }
@@ -320,9 +306,9 @@ START_TEST(a_snapshot_makes_up_for_a_shorter_log_and_is_set_aside_with_a_strange
     tsdb_close(db);
     /* the log ends before the snapshot does */
     ck_assert_int_eq(truncate(path_of("wal/00000002"), size_of("wal/00000002") - 1), 0);
-    log_text[0] = '\0';
+    kept_log_clear();
     db = kit_open(&options);
-    ck_assert(log_has("The log is shorter than it was"));
+    ck_assert(kept_log_has("The log is shorter than it was"));
     ck_assert_uint_eq(tsdb_corruption_count(db), 1);
     ck_assert_str_eq(kit_read(db, "k=1"), "50000:1");
     tsdb_close(db);
@@ -336,10 +322,10 @@ START_TEST(a_snapshot_makes_up_for_a_shorter_log_and_is_set_aside_with_a_strange
         tsdb_close(db);
     }
     ck_assert_int_eq(rename(path_of("kept"), path_of("head/snapshot")), 0);
-    log_text[0] = '\0';
+    kept_log_clear();
     db = kit_open(&options);
-    ck_assert(log_has("another log"));
-    ck_assert(log_has("was set aside"));
+    ck_assert(kept_log_has("another log"));
+    ck_assert(kept_log_has("was set aside"));
 }
 END_TEST
 
@@ -353,10 +339,10 @@ START_TEST(a_snapshot_that_the_log_has_left_behind_goes_quietly)
     wal_truncate(db->wal, 40000, 3, 0);
     tsdb_close(db);
     ck_assert(!exists("wal/00000002"));
-    log_text[0] = '\0';
+    kept_log_clear();
     db = kit_open(&options);
-    ck_assert(!log_has("set aside"));
-    ck_assert(!log_has("Snapshot of the head loaded"));
+    ck_assert(!kept_log_has("set aside"));
+    ck_assert(!kept_log_has("Snapshot of the head loaded"));
     ck_assert(!exists("head/snapshot"));
     ck_assert_str_eq(kit_read(db, "k=1"), "50000:1");
 }
@@ -372,10 +358,10 @@ START_TEST(a_snapshot_whose_segments_were_lost_is_all_that_is_left_of_them)
     tsdb_close(db);
     ck_assert_int_eq(remove(path_of("wal/00000001")), 0);
     ck_assert_int_eq(remove(path_of("wal/00000002")), 0);
-    log_text[0] = '\0';
+    kept_log_clear();
     db = kit_open(&options);
-    ck_assert(log_has("A segment of the log is missing"));
-    ck_assert(log_has("Snapshot of the head loaded"));
+    ck_assert(kept_log_has("A segment of the log is missing"));
+    ck_assert(kept_log_has("Snapshot of the head loaded"));
     ck_assert_str_eq(kit_read(db, "k=1"), "1000:1 50000:1");
 }
 END_TEST
@@ -446,10 +432,10 @@ static bool run_power_cut(uint64_t k)
     bool reached = faults.operations >= until;
     fault_fs_cut_power(&faults, 0);
     fault_fs_fail(&faults, 0, false, 0);
-    log_text[0] = '\0';
+    kept_log_clear();
     db = kit_open(&options);
-    ck_assert_msg(!log_has("damaged") && !log_has("set aside"), "operation %lu: %s",
-                  (unsigned long)k, log_text);
+    ck_assert_msg(!kept_log_has("damaged") && !kept_log_has("set aside"), "operation %lu: %s",
+                  (unsigned long)k, kept_log_text());
     const char *read = kit_read(db, "k=1");
     ck_assert_msg(strcmp(read, "1000:1 2000:2") == 0, "operation %lu: %s", (unsigned long)k, read);
     teardown();

@@ -6,6 +6,7 @@
  * FERULA_DAMAGES says how many (150), FERULA_SEED which, FERULA_DAMAGE_AT=number does one alone.
  */
 #include "tests/support/directory_image.h"
+#include "tests/support/kept_log.h"
 #include "tests/support/storage_scenario.h"
 #include "tests/support/tsdb_kit.h"
 #include "tsdb/block.h"
@@ -56,15 +57,9 @@ struct subject {
 };
 
 static struct subject subjects[2] = {{.name = "killed", .is_killed = true}, {.name = "stopped"}};
-static struct buf log_text;
 static size_t kind_counts[FILE_KIND_COUNT];
 static size_t kind_losses[FILE_KIND_COUNT];
 static size_t kind_names_given[FILE_KIND_COUNT];
-
-static void keep_log(const char *line, size_t len, void *context)
-{
-    buf_append(&log_text, line, len);
-}
 
 static bool is_under(const char *name, const char *directory)
 {
@@ -162,7 +157,7 @@ static void check_missing(const struct subject *subject, const char *name, const
             ck_assert_msg(!sample->missing || is_excused(subject, name, slot, sample),
                           "%s: series %zu, slot %zu is missing, which the damage does not explain\n"
                           "%s",
-                          what, series, slot, buf_cstr(&log_text));
+                          what, series, slot, kept_log_text());
         }
     }
 }
@@ -179,7 +174,7 @@ static const char *block_of(const char *name)
 static bool is_named(const char *name, const struct scenario_findings *findings)
 {
     const char *wanted = is_under(name, "blocks/") ? block_of(name) : name;
-    return strstr(buf_cstr(&log_text), wanted) != NULL ||
+    return kept_log_has(wanted) ||
            strstr(buf_cstr(&findings->text), wanted) != NULL;
 }
 
@@ -188,11 +183,11 @@ static void check_open(struct subject *subject, const char *name, const char *wh
     struct scenario_findings findings;
     scenario_check(&subject->scenario, subject->scenario.db, &findings);
     ck_assert_msg(findings.wrong == 0, "%s: %zu wrong\n%s%s", what, findings.wrong,
-                  buf_cstr(&findings.text), buf_cstr(&log_text));
+                  buf_cstr(&findings.text), kept_log_text());
     check_missing(subject, name, what);
     bool lost = findings.missing + findings.unreadable > 0;
     ck_assert_msg(!lost || is_named(name, &findings), "%s: %zu missing, not named\n%s%s", what,
-                  findings.missing, buf_cstr(&findings.text), buf_cstr(&log_text));
+                  findings.missing, buf_cstr(&findings.text), kept_log_text());
     kind_losses[kind_of(name)] += lost;
     kind_names_given[kind_of(name)] += is_named(name, &findings);
     scenario_findings_release(&findings);
@@ -244,8 +239,7 @@ static void run_damage(struct subject *subject, const struct damage *damage, uin
     char *directory = mem_strdup(kit_directory());
     directory_image_write(image, directory);
     damage_do(image, damage, directory, rand);
-    buf_reset(&log_text);
-    buf_append_str(&log_text, "");
+    kept_log_clear();
     scenario->options.path = directory;
     struct scenario_deletion deletions[SCENARIO_DELETIONS];
     memcpy(deletions, scenario->deletions, sizeof(deletions));
@@ -301,8 +295,7 @@ static uint64_t number_of(const char *name, uint64_t fallback)
 START_TEST(damage_costs_what_it_hits_and_is_named)
 {
     log_set_level(LOG_WARN);
-    buf_init(&log_text, (size_t)16 << 20);
-    log_set_sink(keep_log, NULL);
+    kept_log_start();
     make_image(&subjects[0]);
     make_image(&subjects[1]);
     uint64_t seed = number_of("FERULA_SEED", 1);
@@ -321,7 +314,7 @@ START_TEST(damage_costs_what_it_hits_and_is_named)
            subjects[1].block_count, (unsigned long)seed);
     directory_image_release(&subjects[0].image);
     directory_image_release(&subjects[1].image);
-    buf_release(&log_text);
+    kept_log_stop();
 }
 END_TEST
 

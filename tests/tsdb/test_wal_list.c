@@ -1,6 +1,7 @@
 /* The log knows what it has lost: segments that are gone, ends that were cut off where a frame
  * ends; and what it deleted itself is not missed. */
 #include "tests/support/fault_fs.h"
+#include "tests/support/kept_log.h"
 #include "tests/support/tsdb_kit.h"
 #include "tsdb/tsdb_internal.h"
 
@@ -16,18 +17,10 @@
 static char *directory;
 static struct tsdb_options options;
 static struct tsdb *db;
-static struct buf log_text;
-
-static void keep_log(const char *line, size_t len, void *context)
-{
-    buf_append(&log_text, line, len);
-}
-
 /* Three segments of two samples each, and an empty one. */
 static void setup(void)
 {
-    buf_init(&log_text, (size_t)1 << 20);
-    log_set_sink(keep_log, NULL);
+    kept_log_start();
     log_set_level(LOG_WARN);
     directory = mem_strdup(kit_directory());
     options = (struct tsdb_options){
@@ -45,8 +38,7 @@ static void teardown(void)
     tsdb_close(db);
     kit_remove(directory);
     mem_free(directory);
-    log_set_sink(NULL, NULL);
-    buf_release(&log_text);
+    kept_log_stop();
 }
 
 static const char *path_of(const char *name)
@@ -59,10 +51,9 @@ static const char *path_of(const char *name)
 /* What the start says. */
 static const char *reopen(void)
 {
-    buf_reset(&log_text);
+    kept_log_clear();
     db = kit_open(&options);
-    buf_append_str(&log_text, "");
-    return buf_cstr(&log_text);
+    return kept_log_text();
 }
 
 static void lose(const char *name)

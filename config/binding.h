@@ -96,6 +96,7 @@ struct binding_schema {
     const struct binding_field *fields;
     size_t field_count;
     size_t size;
+    const char *if_unknown; /* what to do about a key that is like nothing; NULL = no word */
     /* Sets the defaults of an object that is all zero; NULL = zero is the default. */
     void (*init)(struct binding *binding, void *object);
     /* Looks at an object whose fields were read without a problem. */
@@ -145,6 +146,8 @@ void binding_problem(struct binding *binding, const struct yaml_tree_node *at, c
                      ...) PRINTF_LIKE(3, 4);
 void binding_problem_at(struct binding *binding, uint32_t line, uint32_t column,
                         const char *format, ...) PRINTF_LIKE(4, 5);
+/* That a text is no YAML, as yaml_tree_parse says, with its line and what to do. */
+void binding_problem_syntax(struct binding *binding, struct slice text, const struct errbuf *err);
 void binding_warn(struct binding *binding, const struct yaml_tree_node *at, const char *format, ...)
     PRINTF_LIKE(3, 4);
 /* "cannot unmarshal !!str `abc` into int: ..." */

@@ -188,5 +188,5 @@ const char *binding_suggest(struct binding *binding, const struct binding_schema
         return describe_places(binding, &places);
     if (best.word != NULL)
         return arena_printf(binding->arena, "; did you mean %s?", best.word);
-    return "";
+    return schema->if_unknown == NULL ? "" : schema->if_unknown;
 }

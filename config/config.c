@@ -68,6 +68,44 @@ static bool pattern_valid(struct slice pattern)
     return star == SLICE_NONE || slice_index(slice_from_index(pattern, star), '/') == SLICE_NONE;
 }
 
+/* Takes one character of a bracket expression, perhaps behind a backslash. */
+static bool take_bracket_character(struct slice *rest)
+{
+    size_t len = rest->len > 0 && rest->ptr[0] == '\\' ? 2 : 1;
+    if (rest->len <= len || rest->ptr[0] == '-' || rest->ptr[0] == ']')
+        return false;
+    *rest = slice_from_index(*rest, len);
+    return true;
+}
+
+/* Every [ of a pattern is closed and has characters, every backslash has one behind it. */
+static bool brackets_valid(struct slice rest)
+{
+    while (rest.len > 0) {
+        char byte = rest.ptr[0];
+        rest = slice_from_index(rest, 1);
+        if (byte == '\\' && rest.len == 0)
+            return false;
+        if (byte == '\\')
+            rest = slice_from_index(rest, 1);
+        if (byte != '[')
+            continue;
+        if (rest.len > 0 && rest.ptr[0] == '^')
+            rest = slice_from_index(rest, 1);
+        for (bool first = true; first || rest.ptr[0] != ']'; first = false) {
+            if (!take_bracket_character(&rest))
+                return false;
+            if (rest.ptr[0] == '-') {
+                rest = slice_from_index(rest, 1);
+                if (!take_bracket_character(&rest))
+                    return false;
+            }
+        }
+        rest = slice_from_index(rest, 1);
+    }
+    return true;
+}
+
 /* rule_files and scrape_config_files; `hint` of the row says which. */
 static void read_patterns(struct binding *binding, const struct binding_field *field,
                           const struct yaml_tree_node *node, void *object)
@@ -91,6 +129,11 @@ static void read_patterns(struct binding *binding, const struct binding_field *f
             binding_problem(binding, node->items[i],
                             "invalid %s %s; a * may stand only behind the last /", field->hint,
                             binding_quote(binding->arena, pattern));
+        else if (!brackets_valid(pattern))
+            binding_problem(binding, node->items[i],
+                            "invalid %s %s: syntax error in pattern; a [ needs its ], and a \\ a "
+                            "character behind it",
+                            field->hint, binding_quote(binding->arena, pattern));
         (*out)[(*count)++] = binding_join_path(binding, pattern);
     }
 }
@@ -220,69 +263,6 @@ static const struct binding_schema included_schema = {
     .size = sizeof(struct included),
 };
 
-/* What to do about a byte that begins nothing. */
-static const char *hint_for_byte(struct slice text, uint32_t line, uint32_t column)
-{
-    for (uint32_t at = 1; at < line && text.len > 0; at++) {
-        size_t end = slice_index(text, '\n');
-        text = slice_from_index(text, end == SLICE_NONE ? text.len : end + 1);
-    }
-    /* columns are characters, but what is before a tab of indentation is not more than a byte each */
-    if (column <= text.len && text.ptr[column - 1] == '\t')
-        return "; YAML is indented with spaces, not tabs";
-    return "; a text that begins with this character needs quotes";
-}
-
-/* Messages go to logs, so what looks like the key of a secret is shown without its value. */
-static bool names_a_secret(struct slice key)
-{
-    static const char *const words[] = {"password", "secret", "token", "credential", "key", "auth"};
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-        if (slice_find(key, slice_str(words[i])) != SLICE_NONE)
-            return true;
-    }
-    return false;
-}
-
-/* The line of the text that an error is in, shortened. */
-static const char *line_of(struct arena *arena, struct slice text, uint32_t line)
-{
-    for (uint32_t at = 1; at < line && text.len > 0; at++) {
-        size_t end = slice_index(text, '\n');
-        text = slice_from_index(text, end == SLICE_NONE ? text.len : end + 1);
-    }
-    size_t end = slice_index(text, '\n');
-    struct slice found = slice_trim(slice_sub(text, 0, end == SLICE_NONE ? text.len : end));
-    if (found.len == 0)
-        return slice_trim(text).len == 0 ? "the end of the file" : "an empty line";
-    size_t shown = MIN(found.len, (size_t)60);
-    size_t colon = slice_index(found, ':');
-    if (colon != SLICE_NONE && (names_a_secret(slice_sub(found, 0, colon)) ||
-                                slice_index(found, '@') != SLICE_NONE))
-        shown = MIN(shown, colon + 1);
-    return arena_printf(arena, "\"%.*s%s\"", (int)shown, found.ptr,
-                        found.len > shown ? "..." : "");
-}
-
-static void report_syntax(struct binding *binding, struct slice text, const struct errbuf *err)
-{
-    uint32_t line = err->line == 0 ? 1 : err->line;
-    const char *shown = line_of(binding->arena, text, line);
-    const char *hint = "";
-    if (strstr(err->text, "cannot start any token") != NULL)
-        hint = hint_for_byte(text, line, err->column == 0 ? 1 : err->column);
-    else if (strstr(err->text, "did not find expected") != NULL)
-        hint = "; compare the indentation with the lines above, items of one list begin in the "
-               "same column";
-    else if (strstr(err->text, "mapping values are not allowed") != NULL)
-        hint = "; a text with \": \" in it needs quotes, and keys of one block begin in the same "
-               "column";
-    else if (strstr(err->text, "quoted scalar") != NULL)
-        hint = "; the quote at its beginning has no counterpart";
-    binding_problem_at(binding, line, err->column == 0 ? 1 : err->column, "%s, at %s%s",
-                       err->text, shown, hint);
-}
-
 /* Parses a text into a tree that the configuration keeps, and binds it. */
 static void read_document(struct binding *binding, struct config *config, struct slice text,
                           const struct binding_schema *schema, void *object)
@@ -290,7 +270,7 @@ static void read_document(struct binding *binding, struct config *config, struct
     struct errbuf err = ERRBUF_INIT;
     struct yaml_tree tree;
     if (yaml_tree_parse(text, &tree, &err) != ERR_NONE) {
-        report_syntax(binding, text, &err);
+        binding_problem_syntax(binding, text, &err);
         return;
     }
     vec_push(&config->trees, tree);

@@ -81,6 +81,28 @@ static const char *key_of_error(const char *text)
     return strstr(text, "'replacement'") != NULL ? "replacement" : "action";
 }
 
+/* What to do about an error of the compiler. */
+static const char *advice_of_error(const char *text)
+{
+    static const struct {
+        const char *problem;
+        const char *advice;
+    } advices[] = {
+        {"requires 'target_label'", "; write target_label: and the label to set"},
+        {"non-zero modulus", "; write modulus: and the number of parts"},
+        {"missing closing )", "; close the group, or write \\( for the character itself"},
+        {"unexpected )", "; open a group, or write \\) for the character itself"},
+        {"missing closing ]", "; close the class, or write \\[ for the character itself"},
+        {"repetition operator", "; .* is any text, and \\* the character itself"},
+        {"Perl syntax", "; RE2 has neither look-around nor back references"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(advices); i++) {
+        if (strstr(text, advices[i].problem) != NULL)
+            return advices[i].advice;
+    }
+    return "";
+}
+
 /* The expression of a rule that was refused for something else may be wrong as well. */
 static void check_regex(struct binding *binding, const struct yaml_tree_node *node,
                         const struct relabel_rule *rule)
@@ -88,7 +110,8 @@ static void check_regex(struct binding *binding, const struct yaml_tree_node *no
     struct errbuf err = ERRBUF_INIT;
     struct regex *regex = NULL;
     if (regex_new(rule->regex_text, &regex, &err) != ERR_NONE)
-        binding_problem(binding, binding_at(node, "regex"), "%s", err.text);
+        binding_problem(binding, binding_at(node, "regex"), "%s%s", err.text,
+                        advice_of_error(err.text));
     else
         regex_free(regex);
 }
@@ -113,7 +136,8 @@ static void check_rule(struct binding *binding, const struct yaml_tree_node *nod
     }
     if (relabel_rule_compile(rule, &err) != ERR_NONE) {
         const char *key = key_of_error(err.text);
-        binding_problem(binding, binding_at(node, key), "%s", err.text);
+        binding_problem(binding, binding_at(node, key), "%s%s", err.text,
+                        advice_of_error(err.text));
         if (strcmp(key, "regex") != 0)
             check_regex(binding, node, rule);
         return;

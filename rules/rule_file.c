@@ -43,6 +43,7 @@ static const struct binding_schema rule_schema = {
     .fields = rule_fields,
     .field_count = ARRAY_SIZE(rule_fields),
     .size = sizeof(struct rule_definition),
+    .if_unknown = "; labels and annotations stand below labels: and annotations:",
     .check = check_rule,
 };
 
@@ -75,6 +76,7 @@ static const struct binding_schema file_schema = {
     .fields = file_fields,
     .field_count = ARRAY_SIZE(file_fields),
     .size = sizeof(struct rule_file),
+    .if_unknown = "; a rule file has groups: and nothing else",
 };
 
 /* The frequent slip: rules or groups as they stand in a manual, without what goes around them. */
@@ -155,7 +157,7 @@ static void read_file(struct rule_file *file, struct slice text,
 {
     struct errbuf err = ERRBUF_INIT;
     if (yaml_tree_parse(text, &file->tree, &err) != ERR_NONE) {
-        binding_problem_at(binding, MAX(err.line, 1u), MAX(err.column, 1u), "%s", err.text);
+        binding_problem_syntax(binding, text, &err);
         return;
     }
     struct yaml_tree_node *root = file->tree.root;

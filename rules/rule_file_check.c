@@ -2,6 +2,7 @@
 #include "rules/rule_file_check.h"
 
 #include "model/labels.h"
+#include "rules/template_functions.h"
 
 struct check {
     struct binding *binding;
@@ -48,6 +49,14 @@ static bool label_name_valid(const struct check *check, struct slice name)
         return false;
     return check->options->utf8_names ? labels_name_valid_utf8(name)
                                       : labels_name_valid_legacy(name);
+}
+
+static const char *label_advice(struct slice name)
+{
+    return slice_eq_str(name, LABEL_METRIC_NAME)
+               ? "; the name of the series is what record: says, alerts are ALERTS"
+           : name.len == 0 ? "; write the name before the colon"
+                           : "; letters, digits and _ make a name, no digit first";
 }
 
 /* The n-th line of a text, 1-based, without its end. */
@@ -112,7 +121,7 @@ static void expression_place(const struct check *check, const struct yaml_tree_n
 static void check_expression(struct check *check, struct rule_definition *rule)
 {
     if (rule->expression_text.len == 0) {
-        rule_problem(check, binding_at(rule->node, "expr"), "field 'expr' must be set in rule");
+        rule_problem(check, binding_at(rule->node, "expr"), "field 'expr' must be set in rule; write expr: and a PromQL expression");
         return;
     }
     struct errbuf err = ERRBUF_INIT;
@@ -137,12 +146,12 @@ static void check_recording(struct check *check, const struct rule_definition *r
     const struct yaml_tree_node *node = rule->node;
     if (rule->annotation_count > 0)
         rule_problem(check, binding_at(node, "annotations"),
-                     "invalid field 'annotations' in recording rule");
+                     "invalid field 'annotations' in recording rule; only alerting rules have it");
     if (rule->for_ms != 0)
-        rule_problem(check, binding_at(node, "for"), "invalid field 'for' in recording rule");
+        rule_problem(check, binding_at(node, "for"), "invalid field 'for' in recording rule; only alerting rules have it");
     if (rule->keep_firing_for_ms != 0)
         rule_problem(check, binding_at(node, "keep_firing_for"),
-                     "invalid field 'keep_firing_for' in recording rule");
+                     "invalid field 'keep_firing_for' in recording rule; only alerting rules have it");
     bool valid = check->options->utf8_names ? labels_name_valid_utf8(rule->record)
                                             : labels_metric_name_valid_legacy(rule->record);
     if (!valid)
@@ -153,6 +162,27 @@ static void check_recording(struct check *check, const struct rule_definition *r
         rule_problem(check, binding_at(node, "record"),
                      "braces present in the recording rule name; should it be in expr?: %.*s",
                      SLICE_ARG(rule->record));
+}
+
+/* What to do about an error of a template: mostly a slip in one of its words. */
+static const char *template_advice(struct arena *arena, const char *problem)
+{
+    static const char *const variables[] = {"$labels", "$value", "$externalLabels", "$externalURL",
+                                            NULL};
+    static const char undefined[] = "undefined variable \"";
+    static const char function[] = "function \"";
+    bool is_variable = strstr(problem, undefined) != NULL;
+    const char *word = is_variable ? strstr(problem, undefined) + strlen(undefined)
+                                   : strstr(problem, function);
+    if (strstr(problem, "unclosed action") != NULL)
+        return "; a {{ needs its }}";
+    if (word == NULL)
+        return "";
+    word += is_variable ? 0 : strlen(function);
+    struct slice wrong = slice_from(word, strcspn(word, "\""));
+    const char *near = is_variable ? binding_nearest(wrong, variables)
+                                   : template_function_nearest(wrong);
+    return near == NULL ? "" : arena_printf(arena, "; did you mean %s?", near);
 }
 
 /* The templates of labels or annotations, parsed; NULL for what is plain text. */
@@ -173,7 +203,8 @@ static struct template **check_templates(struct check *check, const char *map, c
         templates[i] = NULL;
         const struct yaml_tree_node *pairs_node = binding_at(rule->node, map);
         rule_problem(check, binding_at(pairs_node, arena_slice(arena, pairs[i].name).ptr),
-                     "%s %s: %s", kind, binding_quote(arena, pairs[i].name), err.text);
+                     "%s %s: %s%s", kind, binding_quote(arena, pairs[i].name), err.text,
+                     template_advice(arena, err.text));
     }
     return templates;
 }
@@ -183,7 +214,8 @@ static void check_names(struct check *check, const struct rule_definition *rule)
     for (size_t i = 0; i < rule->label_count; i++) {
         if (!label_name_valid(check, rule->labels[i].name))
             rule_problem(check, key_node(rule->node, "labels", rule->labels[i].name),
-                         "invalid label name: %.*s", SLICE_ARG(rule->labels[i].name));
+                         "invalid label name: %.*s%s", SLICE_ARG(rule->labels[i].name),
+                         label_advice(rule->labels[i].name));
     }
     for (size_t i = 0; i < rule->annotation_count; i++) {
         struct slice name = rule->annotations[i].name;
@@ -222,9 +254,9 @@ static void check_rule(struct check *check, struct rule_definition *rule)
 {
     if (rule->record.len > 0 && rule->alert.len > 0)
         rule_problem(check, binding_at(rule->node, "record"),
-                     "only one of 'record' and 'alert' must be set");
+                     "only one of 'record' and 'alert' must be set; make two rules of it");
     if (rule->record.len == 0 && rule->alert.len == 0)
-        rule_problem(check, rule->node, "one of 'record' or 'alert' must be set");
+        rule_problem(check, rule->node, "one of 'record' or 'alert' must be set; write record: or alert: and a name");
     check_expression(check, rule);
     if (rule->record.len > 0)
         check_recording(check, rule);
@@ -256,14 +288,15 @@ static void check_group(struct check *check, const struct rule_file *file, size_
     if (node->kind != YAML_TREE_MAPPING)
         return;
     if (group->name.len == 0)
-        binding_problem(check->binding, node, "Groupname must not be empty");
+        binding_problem(check->binding, node, "Groupname must not be empty; write name: and a name of its own");
     if (group_is_repeated(file, index))
         binding_problem(check->binding, binding_at(node, "name"),
-                        "groupname: \"%.*s\" is repeated in the same file", SLICE_ARG(group->name));
+                        "groupname: \"%.*s\" is repeated in the same file; each group needs a name of its own", SLICE_ARG(group->name));
     for (size_t i = 0; i < group->label_count; i++) {
         if (!label_name_valid(check, group->labels[i].name))
             binding_problem(check->binding, key_node(node, "labels", group->labels[i].name),
-                            "invalid label name: %.*s", SLICE_ARG(group->labels[i].name));
+                            "invalid label name: %.*s%s", SLICE_ARG(group->labels[i].name),
+                            label_advice(group->labels[i].name));
     }
     for (size_t i = 0; i < group->rule_count; i++) {
         check->rule = &group->rules[i];

@@ -1,16 +1,37 @@
 #include "rules/rule_set.h"
 
 #include <glob.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 
 #define RULE_FILES_MAX 10000
 
-/* A folder that a pattern meets is no rule file; names of files may begin with a dot. */
+/* A star meets names that begin with a dot, as in the reference, but not these two. */
+static bool path_is_dots(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
 static bool path_is_folder(const char *path)
 {
-    struct slice text = slice_str(path);
-    return slice_has_suffix(text, SLICE("/"));
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static enum err load_path(const char *path, const struct rule_file_options *options,
+                          struct rule_file **out, struct buf *out_errors, struct errbuf *err)
+{
+    if (!path_is_folder(path))
+        return rule_file_load(path, options, out, out_errors, err);
+    buf_printf(out_errors,
+               "%s%s:1:1: read %s: is a directory; a pattern such as %s/*.yml means the files in "
+               "it",
+               out_errors->len > 0 ? "\n" : "", path, path, path);
+    return errbuf_set(err, ERR_INVALID, "read %s: is a directory", path);
 }
 
 static bool set_has_path(const struct rule_set *set, const char *path)
@@ -27,12 +48,12 @@ static enum err set_load_pattern(struct rule_set *set, const char *pattern,
                                  struct errbuf *err)
 {
     glob_t found = {0};
-    int status = glob(pattern, GLOB_PERIOD | GLOB_MARK, NULL, &found);
+    int status = glob(pattern, GLOB_PERIOD, NULL, &found);
     enum err result = ERR_NONE;
     size_t matched = 0;
     for (size_t i = 0; status == 0 && i < found.gl_pathc; i++) {
         const char *path = found.gl_pathv[i];
-        if (path_is_folder(path))
+        if (path_is_dots(path))
             continue;
         matched++;
         if (set_has_path(set, path))
@@ -44,7 +65,7 @@ static enum err set_load_pattern(struct rule_set *set, const char *pattern,
             break;
         }
         struct rule_file *file = NULL;
-        enum err code = rule_file_load(path, options, &file, out_errors, err);
+        enum err code = load_path(path, options, &file, out_errors, err);
         if (code == ERR_NONE)
             vec_push(&set->files, file);
         else

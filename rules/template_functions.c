@@ -1,6 +1,7 @@
 #include "rules/template_functions.h"
 
 #include "base/compiler.h"
+#include "config/binding.h"
 #include "rules/template_functions_internal.h"
 
 /* Charged for each call of template_run_charge, whatever its size. */
@@ -64,6 +65,14 @@ const struct template_function *template_function_find(struct slice name)
             return &functions[i];
     }
     return NULL;
+}
+
+const char *template_function_nearest(struct slice name)
+{
+    const char *names[ARRAY_SIZE(functions) + 1] = {0};
+    for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
+        names[i] = functions[i].name;
+    return binding_nearest(name, names);
 }
 
 bool template_run_fail(struct template_run *run, const char *format, ...)

@@ -53,6 +53,8 @@ struct template_function {
 
 /* NULL when there is none of that name. */
 const struct template_function *template_function_find(struct slice name);
+/* The name of the function that is spelled nearly so; NULL when none is. */
+const char *template_function_nearest(struct slice name);
 /* A method of a value: times, durations, months and days of the week have some. The value itself is
  * the first of `values` then. */
 const struct template_function *template_method_find(enum template_type type, struct slice name);

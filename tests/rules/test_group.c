@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "tests/rules/rules_kit.h"
 
@@ -266,6 +267,23 @@ START_TEST(one_bad_file_changes_nothing)
 }
 END_TEST
 
+START_TEST(a_folder_that_a_pattern_meets_is_an_error)
+{
+    char folder[128];
+    begin("  - record: r\n    expr: vector(1)\n");
+    snprintf(folder, sizeof(folder), "%s/rules.d", kit.directory);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    const char *problems = rules_kit_try_apply(&kit);
+    ck_assert_str_eq(problems, "");
+    snprintf(folder, sizeof(folder), "%s/rules.d.yml", kit.directory);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    problems = rules_kit_try_apply(&kit);
+    ck_assert_msg(strstr(problems, "/rules.d.yml: is a directory; a pattern such as ") != NULL, "%s",
+                  problems);
+    ck_assert_uint_eq(kit.manager->groups.len, 1);
+}
+END_TEST
+
 START_TEST(patterns_that_match_nothing_are_known)
 {
     struct arena arena CLEANUP(arena_release);
@@ -327,6 +345,7 @@ int main(void)
     tcase_add_test(cases, a_group_under_another_name_takes_the_series_over_without_a_gap);
     tcase_add_test(cases, a_group_that_did_not_change_runs_on);
     tcase_add_test(cases, one_bad_file_changes_nothing);
+    tcase_add_test(cases, a_folder_that_a_pattern_meets_is_an_error);
     tcase_add_test(cases, patterns_that_match_nothing_are_known);
     tcase_add_test(cases, a_manager_with_threads_evaluates_and_stops);
     suite_add_tcase(suite, cases);

@@ -207,6 +207,17 @@ struct warnings {
     VEC(struct options_warning) items;
 };
 
+static const char *nearest_feature(struct slice name)
+{
+    const char **names = mem_alloc_array(features_all_count + 1, sizeof(*names));
+    for (size_t i = 0; i < features_all_count; i++)
+        names[i] = features_all[i].name;
+    names[features_all_count] = NULL;
+    const char *near = binding_nearest(name, names);
+    mem_free(names);
+    return near;
+}
+
 static void read_feature(struct options *options, struct warnings *warnings, struct slice name)
 {
     for (size_t i = 0; i < features_all_count; i++) {
@@ -220,9 +231,13 @@ static void read_feature(struct options *options, struct warnings *warnings, str
             vec_push(&warnings->items, (struct options_warning){feature->note, feature->name});
         return;
     }
+    const char *near = nearest_feature(name);
     vec_push(&warnings->items,
              (struct options_warning){"Unknown option for --enable-feature",
-                                      arena_printf(&options->arena, "%.*s", SLICE_ARG(name))});
+                                      arena_printf(&options->arena, "%.*s%s%s%s", SLICE_ARG(name),
+                                                   near == NULL ? "" : "; did you mean ",
+                                                   near == NULL ? "" : near,
+                                                   near == NULL ? "" : "?")});
 }
 
 static void read_features(struct parsing *parsing, struct warnings *warnings)
@@ -307,7 +322,7 @@ static int check_mode(struct parsing *parsing, struct buf *out_text)
         exit_code = EXIT_MODE;
     } else if (agent) {
         buf_append_str(out_text, "--agent: this server has no agent mode; run it without the "
-                                 "flag, or send samples on with remote_write\n");
+                                 "flag\n");
         exit_code = EXIT_FAILURE;
     }
     buf_release(&list);

@@ -71,6 +71,28 @@ static void print_row(const char *left_text, const char *right_text, size_t left
     print_wrapped(right_text, left, out);
 }
 
+/* What the table of flags and that of features say besides the text. */
+static void print_help_text(const struct flag *flag, struct buf *out)
+{
+    buf_append_str(out, flag->help);
+    if (strcmp(flag->name, "enable-feature") == 0) {
+        const char *before = " ";
+        for (size_t i = 0; i < features_all_count; i++) {
+            if (features_all[i].note != NULL)
+                continue;
+            buf_printf(out, "%s%s", before, features_all[i].name);
+            before = ", ";
+        }
+        buf_append_byte(out, '.');
+    }
+    if (flag->traits & FLAG_NO_EFFECT)
+        buf_append_str(out, " No effect yet.");
+    if (flag->traits & FLAG_SERVER_ONLY)
+        buf_append_str(out, " Use with server mode only.");
+    else if (flag->traits & FLAG_AGENT_ONLY)
+        buf_append_str(out, " Use with agent mode only.");
+}
+
 void options_print_help(const char *program, struct buf *out)
 {
     size_t left = strlen("-h, --[no-]help");
@@ -96,10 +118,7 @@ void options_print_help(const char *program, struct buf *out)
         print_left(flag, &text);
         struct buf help;
         buf_init(&help, 4096);
-        buf_printf(&help, "%s%s", flag->help,
-                   flag->traits & FLAG_SERVER_ONLY  ? " Use with server mode only."
-                   : flag->traits & FLAG_AGENT_ONLY ? " Use with agent mode only."
-                                                    : "");
+        print_help_text(flag, &help);
         print_row(buf_cstr(&text), buf_cstr(&help), left, out);
         buf_release(&help);
     }

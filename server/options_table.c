@@ -36,7 +36,8 @@ const struct flag flags_all[] = {
      .help = "Accepted for compatibility: the limit is looked up once, at start."},
     {.name = "web.config.file", .kind = FLAG_TEXT, .fallback = "",
      .offset = FIELD(web_config_file),
-     .help = "File with TLS and passwords for the HTTP server."},
+     .help = "File with TLS and passwords for the HTTP server. Not supported yet: the server "
+             "does not start with it."},
     {.name = "web.read-timeout", .kind = FLAG_DURATION, .fallback = "5m",
      .offset = FIELD(web_read_timeout_ms),
      .help = "How long a request may take to arrive and a connection may be idle."},
@@ -258,7 +259,8 @@ const struct flag flags_all[] = {
      .help = "How often new targets are taken over."},
     {.name = "enable-feature", .kind = FLAG_TEXT_LIST, .traits = FLAG_REPEATABLE, .fallback = "",
      .offset = FLAG_NO_FIELD,
-     .help = "Features to switch on, with commas between them. May be given several times."},
+     .help = "Features to switch on, with commas between them. May be given several times. "
+             "Those that have an effect:"},
     {.name = "agent", .kind = FLAG_BOOL, .offset = FLAG_NO_FIELD,
      .help = "Not supported: this server has no agent mode."},
     {.name = "log.level", .kind = FLAG_CHOICE, .fallback = "info", .offset = FIELD(log_level),

@@ -65,6 +65,22 @@ static void check_discovery(const struct check *check, const struct config_disco
     }
 }
 
+/* An empty address makes no target; rules could make one of it, so then it is left to the server. */
+static enum err check_addresses(struct check *check, const struct config_scrape *scrape)
+{
+    for (size_t i = 0; i < scrape->discovery.static_count && !check->syntax_only; i++) {
+        const struct config_static *group = &scrape->discovery.statics[i];
+        for (size_t k = 0; k < group->target_count && scrape->relabel_rule_count == 0; k++) {
+            if (group->targets[k].len == 0)
+                return errbuf_set(&check->err, ERR_INVALID,
+                                  "instance %zu in group %zu: no address; job \"%.*s\" has an "
+                                  "empty target, write 'host:port'",
+                                  k, i, SLICE_ARG(scrape->job_name));
+        }
+    }
+    return ERR_NONE;
+}
+
 static enum err find_rule_files(struct check *check)
 {
     for (size_t i = 0; i < check->config->rule_file_count && !check->syntax_only; i++) {
@@ -93,6 +109,8 @@ static enum err check_parts(struct check *check)
         buf_init(&of, BUF_SIZE_ANY);
         buf_printf(&of, "scrape job \"%.*s\"", SLICE_ARG(scrape->job_name));
         code = check_http(check, &scrape->http);
+        if (code == ERR_NONE)
+            code = check_addresses(check, scrape);
         if (code == ERR_NONE)
             check_discovery(check, &scrape->discovery, buf_cstr(&of));
     }

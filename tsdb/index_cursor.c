@@ -126,6 +126,31 @@ static size_t symbol_page_of(const struct index_reader *index, struct slice text
     return low == 0 ? SIZE_MAX : low - 1;
 }
 
+/* A search through texts that ascend, each told by what it shares with the one before. */
+struct text_search {
+    struct slice text; /* that is looked for */
+    size_t same;       /* bytes that it and the text at hand begin with */
+    size_t len;        /* of the text at hand */
+};
+
+/* Compares the next text with the one that is looked for, as slice_cmp does, mostly without a look
+ * at its bytes. The text at hand comes before the one that is looked for: what shares more with it
+ * does so, too, and what shares less has a greater byte where they part. */
+static int text_search_next(struct text_search *search, size_t shared, struct slice rest)
+{
+    search->len = shared + rest.len;
+    if (shared != search->same)
+        return shared > search->same ? -1 : 1;
+    struct slice wanted = slice_sub(search->text, shared, search->text.len - shared);
+    size_t len = MIN(rest.len, wanted.len), i = 0;
+    while (i < len && rest.ptr[i] == wanted.ptr[i])
+        i++;
+    search->same += i;
+    if (i < len)
+        return (unsigned char)rest.ptr[i] < (unsigned char)wanted.ptr[i] ? -1 : 1;
+    return (rest.len > wanted.len) - (rest.len < wanted.len);
+}
+
 enum err index_cursor_find_symbol(struct index_cursor *cursor, struct slice text, uint32_t *out,
                                   struct errbuf *err)
 {
@@ -135,10 +160,14 @@ enum err index_cursor_find_symbol(struct index_cursor *cursor, struct slice text
         return ERR_NONE;
     enum err code = load_symbols(cursor, page, err);
     const struct index_page *entry = &cursor->index->symbol_pages[page];
+    struct codec_reader reader = cursor->symbols_at;
+    struct text_search search = {.text = text};
     for (uint32_t i = 0; code == ERR_NONE && i < entry->count; i++) {
-        if (!next_symbol(cursor))
+        uint64_t shared = codec_read_uvarint(&reader);
+        struct slice rest = codec_read_slice(&reader);
+        if (reader.failed || shared > search.len)
             return cursor_damaged(cursor, entry, "the symbols make no sense", err);
-        int order = slice_cmp(buf_slice(&cursor->text), text);
+        int order = text_search_next(&search, (size_t)shared, rest);
         if (order == 0)
             *out = entry->first + i;
         if (order >= 0)

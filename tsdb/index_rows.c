@@ -88,27 +88,41 @@ void index_row_write(struct index_row *before, const struct index_row *row, stru
         vec_push(&before->chunks, row->chunks.items[i]);
 }
 
-static bool read_pairs(struct codec_reader *reader, struct index_row *row)
+/* Adds the next differences to a pair; most are of one byte. */
+static inline bool read_pair(struct codec_reader *reader, struct index_pair *pair)
 {
-    uint64_t shared = codec_read_uvarint(reader);
-    uint64_t rest = codec_read_uvarint(reader);
-    if (reader->failed || shared > row->pairs.len || rest > INDEX_PAIRS_MAX ||
-        rest > codec_left(reader))
+    const uint8_t *at = reader->at;
+    uint64_t name = pair->name, value = pair->value;
+    if (LIKELY(reader->end - at >= 2 && (at[0] | at[1]) < 0x80)) {
+        name += (uint64_t)codec_unzigzag(at[0]);
+        value += (uint64_t)codec_unzigzag(at[1]);
+        reader->at = at + 2;
+    } else {
+        name += (uint64_t)codec_read_varint(reader);
+        value += (uint64_t)codec_read_varint(reader);
+    }
+    *pair = (struct index_pair){(uint32_t)name, (uint32_t)value};
+    return name < INDEX_NONE && value < INDEX_NONE;
+}
+
+static bool read_pairs(struct codec_reader *bytes, struct index_row *row)
+{
+    struct codec_reader reader = *bytes;
+    uint64_t shared = codec_read_uvarint(&reader);
+    uint64_t rest = codec_read_uvarint(&reader);
+    if (reader.failed || shared > row->pairs.len || rest > INDEX_PAIRS_MAX ||
+        rest > codec_left(&reader))
         return false;
     size_t count = (size_t)(shared + rest);
-    vec_reserve(&row->pairs, count > row->pairs.len ? count - row->pairs.len : 0);
+    while (row->pairs.len < count)
+        vec_push(&row->pairs, (struct index_pair){0});
     for (size_t i = (size_t)shared; i < count; i++) {
-        struct index_pair last = pair_before(row, i);
-        uint64_t name = (uint64_t)codec_read_varint(reader) + last.name;
-        uint64_t value = (uint64_t)codec_read_varint(reader) + last.value;
-        if (name >= INDEX_NONE || value >= INDEX_NONE)
+        if (!read_pair(&reader, &row->pairs.items[i]))
             return false;
-        if (i == row->pairs.len)
-            row->pairs.len++;
-        row->pairs.items[i] = (struct index_pair){(uint32_t)name, (uint32_t)value};
     }
     row->pairs.len = count;
-    return !reader->failed;
+    *bytes = reader;
+    return !reader.failed;
 }
 
 static bool read_chunks(struct codec_reader *reader, struct index_row *row)

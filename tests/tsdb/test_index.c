@@ -168,6 +168,48 @@ START_TEST(symbols_are_found_by_text)
 }
 END_TEST
 
+/* What a look at every symbol says. */
+static uint32_t symbol_of(const struct buf *texts, const size_t *ends, struct slice text)
+{
+    for (uint32_t i = 0; i < index_->symbol_count; i++) {
+        size_t from = i == 0 ? 0 : ends[i - 1];
+        if (slice_eq(slice_from(texts->data + from, ends[i] - from), text))
+            return i;
+    }
+    return INDEX_NONE;
+}
+
+START_TEST(texts_that_are_nearly_symbols_are_told_apart)
+{
+    write_index(SERIES_MAX);
+    open_index();
+    struct buf CLEANUP(buf_release) texts, near;
+    buf_init(&texts, BUF_SIZE_ANY);
+    buf_init(&near, BUF_SIZE_ANY);
+    size_t *ends = calloc(index_->symbol_count, sizeof(*ends));
+    for (uint32_t i = 0; i < index_->symbol_count; i++) {
+        struct slice text;
+        ck_assert_int_eq(index_cursor_symbol(&cursor, i, &text, &err), ERR_NONE);
+        buf_append_slice(&texts, text);
+        ends[i] = texts.len;
+    }
+    for (int i = 0; i < 700; i++) {
+        uint32_t symbol = below(index_->symbol_count), found;
+        size_t from = symbol == 0 ? 0 : ends[symbol - 1], len = ends[symbol] - from;
+        buf_reset(&near);
+        buf_append(&near, texts.data + from, below(4) == 0 ? below((uint32_t)len + 1) : len);
+        if (below(3) == 0)
+            buf_append_byte(&near, (char)(below(2) ? '0' + below(10) : below(256)));
+        if (near.len > 0 && below(2) == 0)
+            near.data[below((uint32_t)near.len)] ^= (char)(1 << below(8));
+        ck_assert_int_eq(index_cursor_find_symbol(&cursor, buf_slice(&near), &found, &err),
+                         ERR_NONE);
+        ck_assert_uint_eq(found, symbol_of(&texts, ends, buf_slice(&near)));
+    }
+    free(ends);
+}
+END_TEST
+
 static void expect_selection(const struct matcher *const *matchers, size_t count)
 {
     series_ids ids = {0};
@@ -350,6 +392,7 @@ int main(void)
     tcase_add_test(tests, ids_of_several_lists_are_sorted_and_counted_once);
     tcase_add_test(tests, series_are_read_in_order_and_in_any_order);
     tcase_add_test(tests, symbols_are_found_by_text);
+    tcase_add_test(tests, texts_that_are_nearly_symbols_are_told_apart);
     tcase_add_test(tests, matchers_select_what_they_match);
     tcase_add_test(tests, an_index_without_series_is_one);
     tcase_add_test(tests, damage_is_noticed_and_names_the_file);

@@ -44,14 +44,12 @@ test:
 # Everything under ThreadSanitizer; tests of exact times may fail for slowness.
 test-thread: thread-setup
 	@ninja -C $(THREAD) --quiet
-	@CK_TIMEOUT_MULTIPLIER=5 $(FIXED_ADDRESSES) meson test -C $(THREAD) --no-rebuild \
-		--print-errorlogs --timeout-multiplier 5
+	@$(FIXED_ADDRESSES) meson test -C $(THREAD) --no-rebuild --print-errorlogs
 
 # What is made for it: threads that append, query, cut, merge, delete and collect at once.
 test-races: thread-setup
 	@ninja -C $(THREAD) --quiet $(foreach test,$(RACES),tests/$(dir $(test))test_$(subst /,_,$(test)))
-	@CK_TIMEOUT_MULTIPLIER=5 $(FIXED_ADDRESSES) meson test -C $(THREAD) --no-rebuild \
-		--print-errorlogs --timeout-multiplier 5 $(RACES)
+	@$(FIXED_ADDRESSES) meson test -C $(THREAD) --no-rebuild --print-errorlogs $(RACES)
 
 thread-setup:
 	@tests/install.sh $(TEST_PACKAGES)

@@ -214,7 +214,7 @@ START_TEST(a_body_above_the_limit_is_413)
     raw_read_answer(descriptor, false, &answer);
     ck_assert_int_eq(answer.status, 413);
     raw_answer_release(&answer);
-    ck_assert(raw_is_closed(descriptor, 5000));
+    ck_assert(raw_is_closed(descriptor, FIXTURE_PATIENCE_MS));
     close(descriptor);
     fixture_stop();
 }
@@ -353,7 +353,7 @@ START_TEST(one_connection_serves_many_requests)
         raw_answer_release(&answer);
     }
     raw_send_text(descriptor, "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    ck_assert(raw_is_closed(descriptor, 5000));
+    ck_assert(raw_is_closed(descriptor, FIXTURE_PATIENCE_MS));
     close(descriptor);
     fixture_stop();
 }
@@ -471,13 +471,13 @@ START_TEST(stopping_cancels_what_runs_and_answers_it)
     fixture_wait_for(&fixture.blocked_started, 1);
     int64_t start_ms = fixture_now_ms();
     fixture_stop();
-    ck_assert_int_lt(fixture_now_ms() - start_ms, 2000);
+    ck_assert_int_lt(fixture_now_ms() - start_ms, FIXTURE_GRACE_MS);
     struct raw_answer answer;
     raw_read_answer(busy, false, &answer);
     ck_assert_int_eq(answer.status, 503);
     ck_assert_str_eq(raw_answer_header(&answer, "Connection"), "close");
     raw_answer_release(&answer);
-    ck_assert(raw_is_closed(idle, 1000));
+    ck_assert(raw_is_closed(idle, FIXTURE_PATIENCE_MS));
     close(idle);
     close(busy);
 }
@@ -492,7 +492,7 @@ START_TEST(stopping_does_not_wait_for_a_reader_that_stands_still)
         usleep(1000);
     int64_t start_ms = fixture_now_ms();
     http_server_stop(fixture.server, 100);
-    ck_assert_int_lt(fixture_now_ms() - start_ms, 3000);
+    ck_assert_int_lt(fixture_now_ms() - start_ms, FIXTURE_PATIENCE_MS);
     close(descriptor);
 }
 END_TEST

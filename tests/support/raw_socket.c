@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WAIT_MS 10000
+#define WAIT_MS 30000
 
 int raw_connect(uint16_t port)
 {

@@ -160,7 +160,7 @@ void fixture_start(struct http_server_options options)
 
 void fixture_stop(void)
 {
-    http_server_stop(fixture.server, 5000);
+    http_server_stop(fixture.server, FIXTURE_GRACE_MS);
 }
 
 int64_t fixture_now_ms(void)
@@ -170,7 +170,7 @@ int64_t fixture_now_ms(void)
 
 void fixture_wait_for(atomic_int *counter, int value)
 {
-    int64_t deadline_ms = fixture_now_ms() + 10000;
+    int64_t deadline_ms = fixture_now_ms() + FIXTURE_PATIENCE_MS;
     while (atomic_load(counter) < value && fixture_now_ms() < deadline_ms)
         usleep(1000);
     ck_assert_int_ge(atomic_load(counter), value);
@@ -193,7 +193,7 @@ void fixture_expect(const char *request_head, int status, const char *body)
 /* A worker tells it after the client may have read the answer. */
 void fixture_expect_observed(int status, size_t bytes)
 {
-    int64_t deadline_ms = fixture_now_ms() + 5000;
+    int64_t deadline_ms = fixture_now_ms() + FIXTURE_PATIENCE_MS;
     while (atomic_load(&fixture.observed_bytes) != bytes && fixture_now_ms() < deadline_ms)
         usleep(1000);
     ck_assert_uint_eq(atomic_load(&fixture.observed_bytes), bytes);

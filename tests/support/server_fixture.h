@@ -15,6 +15,11 @@
 /* Of the answer of /large and /large_quick; byte i is fixture_large_byte(i). */
 #define FIXTURE_LARGE_SIZE ((size_t)10 << 20)
 
+/* What is waited for comes at once, but on a machine that is busy with other things. */
+#define FIXTURE_PATIENCE_MS 30000
+/* What fixture_stop leaves to requests that run; longer than any may take. */
+#define FIXTURE_GRACE_MS 30000
+
 /* What handlers and hooks of the running server saw. */
 struct server_fixture {
     struct http_server *server;

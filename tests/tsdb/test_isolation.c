@@ -6,6 +6,7 @@
 #include "base/thread.h"
 
 #include <check.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,21 @@ struct writer {
     struct thread thread;
 };
 
+/* It never goes back, also where a writer that lags tells late. */
+static void note_round(int round)
+{
+    int newest = newest_round;
+    while (round > newest && !atomic_compare_exchange_weak(&newest_round, &newest, round))
+        ;
+}
+
+/* Somebody reads beside the writers, however late the threads of readers get to run. */
+static void wait_for_readers(void)
+{
+    while (reads == 0)
+        sched_yield();
+}
+
 /* Every commit writes the same value into all series of the writer. */
 static void write_rounds(void *context)
 {
@@ -78,8 +94,9 @@ static void write_rounds(void *context)
         }
         if (appender_commit(appender, NULL) != ERR_NONE)
             abort();
-        if (round > newest_round)
-            newest_round = round;
+        note_round(round);
+        if (round == writer->count / 2)
+            wait_for_readers();
         if (round % 97 == 0 && group != NULL) {
             sample_group_free(group);
             group = sample_group_new(db);

@@ -20,6 +20,7 @@
 static struct fake_source *fake;
 static struct promql_engine *engine;
 static struct errbuf err;
+static int64_t timeout_ms; /* of the next queries; 0 = the engine's */
 
 static void load(const char *text)
 {
@@ -41,6 +42,7 @@ static void setup(void)
     fake = fake_source_new();
     engine = promql_engine_new(&(struct promql_engine_options){0});
     err = (struct errbuf){0};
+    timeout_ms = 0;
 }
 
 static void teardown(void)
@@ -66,6 +68,7 @@ static enum err evaluate(const char *text, int64_t start_ms, int64_t end_ms, int
                                  .start_ms = start_ms,
                                  .end_ms = end_ms,
                                  .step_ms = step_ms,
+                                 .timeout_ms = timeout_ms,
                                  .canceled = canceled};
     enum err code = promql_evaluate(engine, &query, out, &err);
     promql_expression_free(expression);
@@ -305,7 +308,7 @@ static void run_gated(void *context)
 
 START_TEST(queries_beyond_the_limit_wait_until_their_deadline)
 {
-    use_engine(&(struct promql_engine_options){.concurrency_max = 1, .timeout_ms = 100});
+    use_engine(&(struct promql_engine_options){.concurrency_max = 1});
     mutex_init(&gate_lock, LOCK_RANK_TSDB_HEAD);
     condition_init(&gate_moved);
     gate_is_open = gate_was_reached = false;
@@ -316,7 +319,9 @@ START_TEST(queries_beyond_the_limit_wait_until_their_deadline)
     while (!gate_was_reached)
         condition_wait(&gate_moved, &gate_lock);
     mutex_unlock(&gate_lock);
+    timeout_ms = 100;
     expect_failure("1", 0, 0, ERR_TIMEOUT, "query timed out in query queue");
+    timeout_ms = 0;
     atomic_bool canceled = true;
     struct promql_result *none = NULL;
     ck_assert_int_eq(evaluate("1", 0, 0, 0, &canceled, &none), ERR_CANCELED);

@@ -151,7 +151,7 @@ static double metric(const char *name, const struct fake_alertmanager *fake)
 static void await_metric(const char *name, const struct fake_alertmanager *fake, double value)
 {
     double found = NAN;
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 6000; i++) {
         found = metric(name, fake);
         if (found == value || (isnan(found) && isnan(value)))
             return;

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 
 #define REQUEST_SIZE_MAX (4 << 20)
-#define WAIT_NS INT64_C(10000000000)
+#define WAIT_NS INT64_C(30000000000)
 
 static bool read_exactly(int descriptor, struct buf *out, size_t len)
 {

@@ -1,4 +1,5 @@
-/* Decoding writes straight into the reader's columns and trims by time afterwards. */
+/* Decoding writes straight into the reader's columns. Of what is sealed the times come first, which say
+ * what values are wanted; tokens are all decoded and trimmed afterwards. */
 #include "tsdb/chunk.h"
 
 #include "base/alloc.h"
@@ -263,40 +264,13 @@ static enum err loose_decode(const struct chunk_span *span, struct chunk_output 
     return ERR_NONE;
 }
 
-/* All values are decoded; those of rows that the view may not see are left behind. */
-static enum err sealed_rows_decode(const struct chunk_span *span, struct chunk_output *out)
-{
-    uint32_t count = span->count - span->row_first;
-    enum err result =
-        value_chunk_decode(slice_from((const char *)span->bytes, span->len), count, out->values);
-    if (result != ERR_NONE || span->row_end <= span->row_first)
-        return result;
-    out->count = span->row_end - span->row_first;
-    memcpy(out->times, span->column->times_ms + span->row_first, out->count * sizeof(*out->times));
-    return ERR_NONE;
-}
-
-static enum err sealed_loose_decode(const struct chunk_span *span, struct chunk_output *out)
-{
-    struct codec_reader reader = codec_reader(span->bytes, span->len);
-    if (!time_column_read(&reader, span->count, out->times) ||
-        !value_chunk_read(&reader, span->count, out->values) || codec_left(&reader) > 0)
-        return ERR_CORRUPT;
-    out->count = span->count;
-    return ERR_NONE;
-}
-
-static enum err floats_decode(const struct chunk_span *span, struct chunk_output *out)
+static enum err tokens_decode(const struct chunk_span *span, struct chunk_output *out)
 {
     switch (span->kind) {
     case CHUNK_ROWS:
         return rows_decode(span, out);
     case CHUNK_LOOSE:
         return loose_decode(span, out);
-    case CHUNK_SEALED_ROWS:
-        return sealed_rows_decode(span, out);
-    case CHUNK_SEALED_LOOSE:
-        return sealed_loose_decode(span, out);
     default:
         return ERR_CORRUPT;
     }
@@ -318,6 +292,75 @@ static size_t time_lower_bound(const int64_t *times, size_t count, int64_t ms)
     return low;
 }
 
+/* The samples of a chunk that are asked for. */
+struct chunk_cut {
+    int64_t min_ms;
+    int64_t max_ms;
+    uint32_t skip_last;
+};
+
+/* Which they are: from `low` to before `high`, perhaps none. */
+static void cut_find(const struct chunk_cut *cut, const int64_t *times, size_t count,
+                     size_t *out_low, size_t *out_high)
+{
+    size_t low = 0, high = count - MIN((size_t)cut->skip_last, count);
+    if (high > 0 && times[0] < cut->min_ms)
+        low = time_lower_bound(times, high, cut->min_ms);
+    if (high > 0 && times[high - 1] > cut->max_ms)
+        high = cut->max_ms == INT64_MAX ? high : time_lower_bound(times, high, cut->max_ms + 1);
+    *out_low = MIN(low, high);
+    *out_high = high;
+}
+
+/* Tokens are decoded from the first to the last. */
+static enum err tokens_read(const struct chunk_span *span, const struct chunk_cut *cut,
+                            struct chunk_output *out)
+{
+    size_t low, high;
+    enum err result = tokens_decode(span, out);
+    if (result != ERR_NONE)
+        return result;
+    cut_find(cut, out->times, out->count, &low, &high);
+    out->count = high - low;
+    if (low > 0) {
+        memmove(out->times, out->times + low, out->count * sizeof(*out->times));
+        memmove(out->values, out->values + low, out->count * sizeof(*out->values));
+    }
+    return ERR_NONE;
+}
+
+/* The times of all samples that the view may see; the reader is at the values then. */
+static bool sealed_times(const struct chunk_span *span, struct codec_reader *reader,
+                         struct chunk_output *out)
+{
+    if (span->kind == CHUNK_SEALED_LOOSE) {
+        out->count = span->count;
+        return time_column_read(reader, span->count, out->times);
+    }
+    out->count = span->row_end - MIN(span->row_first, span->row_end);
+    memcpy(out->times, span->column->times_ms + span->row_first, out->count * sizeof(*out->times));
+    return true;
+}
+
+/* Values are decoded only where they are asked for. */
+static enum err sealed_read(const struct chunk_span *span, const struct chunk_cut *cut,
+                            struct chunk_output *out)
+{
+    struct codec_reader reader = codec_reader(span->bytes, span->len);
+    size_t values = span->kind == CHUNK_SEALED_ROWS ? span->count - span->row_first : span->count;
+    size_t low, high;
+    if (!sealed_times(span, &reader, out))
+        return ERR_CORRUPT;
+    cut_find(cut, out->times, out->count, &low, &high);
+    out->count = high - low;
+    if (out->count == 0)
+        return ERR_NONE;
+    if (low > 0)
+        memmove(out->times, out->times + low, out->count * sizeof(*out->times));
+    struct slice bytes = slice_from((const char *)reader.at, codec_left(&reader));
+    return value_chunk_decode_part(bytes, values, low, high, out->values);
+}
+
 /* Adds NULLs for float samples when the columns have histograms. */
 static void histograms_pad(struct sample_columns *out)
 {
@@ -325,30 +368,20 @@ static void histograms_pad(struct sample_columns *out)
         vec_push(&out->histogram_memory, NULL);
 }
 
-static enum err floats_read(const struct chunk_span *span, int64_t min_ms, int64_t max_ms,
-                            uint32_t skip_last, struct sample_columns *out)
+static enum err floats_read(const struct chunk_span *span, const struct chunk_cut *cut,
+                            struct sample_columns *out)
 {
+    bool sealed = span->kind == CHUNK_SEALED_ROWS || span->kind == CHUNK_SEALED_LOOSE;
     size_t room = span->kind == CHUNK_ROWS ? CHUNK_SAMPLES_MAX : span->count;
     vec_reserve(&out->timestamp_memory, room);
     vec_reserve(&out->value_memory, room);
     struct chunk_output target = {out->timestamp_memory.items + out->timestamp_memory.len,
                                   out->value_memory.items + out->value_memory.len, 0};
-    enum err result = floats_decode(span, &target);
+    enum err result = sealed ? sealed_read(span, cut, &target) : tokens_read(span, cut, &target);
     if (result != ERR_NONE)
         return result;
-    size_t end = target.count - MIN((size_t)skip_last, target.count);
-    size_t first = 0;
-    if (end > 0 && target.times[0] < min_ms)
-        first = time_lower_bound(target.times, end, min_ms);
-    if (end > 0 && target.times[end - 1] > max_ms)
-        end = max_ms == INT64_MAX ? end : time_lower_bound(target.times, end, max_ms + 1);
-    size_t kept = end > first ? end - first : 0;
-    if (first > 0 && kept > 0) {
-        memmove(target.times, target.times + first, kept * sizeof(*target.times));
-        memmove(target.values, target.values + first, kept * sizeof(*target.values));
-    }
-    out->timestamp_memory.len += kept;
-    out->value_memory.len += kept;
+    out->timestamp_memory.len += target.count;
+    out->value_memory.len += target.count;
     if (out->histogram_memory.len > 0)
         histograms_pad(out);
     return ERR_NONE;
@@ -387,5 +420,5 @@ enum err chunk_read(const struct chunk_span *span, int64_t min_ms, int64_t max_m
     ASSERT(out->timestamp_memory.len == out->value_memory.len);
     if (span->kind == CHUNK_HISTOGRAM)
         return histograms_read(span, min_ms, max_ms, skip_last, out);
-    return floats_read(span, min_ms, max_ms, skip_last, out);
+    return floats_read(span, &(struct chunk_cut){min_ms, max_ms, skip_last}, out);
 }

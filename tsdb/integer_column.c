@@ -208,6 +208,28 @@ static bool read_residuals(struct codec_reader *reader, unsigned head, size_t co
     return true;
 }
 
+/* What comes before the residuals; a constant has none. */
+static bool read_frame(struct codec_reader *reader, size_t count, unsigned *out_head,
+                       struct column_frame *frame)
+{
+    unsigned head = codec_read_u8(reader);
+    *out_head = head;
+    *frame = (struct column_frame){.order = head >> HEAD_ORDER_SHIFT & 3, .factor = 1};
+    frame->first = head & HEAD_WIDE ? codec_read_u64(reader) : (uint64_t)codec_read_varint(reader);
+    if ((head & HEAD_KIND) == KIND_CONSTANT)
+        return !reader->failed && (head & ~HEAD_WIDE) == 0 ? true : fail(reader);
+    if (head & HEAD_FACTOR)
+        frame->factor = codec_read_uvarint(reader);
+    if (frame->order == 2)
+        frame->second = (uint64_t)codec_read_varint(reader) * frame->factor;
+    if (frame->order != 0)
+        frame->reference = (uint64_t)codec_read_varint(reader);
+    if (reader->failed || (head & HEAD_KIND) > KIND_RICE || frame->order > COLUMN_ORDER_MAX ||
+        count <= frame->order)
+        return fail(reader);
+    return true;
+}
+
 bool integer_column_read(struct codec_reader *reader, size_t count, uint64_t *out)
 {
     return integer_column_read_part(reader, count, 0, count, out);
@@ -218,27 +240,40 @@ bool integer_column_read_part(struct codec_reader *reader, size_t count, size_t 
 {
     ASSERT(count >= 1 && count <= INTEGER_COLUMN_COUNT_MAX);
     ASSERT(low < high && high <= count);
-    unsigned head = codec_read_u8(reader);
-    struct column_frame frame = {.order = head >> HEAD_ORDER_SHIFT & 3, .factor = 1};
-    frame.first = head & HEAD_WIDE ? codec_read_u64(reader) : (uint64_t)codec_read_varint(reader);
+    unsigned head;
+    struct column_frame frame;
+    if (!read_frame(reader, count, &head, &frame))
+        return false;
     if ((head & HEAD_KIND) == KIND_CONSTANT) {
         for (size_t i = low; i < high; i++)
             out[i] = frame.first;
-        return !reader->failed && (head & ~HEAD_WIDE) == 0 ? true : fail(reader);
+        return true;
     }
-    if (head & HEAD_FACTOR)
-        frame.factor = codec_read_uvarint(reader);
-    if (frame.order == 2)
-        frame.second = (uint64_t)codec_read_varint(reader) * frame.factor;
-    if (frame.order != 0)
-        frame.reference = (uint64_t)codec_read_varint(reader);
-    if (reader->failed || (head & HEAD_KIND) > KIND_RICE || frame.order > COLUMN_ORDER_MAX ||
-        count <= frame.order)
-        return fail(reader);
     size_t wanted = high - MIN(high, (size_t)frame.order);
     if (!read_residuals(reader, head, count - frame.order, wanted, out + frame.order))
         return false;
     column_kernels()->restore(&frame, out, low, high);
+    return true;
+}
+
+bool integer_column_read_steps(struct codec_reader *reader, size_t count, uint64_t *out_first,
+                               uint64_t *out_step)
+{
+    struct codec_reader ahead = *reader;
+    unsigned head;
+    struct column_frame frame;
+    if (!read_frame(&ahead, count, &head, &frame))
+        return false;
+    if ((head & HEAD_KIND) != KIND_CONSTANT) {
+        /* differences of no bits are all the reference */
+        unsigned width = codec_read_u8(&ahead);
+        if (ahead.failed || (head & HEAD_KIND) != KIND_PACKED || frame.order != 1 ||
+            (head & HEAD_PATCHES) || width != 0)
+            return false;
+    }
+    *reader = ahead;
+    *out_first = frame.first;
+    *out_step = frame.reference * frame.factor; /* 0 of a constant */
     return true;
 }
 

@@ -32,5 +32,9 @@ bool integer_column_read(struct codec_reader *reader, size_t count, uint64_t *ou
 /* The same for who needs those from `low` to before `high`; the others of `out` are undefined. */
 bool integer_column_read_part(struct codec_reader *reader, size_t count, size_t low, size_t high,
                               uint64_t *out) MUST_CHECK;
+/* Does the column that comes rise by equal steps, as most times do? Then integer i is first + i *
+ * step, and the reader is behind it; else the reader stays where it is. */
+bool integer_column_read_steps(struct codec_reader *reader, size_t count, uint64_t *out_first,
+                               uint64_t *out_step) MUST_CHECK;
 /* Are all integers of the column that comes equal? Then reading one of them reads all. */
 bool integer_column_is_constant(const struct codec_reader *reader);

@@ -175,12 +175,10 @@ static bool read_piece(struct codec_reader *reader, size_t count, int64_t *out)
     uint64_t step = kind == PIECE_PLAIN ? 0 : codec_read_uvarint(reader);
     if (reader->failed || kind > PIECE_GAPS || (kind == PIECE_GAPS && count < 2))
         return fail(reader);
-    if (kind != PIECE_GAPS && integer_column_is_constant(reader)) {
-        /* exactly on the grid */
-        if (!integer_column_read(reader, 1, residuals))
-            return false;
+    uint64_t first, rise;
+    if (kind != PIECE_GAPS && integer_column_read_steps(reader, count, &first, &rise)) {
         for (size_t i = 0; i < count; i++)
-            out[i] = (int64_t)(residuals[0] + i * step);
+            out[i] = (int64_t)(first + i * (step + rise));
         return true;
     }
     if (kind == PIECE_GAPS && !integer_column_read(reader, count - 1, gaps))

@@ -166,6 +166,36 @@ START_TEST(what_is_read_stays_the_same_and_memory_is_freed)
 }
 END_TEST
 
+/* Ranges that begin and end at samples, beside them, and in the middle of chunks. */
+START_TEST(parts_of_a_chunk_are_read_as_before)
+{
+    static const char *const wanted[] = {"g=1", "g=3", "l=1"};
+    VEC(char *) expected = {0};
+    struct sample_group *group = sample_group_new(db);
+    fill(group, 0, 1000);
+    for (size_t round = 0; round < 2; round++) {
+        size_t at = 0;
+        for (int64_t min_ms = 0; min_ms < 1001000; min_ms += 27900) {
+            for (int64_t len_ms = 0; len_ms < 700000; len_ms = len_ms * 3 + 1100) {
+                const char *text =
+                    kit_read_range(db, wanted[at % 3], min_ms, min_ms / 100 * 100 + len_ms);
+                if (round == 0)
+                    vec_push(&expected, mem_strdup(text));
+                else
+                    ck_assert_str_eq(text, expected.items[at]);
+                at++;
+            }
+        }
+        ck_assert(seal() == ERR_NONE);
+    }
+    ck_assert_uint_gt(db->head.sealed_count, 0);
+    for (size_t i = 0; i < expected.len; i++)
+        mem_free(expected.items[i]);
+    vec_release(&expected);
+    sample_group_free(group);
+}
+END_TEST
+
 static size_t closed_count(const char *text)
 {
     struct labels *wanted = kit_labels(text);
@@ -513,6 +543,7 @@ int main(void)
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, what_is_read_stays_the_same_and_memory_is_freed);
+    tcase_add_test(tcase, parts_of_a_chunk_are_read_as_before);
     tcase_add_test(tcase, series_that_begin_together_do_not_close_together);
     tcase_add_test(tcase, pages_of_chunks_that_do_not_last_are_used_again);
     tcase_add_test(tcase, four_neighbours_become_one_and_members_share_its_times);

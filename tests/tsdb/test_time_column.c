@@ -106,6 +106,19 @@ START_TEST(irregular_times_cost_no_more_than_their_spread)
 }
 END_TEST
 
+START_TEST(equal_steps_come_back_whatever_their_size)
+{
+    static const int64_t steps_ms[] = {0, 1, -1, 15000, -15000, 86400001, INT64_MAX, INT64_MIN};
+    for (size_t k = 0; k < ARRAY_SIZE(steps_ms); k++) {
+        for (size_t count = 1; count < TIMES_MAX; count = count * 2 + 1) {
+            for (size_t i = 0; i < count; i++)
+                times[i] = (int64_t)((uint64_t)START_MS + i * (uint64_t)steps_ms[k]);
+            encoded_size(count);
+        }
+    }
+}
+END_TEST
+
 START_TEST(any_times_come_back)
 {
     for (int i = 0; i < 20000; i++) {
@@ -198,6 +211,7 @@ int main(void)
     tcase_add_test(tcase, gaps_do_not_spoil_the_grid);
     tcase_add_test(tcase, few_late_scrapes_are_patches);
     tcase_add_test(tcase, irregular_times_cost_no_more_than_their_spread);
+    tcase_add_test(tcase, equal_steps_come_back_whatever_their_size);
     tcase_add_test(tcase, any_times_come_back);
     tcase_add_test(tcase, start_times_are_nearly_free);
     tcase_add_test(tcase, damage_does_no_harm);

@@ -41,10 +41,10 @@ static void query_answer(struct http_request *request, struct http_response *res
     answer_begin(&answer, response);
     for (size_t i = 0; i < result->annotation_count; i++) {
         const struct promql_annotation *annotation = &result->annotations[i];
-        if (annotation->level == PROMQL_WARNING)
-            vec_push(&answer.warnings, annotation->text);
-        else
+        if (annotation->level == PROMQL_INFO)
             vec_push(&answer.infos, annotation->text);
+        else
+            vec_push(&answer.warnings, annotation->text);
     }
     json_object_begin(&answer.json);
     query_result_json(&answer, result, limit);

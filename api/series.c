@@ -46,6 +46,16 @@ static void series_request_release(struct series_request *parsed)
     memory_hold_release(&parsed->memory);
 }
 
+/* What storage left out of the answer; the arena has to stay until its end. */
+static void series_request_warn(const struct series_request *parsed, struct arena *arena,
+                                struct answer *answer)
+{
+    struct text_list left_out;
+    series_view_warnings(parsed->view, arena, &left_out);
+    for (size_t i = 0; i < left_out.count; i++)
+        answer_warn(answer, left_out.items[i]);
+}
+
 /* The query of one set of match[]; one more than the limit, so that cutting is seen. */
 static struct series_query series_request_query(struct series_request *parsed, size_t set)
 {
@@ -129,6 +139,7 @@ void series_list_handler(struct http_request *request, struct http_response *res
         size_t count = list.entries.len;
         struct answer answer;
         answer_begin(&answer, response);
+        series_request_warn(&parsed, request->arena, &answer);
         if (parsed.limit > 0 && count > parsed.limit) {
             count = parsed.limit;
             answer_warn(&answer, SLICE("results truncated due to limit"));
@@ -212,6 +223,7 @@ static void series_answer_texts(struct api *api, struct http_request *request,
     } else {
         struct answer answer;
         answer_begin(&answer, response);
+        series_request_warn(&parsed, &arena, &answer);
         size_t count = texts.count;
         if (parsed.limit > 0 && count > parsed.limit) {
             count = parsed.limit;

@@ -7,10 +7,12 @@
  * matching series as a list; read copies the samples of one series into columns. Selecting and
  * reading are apart so that a query can order, split and parallelise its work.
  *
+ * A view that answers without what it cannot read says so: its *warnings* are for the answer.
+ *
  * Ownership: everything that a view hands out is borrowed from it and valid until it is closed.
  * Thread-safety: a source from any thread; select and the label functions of one view from one
  * thread at a time; read from any number of threads at once, each with its own columns, also while
- * something else is selected.
+ * something else is selected; warnings from any thread.
  */
 #pragma once
 
@@ -122,6 +124,9 @@ struct series_view_operations {
     enum err (*label_values)(struct series_view *view, struct slice name,
                              const struct series_query *query, struct arena *arena,
                              struct text_list *out, struct errbuf *err);
+    /* What this view has left out of its answers so far: each a text for people, told once, in the
+     * arena. NULL: the view leaves nothing out, but fails. */
+    void (*warnings)(struct series_view *view, struct arena *arena, struct text_list *out);
     void (*close)(struct series_view *view);
 };
 
@@ -171,6 +176,13 @@ static inline enum err series_view_label_values(struct series_view *view, struct
                                                 struct errbuf *err)
 {
     return view->operations->label_values(view, name, query, arena, out, err);
+}
+static inline void series_view_warnings(struct series_view *view, struct arena *arena,
+                                        struct text_list *out)
+{
+    *out = (struct text_list){0};
+    if (view->operations->warnings != NULL)
+        view->operations->warnings(view, arena, out);
 }
 static inline void series_view_close(struct series_view *view)
 {

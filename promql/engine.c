@@ -256,6 +256,28 @@ static void evaluation_count(struct evaluation *ev)
     statistics->read_by_step = columns + count;
 }
 
+/* What storage says comes first: of many, an answer shows the first. */
+static void evaluation_annotate(struct evaluation *ev, struct promql_result *result)
+{
+    struct text_list left_out = {0};
+    size_t count;
+    struct promql_annotation *own =
+        annotations_take(&ev->annotations, ev->text, ev->result, &count);
+    if (ev->view != NULL)
+        series_view_warnings(ev->view, ev->result, &left_out);
+    result->annotations = own;
+    result->annotation_count = left_out.count + count;
+    if (left_out.count == 0)
+        return;
+    result->annotations =
+        arena_alloc_array(ev->result, result->annotation_count, sizeof(*result->annotations));
+    for (size_t i = 0; i < left_out.count; i++)
+        result->annotations[i] =
+            (struct promql_annotation){PROMQL_STORAGE_WARNING, left_out.items[i]};
+    if (count > 0)
+        memcpy(result->annotations + left_out.count, own, count * sizeof(*own));
+}
+
 static enum err evaluation_run(struct evaluation *ev, struct promql_result *result)
 {
     int64_t start_ns = clock_monotonic_ns(ev->clock);
@@ -270,8 +292,7 @@ static enum err evaluation_run(struct evaluation *ev, struct promql_result *resu
                                  ev->statistics.prepare_ns - ev->statistics.sort_ns;
     if (!good)
         return ev->error;
-    result->annotations =
-        annotations_take(&ev->annotations, ev->text, ev->result, &result->annotation_count);
+    evaluation_annotate(ev, result);
     return ERR_NONE;
 }
 

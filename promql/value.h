@@ -73,10 +73,12 @@ struct promql_points {
 enum promql_annotation_level {
     PROMQL_WARNING,
     PROMQL_INFO,
+    PROMQL_STORAGE_WARNING, /* what storage left out: the answer is incomplete */
 };
 struct promql_annotation {
     enum promql_annotation_level level;
-    struct slice text; /* whole, with prefix and place: "PromQL info: ... (1:6)" */
+    /* whole, with prefix and place: "PromQL info: ... (1:6)"; storage's as storage says it */
+    struct slice text;
 };
 
 /* Figures of one query, for stats= and the metrics. Times in nanoseconds. */

@@ -71,6 +71,7 @@ struct alerting_result {
     VEC(struct alert *) alerts;
     size_t failed_template_count;
     struct errbuf template_error; /* the last */
+    struct errbuf left_out;       /* what storage could not read for a query of a template */
 };
 enum err alerting_expand(const struct rule_definition *definition,
                          const struct rule_vector *vector, const struct alerting_scope *scope,

@@ -36,6 +36,9 @@ static bool expand_query(struct slice expression, int64_t time_ms, struct arena 
     if (code != ERR_NONE)
         return false;
     vec_push(&expansion->queried, vector);
+    if (vector.left_out.len > 0)
+        (void)errbuf_set(&expansion->result->left_out, ERR_CORRUPT, "%.*s",
+                         SLICE_ARG(vector.left_out));
     struct template_sample *samples = arena_alloc_array(arena, vector.count, sizeof(*samples));
     for (size_t i = 0; i < vector.count; i++)
         samples[i] = (struct template_sample){vector.items[i].labels, vector.items[i].value};

@@ -109,6 +109,7 @@ static void rule_inherit(struct rule *rule, struct rule *from)
     struct outputs outputs = rule->outputs;
     rule->outputs = from->outputs;
     from->outputs = outputs;
+    rule->is_incomplete = from->is_incomplete;
     if (!rule_definition_is_alerting(rule->definition) ||
         !rule_definition_is_alerting(from->definition))
         return;
@@ -166,6 +167,7 @@ struct evaluation {
     struct rule *rule;
     size_t index;
     struct alerting_scope scope;
+    struct errbuf left_out; /* what storage could not read */
     struct output_samples samples;
     struct alerting_notices notices;
     size_t sample_count;
@@ -212,6 +214,8 @@ static enum err evaluate_alerting(struct evaluation *evaluation, const struct ru
         log_warn("Expanding alert template failed",
                  log_slice("alert", rule->definition->alert),
                  log_uint("count", result.failed_template_count), log_err(&result.template_error));
+    if (result.left_out.code != ERR_NONE)
+        evaluation->left_out = result.left_out;
     MUTEX_GUARD(&group->lock);
     code = alerting_advance(&rule->alerting, rule->definition, &result, &evaluation->scope,
                             group->definition->limit, &evaluation->samples, err);
@@ -278,6 +282,8 @@ static enum err query_and_apply(struct evaluation *evaluation, struct errbuf *er
         rule_vector_query(group->environment, definition->expression, t_ms, &vector, err);
     if (code != ERR_NONE)
         return code;
+    if (vector.left_out.len > 0)
+        (void)errbuf_set(&evaluation->left_out, ERR_CORRUPT, "%.*s", SLICE_ARG(vector.left_out));
     if (rule_definition_is_alerting(definition))
         code = evaluate_alerting(evaluation, &vector, err);
     else
@@ -294,6 +300,21 @@ static enum err query_and_apply(struct evaluation *evaluation, struct errbuf *er
     return code;
 }
 
+/* Said when it begins: the damage stays, and storage repeats it. */
+static void log_left_out(const struct evaluation *evaluation)
+{
+    struct rule *rule = evaluation->rule;
+    bool was_incomplete = rule->is_incomplete;
+    rule->is_incomplete = evaluation->left_out.code != ERR_NONE;
+    if (!rule->is_incomplete || was_incomplete)
+        return;
+    log_warn("A rule is evaluated without what storage cannot read",
+             log_slice("file", evaluation->group->file->path),
+             log_slice("group", evaluation->group->definition->name),
+             log_slice("name", rule_definition_name(rule->definition)),
+             log_uint("index", evaluation->index), log_err(&evaluation->left_out));
+}
+
 static double rule_evaluate(struct evaluation *evaluation)
 {
     struct rule_group *group = evaluation->group;
@@ -305,6 +326,8 @@ static double rule_evaluate(struct evaluation *evaluation)
     counter_inc(group->metrics.evaluations);
     if (query_and_apply(evaluation, &err) != ERR_NONE)
         rule_failed(evaluation, "query", &err);
+    else
+        log_left_out(evaluation);
     output_samples_release(&evaluation->samples);
     alerting_notices_release(&evaluation->notices);
     double duration_s = (double)(clock_monotonic_ns(clock) - started_ns) / 1e9;

@@ -33,6 +33,7 @@ struct rule {
     const struct labels *annotations;
     /* owned by the evaluation: */
     struct outputs outputs;
+    bool is_incomplete; /* storage could not read all that the last evaluation asked for */
     /* guarded by the group's lock; changed by the evaluation only: */
     struct alerting alerting;
     enum rule_health health;

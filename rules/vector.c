@@ -3,6 +3,15 @@
 #include "base/alloc.h"
 #include "tsdb/tsdb.h"
 
+static struct slice left_out_of(const struct promql_result *result)
+{
+    for (size_t i = 0; i < result->annotation_count; i++) {
+        if (result->annotations[i].level == PROMQL_STORAGE_WARNING)
+            return result->annotations[i].text;
+    }
+    return SLICE_EMPTY;
+}
+
 enum err rule_vector_query(const struct rule_environment *environment,
                            const struct promql_expression *expression, int64_t t_ms,
                            struct rule_vector *out, struct errbuf *err)
@@ -22,7 +31,7 @@ enum err rule_vector_query(const struct rule_environment *environment,
         promql_result_free(result);
         return errbuf_set(err, ERR_EXECUTION, "rule result is not a vector or scalar");
     }
-    *out = (struct rule_vector){.result = result};
+    *out = (struct rule_vector){.result = result, .left_out = left_out_of(result)};
     out->items = mem_alloc_array(result->row_count + 1, sizeof(*out->items));
     for (size_t i = 0; i < result->row_count; i++) {
         const struct promql_row *row = &result->rows[i];

@@ -23,6 +23,7 @@ struct rule_vector_sample {
 struct rule_vector {
     struct rule_vector_sample *items;
     size_t count;
+    struct slice left_out; /* the first of what storage could not read; empty: it read all */
     /* private */
     struct promql_result *result;
 };

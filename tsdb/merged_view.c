@@ -445,6 +445,13 @@ static enum err merged_label_values(struct series_view *base, struct slice name,
                        out, err);
 }
 
+static void merged_warnings(struct series_view *base, struct arena *arena, struct text_list *out)
+{
+    const struct merged_view *view = (const struct merged_view *)base;
+    if (view->options.warnings != NULL)
+        view->options.warnings(view->options.context, arena, out);
+}
+
 static void merged_close(struct series_view *base)
 {
     struct merged_view *view = (struct merged_view *)base;
@@ -462,6 +469,7 @@ static const struct series_view_operations merged_operations = {
     .read = merged_read,
     .label_names = merged_label_names,
     .label_values = merged_label_values,
+    .warnings = merged_warnings,
     .close = merged_close,
 };
 

@@ -35,6 +35,8 @@ struct merged_options {
     const struct merged_part *parts; /* oldest first; copied */
     size_t count;
     merged_damage damage; /* NULL: every error ends the query */
+    /* What `damage` let the view go on without, as series_view_operations.warnings; NULL: nothing. */
+    void (*warnings)(void *context, struct arena *arena, struct text_list *out);
     void *context;
     /* Called after the parts were closed; NULL = nothing to do. */
     void (*closed)(void *context);

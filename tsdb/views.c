@@ -5,6 +5,8 @@
  * list and waits until the views are gone that were open at that time knows that nobody reads the
  * head where the older list let it begin.
  */
+#include <stdlib.h>
+
 #include "base/alloc.h"
 #include "base/log.h"
 #include "tsdb/head_view.h"
@@ -16,6 +18,7 @@
 struct view_blocks {
     struct tsdb *db;
     struct block_list *list; /* counted */
+    struct damage_book met;  /* by this view alone: its warnings */
     struct block *by_part[]; /* NULL = the head */
 };
 
@@ -23,7 +26,48 @@ static void view_closed(void *context)
 {
     struct view_blocks *blocks = context;
     block_list_unref(blocks->list);
+    damage_book_release(&blocks->met);
     mem_free(blocks);
+}
+
+static void note_warning(struct view_blocks *blocks, const struct block *block,
+                         const struct errbuf *err)
+{
+    struct buf text CLEANUP(buf_release);
+    buf_init(&text, BUF_SIZE_ANY);
+    buf_printf(&text,
+               "incomplete: a damaged part of block %s is left out (%s); docs/backup.md says how to "
+               "restore it",
+               block_meta(block)->ulid.text, err->text);
+    (void)damage_book_note(&blocks->met, buf_cstr(&text));
+}
+
+static void add_warning(void *context, const char *text, int64_t since_ms)
+{
+    struct text_list *list = context;
+    list->items[list->count++] = slice_str(text);
+}
+
+static int text_compare(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* Sorted, as several threads may have met them. */
+static void view_warnings(void *context, struct arena *arena, struct text_list *out)
+{
+    struct view_blocks *blocks = context;
+    struct slice texts[DAMAGE_BOOK_PLACES_MAX];
+    struct text_list list = {.items = texts};
+    uint64_t more;
+    /* the texts stay until the view is closed */
+    damage_book_visit(&blocks->met, add_warning, &list, &more);
+    qsort(texts, list.count, sizeof(texts[0]), text_compare);
+    out->items = arena_alloc_array(arena, list.count + 1, sizeof(*out->items));
+    for (out->count = 0; out->count < list.count; out->count++)
+        out->items[out->count] = arena_slice(arena, texts[out->count]);
+    if (more > 0)
+        out->items[out->count++] = SLICE("incomplete: more damaged parts of blocks are left out");
 }
 
 /* What is not damaged is worth more than an error. */
@@ -33,6 +77,7 @@ static bool view_damaged(void *context, size_t part, const struct errbuf *err)
     struct block *block = blocks->by_part[part];
     if (block == NULL)
         return false;
+    note_warning(blocks, block, err);
     enum damage_news news = damage_book_note(&blocks->db->damages, err->text);
     if (news == DAMAGE_NEW)
         counter_inc(blocks->db->metrics.block_corruptions);
@@ -111,6 +156,7 @@ static enum err open_merged(struct tsdb *db, struct block_list *list, struct ser
         mem_zalloc(sizeof(*blocks) + (list->count + 2) * sizeof(blocks->by_part[0]));
     blocks->db = db;
     blocks->list = list;
+    damage_book_init(&blocks->met, db->clock);
     struct merged_part *memory CLEANUP(mem_cleanup) =
         mem_alloc_array(list->count + 2, sizeof(*memory));
     struct part_list parts = {blocks, memory, 0, min_ms, max_ms};
@@ -125,6 +171,7 @@ static enum err open_merged(struct tsdb *db, struct block_list *list, struct ser
     *out = merged_view_new(&(struct merged_options){.parts = memory,
                                                     .count = parts.count,
                                                     .damage = view_damaged,
+                                                    .warnings = view_warnings,
                                                     .context = blocks,
                                                     .closed = view_closed});
     return ERR_NONE;

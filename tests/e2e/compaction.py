@@ -112,6 +112,8 @@ def main():
     checks.equal(sums(server), expected, "after a kill all samples are there")
     check_damage(server, checks, rows)
     server.stop()
+    check_index_damage(server, checks)
+    server.stop()
     check_retention(server, checks)
     server.stop()
     checks.finish()
@@ -127,10 +129,51 @@ def check_damage(server, checks, rows):
         file.write(b"damaged!")
     for _ in range(3):
         checks.check(min(sums(server)[0].values()) < rows, "what is damaged is left out")
+    check_warnings(server, checks, block, "chunks")
     texts = [notice["text"] for notice in server.json("/api/v1/notifications")["data"]]
     checks.check(len(texts) == 1 and block in texts[0] and "damaged" in texts[0], "a notification names it", texts)
     checks.equal(metric(server, "ferula_tsdb_block_corruptions_total"), 1.0, "it is counted")
     checks.equal(server.log_text().count("A block is damaged"), 1, "it is logged once")
+
+
+def check_warnings(server, checks, block, file):
+    """Whatever has met the damage says so in its answer; what has not does not."""
+    begin_s, end_s = START_MS / 1000, (START_MS + HOURS * HOUR_MS) / 1000
+    function = f"sum_over_time(steps_total[{HOURS + 1}h])"
+    during = {"match[]": "steps_total", "start": begin_s, "end": end_s}
+    answers = {
+        "query": server.query(function, end_s),
+        "query_range": server.query_range(function, end_s - 60, end_s, 60),
+    }
+    listings = {
+        "series": server.json("/api/v1/series", during),
+        "labels": server.json("/api/v1/labels", during),
+        "label values": server.json("/api/v1/label/number/values", during),
+    }
+    warned = {**answers, **listings} if file == "index" else answers
+    for name, answer in warned.items():
+        texts = answer.get("warnings", [])
+        checks.equal(answer["status"], "success", f"{name} over damaged {file} is answered")
+        told = (f"block {block} ", f"{block}/{file}: at offset", "docs/backup.md")
+        checks.check(
+            len(texts) == 1 and all(part in texts[0] for part in told),
+            f"{name} has one warning of damaged {file}",
+            texts,
+        )
+    for name, answer in listings.items():
+        checks.check(name in warned or "warnings" not in answer, f"{name} needs no {file}", answer)
+    recent = server.query("sum_over_time(steps_total[1h])", end_s)
+    checks.check("warnings" not in recent and recent["data"]["result"], "no warning without damage", recent)
+
+
+def check_index_damage(server, checks):
+    blocks = os.path.join(server.data_path, "blocks")
+    block = sorted(os.listdir(blocks))[0]
+    with open(os.path.join(blocks, block, "index"), "r+b") as file:
+        file.seek(40)
+        file.write(b"damaged!")
+    server.start()
+    check_warnings(server, checks, block, "index")
 
 
 def check_retention(server, checks):

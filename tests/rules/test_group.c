@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/fs.h"
 #include "tests/rules/rules_kit.h"
+#include "tests/support/kept_log.h"
 
 #define X "__name__=x"
 #define R "__name__=r"
@@ -194,6 +196,58 @@ START_TEST(a_query_offset_moves_query_and_samples)
 }
 END_TEST
 
+static int keep_name(const char *name, void *context)
+{
+    snprintf(context, 64, "%s", name);
+    return 0;
+}
+
+/* What the only block has of samples. */
+static void damage_block(void)
+{
+    char path[256], name[64] = "";
+    snprintf(path, sizeof(path), "%s/data/blocks", kit.directory);
+    ck_assert_int_eq(fs_system->list(fs_system, path, keep_name, name), 0);
+    snprintf(path, sizeof(path), "%s/data/blocks/%s/chunks", kit.directory, name);
+    int fd = fs_system->open(fs_system, path, FS_WRITE);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(fs_system->pwrite(fs_system, fd, "damaged!", 8, 40), 8);
+    fs_system->close(fs_system, fd);
+}
+
+#define LEFT_OUT "A rule is evaluated without what storage cannot read"
+
+#define LONG_AND_SHORT                                                                             \
+    "  - record: r\n    expr: count_over_time(x[6h])\n"                                            \
+    "  - record: s\n    expr: count_over_time(x[10m])\n"                                           \
+    "  - alert: A\n    expr: vector(1)\n    annotations:\n"                                       \
+    "      n: '{{ range query \"count_over_time(x[6h])\" }}{{ . | value }}{{ end }}'\n"
+
+START_TEST(a_rule_over_damaged_samples_says_so_once)
+{
+    struct errbuf err = ERRBUF_INIT;
+    begin(LONG_AND_SHORT);
+    for (int i = 0; i < 250; i++) {
+        rules_kit_feed(&kit, X, i);
+        clock_manual_advance_ms(&kit.clock, 60000);
+    }
+    rules_kit_tick(&kit); /* catches up */
+    ck_assert_msg(tsdb_maintain(kit.db, &err) == ERR_NONE, "%s", err.text);
+    damage_block();
+    kept_log_start();
+    rules_kit_ticks(&kit, 3);
+    ck_assert_uint_eq(kept_log_count(LEFT_OUT), 2);
+    ck_assert(kept_log_has("name=r") && kept_log_has("name=A") && !kept_log_has("name=s"));
+    ck_assert(kept_log_has("docs/backup.md"));
+    ck_assert_str_eq(rules_kit_health(&kit, 0), "ok");
+    begin(LONG_AND_SHORT "  - record: t\n    expr: vector(1)\n");
+    rules_kit_tick(&kit);
+    ck_assert_str_eq(rules_kit_health(&kit, 3), "ok");
+    ck_assert_uint_eq(kept_log_count(LEFT_OUT), 2);
+    kept_log_stop();
+}
+END_TEST
+
 START_TEST(a_rule_that_is_removed_leaves_its_series_ended_at_the_next_slot)
 {
     begin("  - record: r\n    expr: vector(1)\n  - record: other\n    expr: vector(2)\n");
@@ -343,6 +397,7 @@ int main(void)
     tcase_add_test(cases, a_rule_that_is_removed_leaves_its_series_ended_at_the_next_slot);
     tcase_add_test(cases, a_group_that_is_removed_leaves_its_series_ended_two_intervals_later);
     tcase_add_test(cases, a_group_under_another_name_takes_the_series_over_without_a_gap);
+    tcase_add_test(cases, a_rule_over_damaged_samples_says_so_once);
     tcase_add_test(cases, a_group_that_did_not_change_runs_on);
     tcase_add_test(cases, one_bad_file_changes_nothing);
     tcase_add_test(cases, a_folder_that_a_pattern_meets_is_an_error);

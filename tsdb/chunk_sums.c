@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "tsdb/column_kernels.h"
 #include "tsdb/value_chunk.h"
 
 #include <string.h>
@@ -24,19 +25,15 @@ static struct chunk_sum *find(struct chunk_sums *sums, uint64_t number, size_t l
     return NULL;
 }
 
-/* In place of what it was made from, which is not asked for again, or of the oldest. */
-static void keep(struct chunk_sums *sums, struct chunk_sum *from, const struct chunk_sum *sum)
+/* Takes the place of the oldest. */
+static struct chunk_sum *replace(struct chunk_sums *sums, size_t low, size_t high)
 {
-    if (from == NULL) {
-        from = &sums->kept[sums->next];
-        sums->next = (sums->next + 1) % CHUNK_SUMS_KEPT;
-    }
-    double *values = from->values;
-    if (values == NULL)
-        values = mem_alloc_array(VALUE_CHUNK_COUNT_MAX, sizeof(double));
-    memcpy(values, sum->values, (sum->high - sum->low) * sizeof(*values));
-    *from = *sum;
-    from->values = values;
+    struct chunk_sum *sum = &sums->kept[sums->next];
+    sums->next = (sums->next + 1) % CHUNK_SUMS_KEPT;
+    if (sum->values == NULL)
+        sum->values = mem_alloc_array(VALUE_CHUNK_COUNT_MAX, sizeof(double));
+    *sum = (struct chunk_sum){.low = low, .high = high, .values = sum->values};
+    return sum;
 }
 
 static bool is_above(const struct page *page, uint32_t number)
@@ -57,50 +54,52 @@ static bool add(struct chunk_sums *sums, const struct page_chunk *chunk, size_t 
     if (value_chunk_decode_part(chunk->bytes, chunk->count, low, high, sums->differences) !=
         ERR_NONE)
         return false;
-    for (size_t i = 0; i < high - low; i++)
-        values[i] += sums->differences[i];
+    column_kernels()->add(sums->differences, high - low, values);
     return true;
 }
 
-/* The last chunk at or before the one asked for that stands by itself, or whose sums are known: its
- * number in the page, and its values. */
-static bool begin(struct chunk_sums *sums, const struct chunk_place *place, struct chunk_sum *sum,
-                  uint32_t *out_number, struct chunk_sum **out_known)
+/* The last chunk at or before the one asked for that stands by itself, which `*out_at` says, or whose
+ * sums are known: what is known then advances. False where there is none. */
+static bool find_start(struct chunk_sums *sums, const struct chunk_place *place, size_t low,
+                       size_t high, uint32_t *out_at, struct chunk_sum **out_known)
 {
     const struct page_chunk *chunks = place->page->chunks;
-    size_t low = sum->low, high = sum->high;
     uint32_t at = place->number;
-    bool depends = is_above(place->page, at) || is_above(place->page, at + 1);
-    *out_known = depends ? find(sums, place->page_first + at, low, high) : NULL;
+    *out_known = find(sums, place->page_first + at, low, high);
     while (*out_known == NULL && is_above(place->page, at)) {
         if (at == 0 || !has_same_times(&chunks[at - 1], &chunks[at]))
             return false;
         *out_known = find(sums, place->page_first + --at, low, high);
     }
-    *out_number = at;
-    if (*out_known == NULL)
-        return chunks[at].kind == PAGE_CHUNK_VALUES &&
-               value_chunk_decode_part(chunks[at].bytes, chunks[at].count, low, high,
-                                       sum->values) == ERR_NONE;
-    memcpy(sum->values, (*out_known)->values, (high - low) * sizeof(*sum->values));
-    return true;
+    *out_at = at;
+    return *out_known != NULL || chunks[at].kind == PAGE_CHUNK_VALUES;
 }
 
 bool chunk_sums_decode(struct chunk_sums *sums, const struct chunk_place *place, size_t low,
                        size_t high, double *out)
 {
+    const struct page_chunk *chunks = place->page->chunks;
     ASSERT(place->number < place->page->count && low < high && high <= VALUE_CHUNK_COUNT_MAX);
-    struct chunk_sum sum = {.low = low, .high = high, .values = out};
-    struct chunk_sum *known;
+    bool is_base = is_above(place->page, place->number + 1);
+    if (!is_base && chunks[place->number].kind == PAGE_CHUNK_VALUES)
+        return value_chunk_decode_part(chunks[place->number].bytes, chunks[place->number].count, low,
+                                       high, out) == ERR_NONE;
+    struct chunk_sum *sum;
     uint32_t at;
-    if (!begin(sums, place, &sum, &at, &known))
+    if (!find_start(sums, place, low, high, &at, &sum))
         return false;
-    for (; at < place->number; at++) {
-        if (!add(sums, &place->page->chunks[at + 1], low, high, out))
+    if (sum == NULL) {
+        sum = replace(sums, low, high);
+        if (value_chunk_decode_part(chunks[at].bytes, chunks[at].count, low, high, sum->values) !=
+            ERR_NONE)
             return false;
     }
-    sum.number = place->page_first + place->number + 1;
-    if (is_above(place->page, place->number + 1))
-        keep(sums, known, &sum);
+    for (; at < place->number; at++) {
+        sum->number = 0; /* until it is whole again */
+        if (!add(sums, &chunks[at + 1], low, high, sum->values))
+            return false;
+    }
+    sum->number = place->page_first + at + 1;
+    memcpy(out, sum->values, (high - low) * sizeof(*out));
     return true;
 }

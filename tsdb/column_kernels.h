@@ -50,6 +50,10 @@ struct column_kernels {
     /* out_lengths[b] = how many of value - reference, zigzag or not, have b significant bits. */
     void (*count_lengths)(const uint64_t *values, size_t count, uint64_t reference, bool zigzag,
                           uint32_t out_lengths[65]);
+    /* out[i] = first + i * step. */
+    void (*steps)(uint64_t first, uint64_t step, size_t count, uint64_t *out);
+    /* sums[i] += values[i] */
+    void (*add)(const double *values, size_t count, double *sums);
 };
 
 const struct column_kernels *column_kernels(void);

@@ -180,6 +180,20 @@ static void count_lengths(const uint64_t *values, size_t count, uint64_t referen
         out_lengths[i] = tables[0][i] + tables[1][i] + tables[2][i] + tables[3][i];
 }
 
+static void steps(uint64_t first, uint64_t step, size_t count, uint64_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        out[i] = first;
+        first += step;
+    }
+}
+
+static void add(const double *restrict values, size_t count, double *restrict sums)
+{
+    for (size_t i = 0; i < count; i++)
+        sums[i] += values[i];
+}
+
 extern const struct column_kernels COLUMN_NAME(column_loops);
 
 const struct column_kernels COLUMN_NAME(column_loops) = {
@@ -192,4 +206,6 @@ const struct column_kernels COLUMN_NAME(column_loops) = {
     .rotated = rotated,
     .to_integers = to_integers,
     .count_lengths = count_lengths,
+    .steps = steps,
+    .add = add,
 };

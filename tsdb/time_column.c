@@ -177,8 +177,7 @@ static bool read_piece(struct codec_reader *reader, size_t count, int64_t *out)
         return fail(reader);
     uint64_t first, rise;
     if (kind != PIECE_GAPS && integer_column_read_steps(reader, count, &first, &rise)) {
-        for (size_t i = 0; i < count; i++)
-            out[i] = (int64_t)(first + i * (step + rise));
+        column_kernels()->steps(first, step + rise, count, (uint64_t *)out);
         return true;
     }
     if (kind == PIECE_GAPS && !integer_column_read(reader, count - 1, gaps))

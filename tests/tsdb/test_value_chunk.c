@@ -174,6 +174,21 @@ START_TEST(both_builds_of_the_loops_give_the_same_bits)
         for (size_t k = 0; k < 256; k++)
             ck_assert(decoded[k] == (double)(int64_t)integers[k] / pow(10, exponent));
     }
+    for (size_t count = 0; count < 30; count++) {
+        uint64_t steps[30], step = rand_u64(&rand_state);
+        double sums[30];
+        for (size_t k = 0; k < 30; k++) {
+            other[k] = (double)below(1000);
+            sums[k] = other[k] / 4;
+            steps[k] = 0;
+        }
+        chosen->steps(7, step, count, steps);
+        chosen->add(other, count, sums);
+        for (size_t k = 0; k < 30; k++) {
+            ck_assert_uint_eq(steps[k], k < count ? 7 + k * step : 0);
+            ck_assert(sums[k] == other[k] / 4 + (k < count ? other[k] : 0));
+        }
+    }
     for (unsigned width = 1; width <= 64; width++) {
         uint8_t packed[4 * 64 + COLUMN_READ_SLACK];
         uint64_t first[32];

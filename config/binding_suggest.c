@@ -12,6 +12,7 @@
 /* How deep keys are looked for below a schema. */
 #define SEARCH_DEPTH_MAX 5
 #define PLACES_MAX 2
+#define KEYS_LISTED_MAX 12
 
 static char folded(char byte)
 {
@@ -167,6 +168,32 @@ static const char *suggest_split(struct binding *binding, const struct binding_s
     return NULL;
 }
 
+static size_t list_keys(const struct binding_schema *schema, struct buf *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < schema->field_count; i++) {
+        const struct binding_field *field = &schema->fields[i];
+        if (field->kind == BINDING_INLINE) {
+            count += list_keys(field->schema, out);
+        } else if (field->kind != BINDING_REFUSED && !(field->flags & BINDING_NOT_PRINTED)) {
+            buf_printf(out, "%s%s", out->len == 0 ? "" : ", ", field->key);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* What there is in this place, where it is little. */
+static const char *describe_schema(struct binding *binding, const struct binding_schema *schema)
+{
+    struct buf keys CLEANUP(buf_release);
+    buf_init(&keys, BUF_SIZE_ANY);
+    size_t count = list_keys(schema, &keys);
+    if (count == 0 || count > KEYS_LISTED_MAX)
+        return "";
+    return arena_printf(binding->arena, "; known here: %s", buf_cstr(&keys));
+}
+
 const char *binding_suggest(struct binding *binding, const struct binding_schema *schema,
                             struct slice key)
 {
@@ -188,5 +215,5 @@ const char *binding_suggest(struct binding *binding, const struct binding_schema
         return describe_places(binding, &places);
     if (best.word != NULL)
         return arena_printf(binding->arena, "; did you mean %s?", best.word);
-    return schema->if_unknown == NULL ? "" : schema->if_unknown;
+    return schema->if_unknown != NULL ? schema->if_unknown : describe_schema(binding, schema);
 }

@@ -76,7 +76,6 @@ static const struct binding_schema file_schema = {
     .fields = file_fields,
     .field_count = ARRAY_SIZE(file_fields),
     .size = sizeof(struct rule_file),
-    .if_unknown = "; a rule file has groups: and nothing else",
 };
 
 /* The frequent slip: rules or groups as they stand in a manual, without what goes around them. */

@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,7 +31,9 @@ static enum err address_split(const char *address, struct address_parts *out, st
     struct slice text = slice_str(address);
     const char *colon = text.len == 0 ? NULL : memrchr(text.ptr, ':', text.len);
     if (colon == NULL || (text.ptr[0] == '[' && memchr(colon, ']', strlen(colon)) != NULL))
-        return errbuf_set(err, ERR_INVALID, "listen tcp: address %s: missing port in address",
+        return errbuf_set(err, ERR_INVALID,
+                          "listen tcp: address %s: missing port in address; write it "
+                          "behind a colon, as in 0.0.0.0:9090",
                           address);
     struct slice host = slice_sub(text, 0, (size_t)(colon - text.ptr));
     if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
@@ -42,6 +45,18 @@ static enum err address_split(const char *address, struct address_parts *out, st
         return errbuf_set(err, ERR_INVALID, "listen tcp: address %s: too long", address);
     snprintf(out->host, sizeof(out->host), "%.*s", SLICE_ARG(host));
     snprintf(out->port, sizeof(out->port), "%s", colon + 1);
+    return ERR_NONE;
+}
+
+/* A name of a service or a number; the system takes signs and cuts numbers that are too large. */
+static enum err port_check(const char *port, struct errbuf *err)
+{
+    size_t digits = strspn(port, "0123456789");
+    if (port[digits] == '\0' && (digits > 5 || strtoul(port, NULL, 10) > UINT16_MAX))
+        return errbuf_set(err, ERR_INVALID,
+                          "listen tcp: address %s: invalid port; the highest is 65535", port);
+    if (port[0] == '+' || port[0] == '-')
+        return errbuf_set(err, ERR_INVALID, "listen tcp: lookup tcp/%s: unknown port", port);
     return ERR_NONE;
 }
 
@@ -143,6 +158,8 @@ enum err listener_open(const char *address, int *out_descriptor, uint16_t *out_p
 {
     struct address_parts parts;
     enum err failed = address_split(address, &parts, err);
+    if (failed == ERR_NONE)
+        failed = port_check(parts.port, err);
     if (failed != ERR_NONE)
         return failed;
     /* Go listens on both families for "" and for "::"; where there is no IPv6, IPv4 has to do. */

@@ -356,6 +356,14 @@ static int check_numbers(struct parsing *parsing, struct buf *out_text)
     return EXIT_FAILURE;
 }
 
+static int check_path(const struct options *options, struct buf *out_text)
+{
+    if (options->storage_path[0] != '\0')
+        return 0;
+    buf_append_str(out_text, "--storage.tsdb.path is empty: name the folder of the data\n");
+    return EXIT_FAILURE;
+}
+
 static bool is_quote(char byte)
 {
     return byte == '"' || byte == '\'';
@@ -405,6 +413,8 @@ static int check_values(struct parsing *parsing, struct buf *out_text)
         exit_code = check_mode(parsing, out_text);
     if (exit_code == 0)
         exit_code = check_numbers(parsing, out_text);
+    if (exit_code == 0)
+        exit_code = check_path(parsing->options, out_text);
     if (exit_code == 0)
         exit_code = check_web(parsing->options, out_text);
     return exit_code;

@@ -411,7 +411,11 @@ static enum server_exit server_prepare(struct server *server, struct config **ou
     server_make_engine(server);
     server->api = server_make_api(server);
     if (server_listen(server, &err) != ERR_NONE) {
-        log_error("Unable to start web listener", log_err(&err));
+        bool in_use = strstr(err.text, "address already in use") != NULL;
+        log_error("Unable to start web listener", log_err(&err),
+                  log_str("hint", in_use ? "another process listens there: stop it, or choose "
+                                           "another --web.listen-address"
+                                         : "see --web.listen-address"));
         return SERVER_EXIT_FAILURE;
     }
     return SERVER_EXIT_OK;

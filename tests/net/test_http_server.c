@@ -431,10 +431,15 @@ START_TEST(a_port_in_use_is_told_as_go_does)
     snprintf(expected, sizeof(expected), "listen tcp %s: bind: address already in use", address);
     ck_assert_str_eq(err.text, expected);
     static const char *const wrong[][2] = {
-        {"localhost", "listen tcp: address localhost: missing port in address"},
-        {"[::1]", "listen tcp: address [::1]: missing port in address"},
+        {"localhost", "listen tcp: address localhost: missing port in address; write it "
+                      "behind a colon, as in 0.0.0.0:9090"},
+        {"[::1]", "listen tcp: address [::1]: missing port in address; write it "
+                  "behind a colon, as in 0.0.0.0:9090"},
         {"::1:80", "listen tcp: address ::1:80: too many colons in address"},
         {"127.0.0.1:nope", "listen tcp: lookup tcp/nope: unknown port"},
+        {"127.0.0.1:+9090", "listen tcp: lookup tcp/+9090: unknown port"},
+        {"127.0.0.1:65536", "listen tcp: address 65536: invalid port; the highest is 65535"},
+        {"127.0.0.1:100000", "listen tcp: address 100000: invalid port; the highest is 65535"},
         {"192.0.2.1:0", "listen tcp 192.0.2.1:0: bind: cannot assign requested address"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {

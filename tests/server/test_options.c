@@ -189,6 +189,7 @@ START_TEST(flags_that_do_not_go_together_have_their_own_exit_codes)
     refuse("--storage.tsdb.wal-segment-size=1MB", 1, "must be set between 10MB and 256MB");
     refuse("--enable-feature=otlp-deltatocumulative,otlp-native-delta-ingestion", 1,
            "at the same time");
+    refuse("--storage.tsdb.path=", 1, "--storage.tsdb.path is empty");
     refuse("--web.config.file=web.yml", 1, "not supported yet");
 }
 END_TEST

@@ -119,8 +119,8 @@ static int64_t floor_to(int64_t time_ms, int64_t step_ms)
     return time_ms - (rest < 0 ? rest + step_ms : rest);
 }
 
-/* Blocks are in the source, too: where one overlaps the head, Prometheus has a sample twice and
- * sees it once. */
+/* Blocks are in the source, too: from the head's oldest sample on, where one overlaps it, Prometheus
+ * has a sample twice and sees it once. */
 static enum err export_head(struct export *export, struct tsdb *db, struct errbuf *err)
 {
     struct tsdb_head_stats stats;
@@ -132,7 +132,8 @@ static enum err export_head(struct export *export, struct tsdb *db, struct errbu
         return ERR_NONE;
     for (int64_t at = floor_to(stats.min_ms, HEAD_BLOCK_MS); at <= stats.max_ms && code == ERR_NONE;
          at += HEAD_BLOCK_MS) {
-        struct block_meta meta = {.level = 1, .min_ms = at, .max_ms = at + HEAD_BLOCK_MS};
+        struct block_meta meta = {
+            .level = 1, .min_ms = MAX(at, stats.min_ms), .max_ms = at + HEAD_BLOCK_MS};
         /* what lies ahead of it is Prometheus' to collect */
         meta.max_ms = MIN(meta.max_ms, stats.max_ms + 1);
         ulid_make(&meta.ulid, clock_now_ms(clock_system), &rand);

@@ -303,9 +303,9 @@ const struct command tsdb_import_command = {
     .words = "tsdb import-prometheus",
     .help =
         "Take over the samples of a data directory of Prometheus, or of a snapshot of it: its "
-        "blocks, and what is in no block yet. Prometheus' files are not changed, and it should "
-        "be stopped: of one that runs only the blocks are taken. May be repeated: what is there "
-        "already is left out. ferula must not run on its own data directory meanwhile.",
+        "blocks, and what is in no block yet. Prometheus' files are not changed. It should be "
+        "stopped: of one that runs, what it stores from then on is missing. May be repeated: what "
+        "is there already is left out. ferula must not run on its own data directory meanwhile.",
     .flags = {{"storage.tsdb.path", 0, COMMAND_TEXT, NULL, "DATA",
                "The data directory of ferula (default: the directory of Prometheus, in which "
                "ferula keeps a folder of its own)."}},

@@ -129,7 +129,7 @@ def check_server(folder):
     server = lab.MonitoringServer(lab.ferula_binary(), "global: {}\n", ["--web.enable-remote-write-receiver"])
     works("tsdb", "create-blocks-from", "openmetrics", text, server.data_path)
     server.start()
-    newer_ms = (START_S + HOURS * 3600 + 7200) * 1000
+    newer_ms = (START_S + HOURS * 3600 + 60) * 1000  # in the same two hours as samples of a block
     CHECKS.equal(server.remote_write([({"__name__": "newer", "a": "b"}, [(newer_ms, 5.0)])])[0], 204, "a write")
     answer = server.query('count_over_time({__name__=~".+"}[1d])', newer_ms / 1000)
     counts = sorted(int(one["value"][1]) for one in answer.get("data", {}).get("result", []))

@@ -16,8 +16,8 @@
 #define SEAL_CHUNKS_MIN 4096
 #define SEAL_CHUNKS_MAX 8192
 #define SEAL_CHUNKS_SHARE 16
-/* A file is closed at about this many bytes: a fraction of a second's work, since the log is synced
- * by the same thread. */
+/* A file is closed at about this many bytes: a fraction of a second of work, for which a
+ * head cut waits. */
 #define SEAL_FILE_BYTES ((size_t)8 << 20)
 
 /* A chunk that takes the place of one or more. */

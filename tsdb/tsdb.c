@@ -123,6 +123,10 @@ static enum err tsdb_open_blocks(struct tsdb *db, struct errbuf *err)
                                            &db->damages, err);
     if (result != ERR_NONE)
         return result;
+    /* there for whoever puts blocks into it; a full disk makes it when there is a block */
+    struct errbuf why = ERRBUF_INIT;
+    if (block_directory_make(db->fs, db->directory.path, &why) != ERR_NONE)
+        log_warn("The folder of the blocks could not be made yet", log_err(&why));
     counter_add(db->metrics.block_corruptions, (double)damage_book_count(&db->damages));
     db->head.floor_ms = blocks->head_from_ms;
     block_shelf_publish(&db->shelf, blocks);

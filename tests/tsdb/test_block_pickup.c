@@ -79,6 +79,12 @@ static void reopen(void)
     db = kit_open(&options);
 }
 
+START_TEST(the_folder_is_there_before_the_first_block)
+{
+    ck_assert_int_eq(access(blocks, W_OK), 0);
+}
+END_TEST
+
 START_TEST(a_block_that_is_put_there_is_served)
 {
     char path[256];
@@ -189,6 +195,7 @@ int main(void)
     Suite *suite = suite_create("block_pickup");
     TCase *tcase = tcase_create("pickup");
     tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, the_folder_is_there_before_the_first_block);
     tcase_add_test(tcase, a_block_that_is_put_there_is_served);
     tcase_add_test(tcase, samples_of_the_head_before_its_end_stay_also_after_a_start);
     tcase_add_test(tcase, a_block_that_is_still_being_copied_is_served_when_it_is_complete);

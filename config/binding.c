@@ -256,7 +256,8 @@ static void read_fields(struct binding *binding, const struct binding_schema *sc
             use->known[j] = true;
             if (field->kind == BINDING_REFUSED)
                 binding_problem(binding, key, "%s", field->hint);
-            if ((field->flags & BINDING_NO_EFFECT) && node->items[j]->kind != YAML_TREE_NULL)
+            bool off = field->kind == BINDING_BOOL && slice_eq_str(node->items[j]->text, "false");
+            if ((field->flags & BINDING_NO_EFFECT) && node->items[j]->kind != YAML_TREE_NULL && !off)
                 warn_no_effect(binding, field, key);
             read_field(binding, field, node->items[j], object);
             break;

@@ -13,7 +13,7 @@
     {                                                                                              \
         .key = name, .kind = BINDING_REFUSED,                                                      \
         .hint = "service discovery " name " is not supported by this server; write the targets "   \
-                "to a file for file_sd_configs or serve them for http_sd_configs"                  \
+                "into static_configs, and reload when they change"                                 \
     }
 
 static int compare_labels(const void *a, const void *b)

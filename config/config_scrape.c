@@ -235,7 +235,7 @@ static const struct binding_field scrape_fields[] = {
      .flags = BINDING_ALWAYS | BINDING_NULL_KEEPS},
     {CONFIG_ROW("convert_classic_histograms_to_nhcb", struct config_scrape,
                 convert_classic_histograms_to_nhcb, BINDING_BOOL),
-     .flags = BINDING_ALWAYS | BINDING_NULL_KEEPS},
+     .flags = BINDING_ALWAYS | BINDING_NULL_KEEPS | BINDING_NO_EFFECT},
     {CONFIG_ROW("scrape_failure_log_file", struct config_scrape, scrape_failure_log_file,
                 BINDING_PATH)},
     {CONFIG_ROW("metrics_path", struct config_scrape, metrics_path, BINDING_TEXT)},

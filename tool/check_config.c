@@ -161,6 +161,9 @@ static void check_one(const char *path, bool syntax_only, const struct check_lin
     fflush(stdout);
     enum err code = config_load(path, &check.config, &errors, &check.err);
     bool is_loaded = code == ERR_NONE;
+    /* what the server says of it at its start: keys that have no effect yet, for one */
+    for (size_t i = 0; is_loaded && i < check.config->warning_count; i++)
+        printf("  WARNING: %.*s\n", SLICE_ARG(check.config->warnings[i]));
     if (is_loaded)
         code = check_parts(&check);
     tell(&check, path, code, &errors);

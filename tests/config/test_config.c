@@ -154,6 +154,22 @@ START_TEST(keys_without_effect_warn_once_each)
 }
 END_TEST
 
+START_TEST(a_switch_without_effect_warns_only_where_it_is_on)
+{
+    struct config *config = load("global:\n  query_log_file: q.log\n"
+                                 "scrape_configs:\n- job_name: a\n"
+                                 "  convert_classic_histograms_to_nhcb: false\n"
+                                 "- job_name: b\n  convert_classic_histograms_to_nhcb: true\n");
+    ck_assert_uint_eq(config->warning_count, 2);
+    ck_assert(slice_eq_str(config->warnings[0], "/etc/ferula/prometheus.yml:2:3: query_log_file is "
+                                                "read but has no effect yet"));
+    ck_assert(slice_eq_str(config->warnings[1],
+                           "/etc/ferula/prometheus.yml:7:3: convert_classic_histograms_to_nhcb is "
+                           "read but has no effect yet"));
+    config_unref(config);
+}
+END_TEST
+
 START_TEST(retention_comes_from_the_flags_unless_the_file_has_it)
 {
     struct config_defaults defaults = {.retention_time_ms = 3600000, .retention_size_bytes = 1024};
@@ -317,6 +333,7 @@ int main(void)
     tcase_add_test(cases, escaping_follows_the_scheme_that_is_set_nearest);
     tcase_add_test(cases, the_environment_is_expanded_in_external_labels_only);
     tcase_add_test(cases, keys_without_effect_warn_once_each);
+    tcase_add_test(cases, a_switch_without_effect_warns_only_where_it_is_on);
     tcase_add_test(cases, retention_comes_from_the_flags_unless_the_file_has_it);
     tcase_add_test(cases, a_job_s_canonical_text_changes_with_its_secrets);
     tcase_add_test(cases, relabel_rules_are_compiled);

@@ -230,7 +230,8 @@ def check_files(folder):
         with open(paths[name], "w", encoding="utf-8") as file:
             file.write(text)
     valid = " SUCCESS: {} is valid prometheus config file syntax\n\n"
-    good = f"Checking {paths['good.yml']}\n  WARNING: file \"{folder}/files/none.json\" for file_sd in scrape job \"f\" does not exist\n" \
+    good = f"Checking {paths['good.yml']}\n  WARNING: {paths['good.yml']}:4:17: file_sd_configs is read but has no effect yet\n" \
+           f"  WARNING: file \"{folder}/files/none.json\" for file_sd in scrape job \"f\" does not exist\n" \
            f"  SUCCESS: 1 rule files found\n" + valid.format(paths["good.yml"]) + f"Checking {paths['rules.yml']}\n  SUCCESS: 2 rules found\n\n"
     twice = "  FAILED:\nlint error 1 duplicate rule(s) found.\nMetric: a\nLabel(s):\n\tx: y\nMight cause inconsistency while recording expressions\n"
     for arguments, code, out, err in (

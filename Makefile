@@ -23,7 +23,7 @@ FUZZ = build/fuzz
 RACES = base/memory_budget base/queue model/symbols promql/lookahead promql/turns tsdb/collect_race \
 	tsdb/exemplars tsdb/head_seal tsdb/isolation tsdb/maintenance tsdb/upkeep_race tsdb/wal_tail
 
-.PHONY: run build test test-thread test-races thread-setup test-peers test-long bench fuzz install clean
+.PHONY: run build test test-thread test-races thread-setup test-peers bench fuzz install clean
 
 run: build
 	@server/run.sh $(RELEASE)/server/ferula $(PORT) $(DATA)

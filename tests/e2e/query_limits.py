@@ -1,10 +1,12 @@
 """Queries end at their limits: deadline, samples, a client that leaves, nesting.
 
 A query past its deadline answers 503 `timeout` within 100 ms of it, one past --query.max-samples 422
-`execution`, one whose client has left is gone within half a second. Sanitizers get ten times as long.
+`execution`, one whose client has left is gone within half a second: at the best of some attempts, since the
+processor may be busy with others. Sanitizers get ten times as long.
 """
 
 import os
+import select
 import socket
 import time
 import urllib.parse
@@ -15,12 +17,14 @@ CHECKS = lab.Checks("query_limits")
 SANITIZED = os.environ.get("FERULA_SANITIZED") == "1"
 LATE_S = 1.0 if SANITIZED else 0.1
 CANCEL_S = 5.0 if SANITIZED else 0.5
-TIMEOUT_S = 0.05
+# The first is short enough for most of the queries, and the last for any, however fast the machine is.
+TIMEOUTS_MS = (50, 10, 1)
 SERIES = 3000
 POINTS = 120
+NEVER_S = 1e6
 STEP_S = 15
 
-# Each takes longer than TIMEOUT_S when nothing stops it. They are counted, so that answers are short.
+# Each takes longer than a deadline when nothing stops it. They are counted, so that answers are short.
 LONG_QUERIES = {
     "a subquery": "max_over_time((sum by (i) (m) + on (i) group_right () m)[30m:1s])",
     "nested subqueries": "max_over_time(sum_over_time((m > 1)[5m:1s])[5m:1s])",
@@ -60,22 +64,29 @@ def ask_range(server, query, end_s, **more):
     return time.monotonic() - begun, status, answer
 
 
+def ask_instant(server, query):
+    begun = time.monotonic()
+    status, _, answer = server.post_form("/api/v1/query", {"query": query})
+    return time.monotonic() - begun, status, answer
+
+
 def check_deadlines(server, end_s):
-    ended_before = 0
     for name, query in LONG_QUERIES.items():
-        took_s, status, answer = ask_range(server, query, end_s, timeout=f"{int(TIMEOUT_S * 1000)}ms")
-        late = f"took {took_s:.3f} s: {status} {str(answer)[:200]}"
-        if status == 200 and took_s < TIMEOUT_S + LATE_S:
-            ended_before += 1
-            continue
-        CHECKS.check(took_s < TIMEOUT_S + LATE_S, f"{name} ends at its deadline", late)
+        for timeout_ms in TIMEOUTS_MS:
+            limit_s = timeout_ms / 1000 + LATE_S
+            took_s, status, answer = lab.soonest(
+                lambda: ask_range(server, query, end_s, timeout=f"{timeout_ms}ms"), limit_s
+            )
+            if status != 200:
+                break
+        late = f"took {took_s:.3f} s of {timeout_ms} ms: {status} {str(answer)[:200]}"
+        CHECKS.check(took_s < limit_s, f"{name} ends at its deadline", late)
         CHECKS.check((status, answer.get("errorType")) == (503, "timeout"), f"{name} says timeout", late)
-    CHECKS.check(ended_before <= len(LONG_QUERIES) // 2, "most of these queries are long", ended_before)
 
 
 def check_samples(server, end_s):
     for name, query in LONG_QUERIES.items():
-        took_s, status, answer = ask_range(server, query, end_s)
+        took_s, status, answer = lab.soonest(lambda: ask_range(server, query, end_s), 10 * LATE_S)
         what = f"took {took_s:.3f} s: {status} {str(answer)[:200]}"
         CHECKS.check((status, answer.get("errorType")) == (422, "execution"), f"{name} has too many samples", what)
         CHECKS.check("too many samples" in answer.get("error", ""), f"{name} says so", what)
@@ -89,25 +100,30 @@ def running_queries(server):
     return None
 
 
+def leave(server, query, end_s):
+    """Asks and leaves: (seconds from then until the query was gone, whether it ran when its client left)."""
+    form = urllib.parse.urlencode({"query": f"count({query})", "start": end_s - 1800, "end": end_s, "step": 1})
+    with socket.create_connection(("127.0.0.1", server.port), 60) as connection:
+        connection.sendall(
+            b"POST /api/v1/query_range HTTP/1.1\r\nHost: a\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\n"
+            + f"Content-Length: {len(form)}\r\n\r\n{form}".encode()
+        )
+        answered = lambda: select.select([connection], [], [], 0)[0]
+        seen = lab.wait_for(lambda: running_queries(server) == 1 or answered(), 30, 0.005) and not answered()
+    left = time.monotonic()
+    if not lab.wait_for(lambda: running_queries(server) == 0, 30, 0.01):
+        return NEVER_S, True
+    return (time.monotonic() - left if seen else float("inf")), seen
+
+
 def check_disconnects(server, end_s):
     for name in ("a subquery", "big range functions", "a large join", "sort", "count_values", "a chain"):
-        form = urllib.parse.urlencode(
-            {"query": f"count({LONG_QUERIES[name]})", "start": end_s - 1800, "end": end_s, "step": 1}
-        )
-        with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
-            connection.sendall(
-                b"POST /api/v1/query_range HTTP/1.1\r\nHost: a\r\n"
-                b"Content-Type: application/x-www-form-urlencoded\r\n"
-                + f"Content-Length: {len(form)}\r\n\r\n{form}".encode()
-            )
-            seen = lab.wait_for(lambda: running_queries(server) == 1, 2, 0.005)
-        left = time.monotonic()
+        took_s, seen = lab.soonest(lambda: leave(server, LONG_QUERIES[name], end_s), CANCEL_S)
         if not seen:
             CHECKS.skip(f"{name} ended before its client left")
             continue
-        gone = lab.wait_for(lambda: running_queries(server) == 0, CANCEL_S + 5, 0.01)
-        took_s = time.monotonic() - left
-        CHECKS.check(gone and took_s < CANCEL_S, f"{name} ends when its client leaves", f"{took_s:.3f} s")
+        CHECKS.check(took_s < CANCEL_S, f"{name} ends when its client leaves", f"{took_s:.3f} s")
 
 
 def check_nesting(server):
@@ -121,9 +137,7 @@ def check_nesting(server):
         "powers": "2" + "^2" * 50000,
         "a chain of 100,000": "m" + "+m" * 50000,
     }.items():
-        begun = time.monotonic()
-        status, _, answer = server.post_form("/api/v1/query", {"query": query})
-        took_s = time.monotonic() - begun
+        took_s, status, answer = lab.soonest(lambda: ask_instant(server, query), 5 * LATE_S)
         what = f"{took_s:.3f} s: {status} {str(answer)[:150]}"
         CHECKS.check((status, answer.get("errorType")) == (400, "bad_data"), f"{name} are refused", what)
         CHECKS.check(took_s < 5 * LATE_S, f"{name} are refused at once", what)

@@ -73,11 +73,12 @@ def one_round(checks, number):
     server = lab.MonitoringServer(lab.ferula_binary(), CONFIG, flags).start()
     start_ms = int(time.time() * 1000) - 60000
     load = Load(server, start_ms)
+    lab.wait_for(lambda: min(load.acknowledged) > 0, 30)
     time.sleep(1 + number % 3 / 2)
     before = time.monotonic()
-    checks.equal(server.stop(), 0, "the server ends well")
-    took_s = time.monotonic() - before
-    checks.check(took_s < 20, "the stop is quick", f"{took_s:.1f} s")
+    # what does not end is killed, which is another exit code
+    checks.equal(server.stop(), 0, "the server ends well and soon")
+    print(f"stopped after {time.monotonic() - before:.1f} s", flush=True)
     load.end()
     checks.check(min(load.acknowledged) > 0, "samples were written", load.acknowledged)
     server.start()

@@ -298,7 +298,8 @@ def main():
     CHECKS.equal(loaded.stop(), 0, "a clean stop")
 
     server = lab.MonitoringServer(lab.ferula_binary(), CONFIG).start()
-    time.sleep(2.5)
+    scraped = 'count_over_time(up{job="self"}[1m]) > 2 and up{job="self"} == 1'
+    CHECKS.check(lab.wait_for(lambda: server.query(scraped)["data"]["result"]), "the server is scraped by itself")
     check_targets(server)
     check_status(server)
     check_http(server)

@@ -6,7 +6,6 @@ What queries answer stays the same throughout, but for what is beyond the retent
 
 import os
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab
@@ -15,6 +14,7 @@ HOUR_MS = 3_600_000
 STEP_MS = 60_000
 HOURS = 30
 SERIES = 20
+STABLE_LOOKS = 5  # half a second apart; maintenance looks each second
 START_MS = 1_700_006_400_000  # a multiple of two hours, not of eighteen
 FLAGS = [
     "--web.enable-remote-write-receiver",
@@ -67,16 +67,24 @@ def metric(server, name):
     return None
 
 
+def compactions(server):
+    return metric(server, "prometheus_tsdb_compactions_total")
+
+
 def stable(server):
-    """Waits until nothing is cut or merged any more."""
-    seen = None
-    for _ in range(60):
-        now = spans(server)
-        if now and now == seen and max(end - begin for begin, end in now) > 2:
-            return now
-        seen = now
-        time.sleep(1.5)
-    return seen
+    """Waits until all but the head is cut, and nothing is cut or merged any more."""
+    seen = []
+
+    def is_stable():
+        seen.append((spans(server), compactions(server)))
+        now = seen[-1][0]
+        return (
+            len(now) > 0 and seen[-STABLE_LOOKS:].count(seen[-1]) == STABLE_LOOKS
+            and now[-1][1] >= HOURS - 3 and max(end - begin for begin, end in now) > 2
+        )
+
+    lab.wait_for(is_stable, 90, 0.5)
+    return seen[-1][0]
 
 
 def main():

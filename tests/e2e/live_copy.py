@@ -116,7 +116,9 @@ def main():
     writer = Writer(server)
     writer.start()
     for number in range(copies):
+        known = len(writer.so_far())
         time.sleep(2.0)
+        checks.check(lab.wait_for(lambda: len(writer.so_far()) > known), "writing goes on between copies")
         check_copy(checks, writer, server, number)
     writer.stop.set()
     writer.join()

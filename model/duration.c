@@ -6,6 +6,7 @@
 #include "model/quote.h"
 
 #define NS_PER_MS UINT64_C(1000000)
+#define SHOWN_BYTES_MAX 64
 
 struct duration_unit {
     const char *name;
@@ -29,11 +30,19 @@ static bool is_digit(char byte)
     return byte >= '0' && byte <= '9';
 }
 
+/* Quoted; of a long text the beginning. */
+static void quote_shown(struct slice text, struct buf *out)
+{
+    quote_go(slice_sub(text, 0, MIN(text.len, (size_t)SHOWN_BYTES_MAX)), out);
+    if (text.len > SHOWN_BYTES_MAX)
+        buf_append_str(out, "...");
+}
+
 static enum err duration_refuse(struct slice text, struct errbuf *err)
 {
     struct buf quoted;
     buf_init(&quoted, ERRBUF_TEXT_SIZE);
-    quote_go(text, &quoted);
+    quote_shown(text, &quoted);
     errbuf_set(err, ERR_INVALID, "not a valid duration string: %s", buf_cstr(&quoted));
     buf_release(&quoted);
     return ERR_INVALID;
@@ -46,7 +55,7 @@ static enum err duration_refuse_unit(struct slice unit, struct slice text, struc
     buf_append_str(&quoted, "unknown unit ");
     quote_go(unit, &quoted);
     buf_append_str(&quoted, " in duration ");
-    quote_go(text, &quoted);
+    quote_shown(text, &quoted);
     errbuf_set(err, ERR_INVALID, "%s", buf_cstr(&quoted));
     buf_release(&quoted);
     return ERR_INVALID;

@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const int64_t DAY = INT64_C(86400000);
 
@@ -50,6 +51,12 @@ START_TEST(duration_refuses_with_the_texts_of_the_reference)
     assert_no_duration("292y1000w", "duration out of range");
     assert_no_duration("99999999999999999999s",
                        "not a valid duration string: \"99999999999999999999s\"");
+    char text[2000];
+    struct errbuf err = ERRBUF_INIT;
+    int64_t parsed;
+    memset(text, '1', sizeof(text));
+    ck_assert_int_eq(duration_parse(slice_from(text, sizeof(text)), &parsed, &err), ERR_INVALID);
+    ck_assert_uint_eq(strlen(err.text), strlen("not a valid duration string: ...") + 2 + 64);
 }
 END_TEST
 

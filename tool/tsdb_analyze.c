@@ -306,7 +306,8 @@ static int run(const struct command_line *line)
     enum err code = data_directory_open(command_line_argument(line, 0), &directory, &err);
     if (code == ERR_NONE) {
         const struct data_block *block = find_block(&directory, id);
-        code = block == NULL ? errbuf_set(&err, ERR_NOT_FOUND, "block %s not found in %s",
+        code = block == NULL ? errbuf_set(&err, ERR_NOT_FOUND, "no blocks found%s%s in %s",
+                                          id == NULL ? "" : " of the name ",
                                           id == NULL ? "" : id, directory.path)
                              : analyze(&directory, block, line, (size_t)limit, &err);
         data_directory_release(&directory);

@@ -274,6 +274,17 @@ static enum err import_into(struct import *import, const char *path, struct errb
     return code;
 }
 
+/* A slip in the path would make a data directory of ours there. */
+static enum err check_source(const struct import *import, const char *path, struct errbuf *err)
+{
+    if (import->from.blocks.len + import->from.unreadable > 0 ||
+        directory_holds_prometheus(fs_system, path))
+        return ERR_NONE;
+    return errbuf_set(err, ERR_NOT_FOUND,
+                      "%s is no data directory of Prometheus: there are no blocks and no log of it",
+                      path);
+}
+
 static int run(const struct command_line *line)
 {
     struct errbuf err = ERRBUF_INIT;
@@ -282,6 +293,8 @@ static int run(const struct command_line *line)
     struct import import = {0};
     import.is_running = prometheus_is_running(fs_system, from);
     enum err code = data_directory_open_prometheus(from, &import.from, &err);
+    if (code == ERR_NONE)
+        code = check_source(&import, from, &err);
     if (code == ERR_NONE) {
         code = import_into(&import, to == NULL ? from : to, &err);
         tell(&import, from, import.to.path == NULL ? (to == NULL ? from : to) : import.to.path);

@@ -74,7 +74,7 @@ static bool looks_like_ours(const struct fs *fs, const char *path)
     return fs->list(fs, log, find_segment, &scan) == 1;
 }
 
-static bool holds_prometheus(const struct fs *fs, const char *path)
+bool directory_holds_prometheus(const struct fs *fs, const char *path)
 {
     if (exists(fs, path, FORMAT_FILE, false) || looks_like_ours(fs, path))
         return false;
@@ -203,7 +203,7 @@ enum err directory_open(const struct fs *fs, const char *path, bool no_lockfile,
                         struct tsdb_directory *out, struct errbuf *err)
 {
     struct tsdb_directory directory = {.lock_fd = -1};
-    directory.beside_prometheus = holds_prometheus(fs, path);
+    directory.beside_prometheus = directory_holds_prometheus(fs, path);
     directory.path = directory.beside_prometheus ? path_join(path, BESIDE_NAME) : mem_strdup(path);
     struct errbuf own = ERRBUF_INIT;
     enum err result = fs_make_directories(fs, directory.path, &own);

@@ -4,6 +4,7 @@
  *     FERULA   "ferula storage, format 1": whose directory this is
  *     lock     held while a process has it open, with its process id; emptied by a clean end
  *     wal/     segments
+ *     blocks/  blocks (block.h)
  *     head/    sealed chunks (head_file.h), and what a clean stop leaves (head_snapshot.h)
  *     aside/   what could not be read
  *
@@ -28,3 +29,5 @@ struct tsdb_directory {
 enum err directory_open(const struct fs *fs, const char *path, bool no_lockfile,
                         struct tsdb_directory *out, struct errbuf *err) MUST_CHECK;
 void directory_close(const struct fs *fs, struct tsdb_directory *directory);
+/* Has it blocks or a log of Prometheus, and is not ours? */
+bool directory_holds_prometheus(const struct fs *fs, const char *path);

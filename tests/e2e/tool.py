@@ -120,6 +120,13 @@ def check_wrong_input(folder):
         code, _, err = run("tsdb", "create-blocks-from", "openmetrics", path, os.path.join(folder, "none"))
         CHECKS.check(code == 1 and expected in err and path in err + path, name, err)
     CHECKS.check(not os.path.exists(os.path.join(folder, "none")), "nothing is made of wrong input")
+    os.makedirs(os.path.join(folder, "empty"))
+    for name, source in (("nothing", "empty"), ("a data directory of ferula", "data")):
+        code, _, err = run("tsdb", "import-prometheus", os.path.join(folder, source))
+        CHECKS.check(code == 1 and "is no data directory of Prometheus" in err, f"an import of {name}", err)
+    code, _, err = run("tsdb", "analyze", os.path.join(folder, "empty"))
+    CHECKS.check(code == 1 and err.startswith("no blocks found in "), "an analysis of nothing", err)
+    CHECKS.equal(os.listdir(os.path.join(folder, "empty")), [], "nothing is made where nothing is imported")
     code, _, err = run("tsdb", "list", os.path.join(folder, "none"))
     CHECKS.check(code == 1 and "no such file or directory" in err, "a directory that is missing", err)
 

@@ -185,13 +185,10 @@ static bool tail_advance(struct wal_tail *tail)
             /* what was missed is gone: go on with what is there */
             tail_move(tail, wal_oldest_segment(wal));
         }
-        struct wal_position end = wal_end(wal);
-        uint64_t size = tail->position.segment == end.segment
-                            ? end.offset
-                            : wal_segment_size(wal, tail->position.segment);
-        if (tail->position.offset < size)
-            return true;
+        /* asked first: a segment that is followed by another does not grow any more */
         uint64_t next = wal_next_segment(wal, tail->position.segment);
+        if (tail->position.offset < wal_segment_size(wal, tail->position.segment))
+            return true;
         if (next == 0)
             return false;
         tail_move(tail, next);

@@ -4,10 +4,12 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "model/sample.h"
 #include "tsdb/wal_tail.h"
 
 #include <check.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +151,64 @@ START_TEST(a_tail_that_is_too_far_behind_goes_on_with_what_is_there)
 }
 END_TEST
 
+#define RACE_COMMITS 600
+
+static int sync_nothing(const struct fs *fs, int fd)
+{
+    return 0;
+}
+
+static int sync_no_directory(const struct fs *fs, const char *path)
+{
+    return 0;
+}
+
+static _Atomic bool race_done;
+
+static void race_write(void *context)
+{
+    struct tsdb *raced = context;
+    for (int i = 0; i < RACE_COMMITS; i++)
+        kit_append(raced, "a=1", 1000 + i, i);
+    race_done = true;
+}
+
+static void race_see(const struct wal_tail_sample *sample, void *context)
+{
+    *(int *)context += 1;
+}
+
+/* Whether a segment goes on is asked while it is closed and the next begins. */
+START_TEST(a_tail_misses_nothing_where_segments_end)
+{
+    struct fs quick = *fs_system;
+    quick.sync = sync_nothing;
+    quick.sync_directory = sync_no_directory;
+    struct tsdb_options own = {.path = kit_directory(),
+                               .fs = &quick,
+                               .fsync_policy = TSDB_FSYNC_OFF,
+                               .no_snapshot = true,
+                               .wal_segment_bytes = 1};
+    char *path = mem_strdup(own.path);
+    struct tsdb *raced = kit_open(&own);
+    struct wal_tail *tail;
+    struct thread writer = {0};
+    int count = 0;
+    ck_assert(wal_tail_open(raced, 1 << 30, &tail, NULL) == ERR_NONE);
+    thread_start(&writer, "writer", race_write, raced);
+    for (bool any = true; any || !race_done;)
+        ck_assert(wal_tail_next(tail, race_see, &count, &any, NULL) == ERR_NONE);
+    thread_join(&writer);
+    for (bool any = true; any;)
+        ck_assert(wal_tail_next(tail, race_see, &count, &any, NULL) == ERR_NONE);
+    ck_assert_int_eq(count, RACE_COMMITS);
+    wal_tail_close(tail);
+    tsdb_close(raced);
+    kit_remove(path);
+    mem_free(path);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wal_tail");
@@ -160,6 +220,7 @@ int main(void)
     tcase_add_test(tcase, histograms_and_stale_markers_arrive);
     tcase_add_test(tcase, a_tail_holds_segments_within_its_limit);
     tcase_add_test(tcase, a_tail_that_is_too_far_behind_goes_on_with_what_is_there);
+    tcase_add_test(tcase, a_tail_misses_nothing_where_segments_end);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -106,18 +106,21 @@ static void maintenance_seal(struct tsdb *db)
     head_files_sweep(&db->head_files);
 }
 
-/* Until nothing is due. What cannot be merged is not tried again, so others come. `first` is what
- * went wrong before. */
+/* Until nothing is due, or the disk is full. What cannot be merged is not tried again, so others
+ * come. `first` is what went wrong before. */
 static enum err blocks_compact(struct tsdb *db, enum err first, struct errbuf *err)
 {
     bool did = true;
+    bool full = first == ERR_NO_SPACE;
     counter_inc(db->metrics.compactions_triggered);
-    while (did && !db->stop && first != ERR_NO_SPACE) {
+    while (did && !db->stop && !full) {
         enum err code = block_upkeep_compact(db, &did, first == ERR_NONE ? err : NULL);
         first = first == ERR_NONE ? code : first;
+        full = code == ERR_NO_SPACE;
         /* merging much takes long: the head must not grow the while */
         code = did ? head_cut(db, first == ERR_NONE ? err : NULL) : ERR_NONE;
         first = first == ERR_NONE ? code : first;
+        full = full || code == ERR_NO_SPACE;
     }
     return db->stop ? ERR_NONE : first;
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "tests/support/fault_fs.h"
 #include "tests/support/tsdb_kit.h"
+#include "tsdb/block_files.h"
 #include "tsdb/block_writer.h"
 
 #define HOUR_MS INT64_C(3600000)
@@ -309,15 +310,20 @@ START_TEST(a_block_of_which_all_is_deleted_vanishes)
 }
 END_TEST
 
+static void damage_chunks(const struct ulid *block)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/blocks/%s/chunks", directory, block->text);
+    int fd = fs_system->open(fs_system, path, FS_WRITE);
+    ck_assert_int_eq(fs_system->pwrite(fs_system, fd, "XXXXXXXX", 8, 20), 8);
+    fs_system->close(fs_system, fd);
+}
+
 START_TEST(a_block_that_cannot_be_read_stays_and_others_are_merged)
 {
     for (int64_t hour = 0; hour < 14; hour += 2)
         make_block(hour, hour + 2);
-    char path[512];
-    snprintf(path, sizeof(path), "%s/blocks/%s/chunks", directory, made[1].text);
-    int fd = fs_system->open(fs_system, path, FS_WRITE);
-    ck_assert_int_eq(fs_system->pwrite(fs_system, fd, "XXXXXXXX", 8, 20), 8);
-    fs_system->close(fs_system, fd);
+    damage_chunks(&made[1]);
     db = kit_open(&options);
     double before = counter_value(db->metrics.compactions_failed);
     struct errbuf err = ERRBUF_INIT;
@@ -327,6 +333,36 @@ START_TEST(a_block_that_cannot_be_read_stays_and_others_are_merged)
     ck_assert_double_eq(counter_value(db->metrics.compactions_failed), before + 1);
     compact();
     ck_assert_str_eq(blocks_text(), "0-2 2-4 4-6 6-12 12-14");
+}
+END_TEST
+
+static int directories_tried;
+
+/* There is room for one more block. Who goes on trying gets another error in the end. */
+static int make_one_directory(const struct fs *fs, const char *path)
+{
+    if (strstr(path, BLOCK_SUFFIX_WRITING) != NULL && ++directories_tried > 1)
+        return directories_tried < 10 ? -ENOSPC : -EIO;
+    return fs_system->make_directory(fs_system, path);
+}
+
+START_TEST(a_disk_that_fills_up_after_another_failure_ends_the_merging)
+{
+    struct fs full = *fs_system;
+    for (int64_t hour = 0; hour < 14; hour += 2)
+        make_block(hour, hour + 2);
+    damage_chunks(&made[1]);
+    options.fs = &full;
+    db = kit_open(&options);
+    full.make_directory = make_one_directory;
+    ck_assert_int_eq(tsdb_compact(db, NULL), ERR_CORRUPT);
+    ck_assert_int_eq(directories_tried, 2);
+    ck_assert_str_eq(blocks_text(), "0-2 2-4 4-6 6-8 8-10 10-12 12-14");
+    full.make_directory = fs_system->make_directory;
+    compact();
+    ck_assert_str_eq(blocks_text(), "0-2 2-4 4-6 6-12 12-14");
+    tsdb_close(db);
+    db = NULL;
 }
 END_TEST
 
@@ -412,6 +448,7 @@ int main(void)
     tcase_add_test(tests, deletions_reach_blocks_and_cleaning_rewrites_them);
     tcase_add_test(tests, a_block_of_which_all_is_deleted_vanishes);
     tcase_add_test(tests, a_block_that_cannot_be_read_stays_and_others_are_merged);
+    tcase_add_test(tests, a_disk_that_fills_up_after_another_failure_ends_the_merging);
     tcase_add_test(tests, a_merge_that_failed_does_not_bring_back_what_was_deleted_later);
     tcase_add_test(tests, a_view_that_is_open_outlives_the_files_of_its_block);
     suite_add_tcase(suite, tests);

@@ -384,6 +384,13 @@ static void begin_starts(struct block_writer *writer)
         vec_push(&writer->starts_ms, 0);
 }
 
+/* What a damaged block says of its times need not be so. */
+static bool takes_time(const struct block_writer *writer, int64_t time_ms)
+{
+    return time_ms >= writer->meta.min_ms && time_ms < writer->meta.max_ms &&
+           (writer->timestamps_ms.len == 0 || time_ms > *vec_last(&writer->timestamps_ms));
+}
+
 void block_writer_samples(struct block_writer *writer, const struct sample_columns *samples)
 {
     ASSERT(writer->labels != NULL);
@@ -395,8 +402,12 @@ void block_writer_samples(struct block_writer *writer, const struct sample_colum
     bool starts = samples->start_timestamps_ms != NULL || writer->starts_ms.len > 0;
     for (size_t i = 0; i < samples->count; i++) {
         int64_t time_ms = samples->timestamps_ms[i];
-        ASSERT(time_ms >= writer->meta.min_ms && time_ms < writer->meta.max_ms);
-        ASSERT(writer->timestamps_ms.len == 0 || time_ms > *vec_last(&writer->timestamps_ms));
+        if (UNLIKELY(!takes_time(writer, time_ms))) {
+            writer_fail(writer, errbuf_set(&writer->err, ERR_CORRUPT,
+                                           "the samples of a series are not in the order of time, "
+                                           "or outside of the block's"));
+            return;
+        }
         vec_push(&writer->timestamps_ms, time_ms);
         vec_push(&writer->values, samples->values[i]);
         const struct histogram *histogram =

@@ -59,10 +59,11 @@ void block_writer_relative(struct block_writer *writer, const struct labels *lab
  * are borrowed until the end of it. */
 void block_writer_begin_unsorted(struct block_writer *writer);
 void block_writer_end_unsorted(struct block_writer *writer);
-/* Samples of the series, later than those before. They must lie in the block's time. */
+/* Samples of the series, later than those before and in the block's time: else finish says
+ * ERR_CORRUPT, since they may come of a file. */
 void block_writer_samples(struct block_writer *writer, const struct sample_columns *samples);
 
-/* Has a write failed? Then finish says so; a caller may stop early. */
+/* Has something failed? Then finish says so; a caller may stop early. */
 bool block_writer_failed(const struct block_writer *writer);
 
 /* Syncs and renames. Without any sample nothing stays and `out_meta->stats.samples` is 0.

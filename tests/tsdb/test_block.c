@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/codec.h"
@@ -417,6 +418,35 @@ START_TEST(names_and_values_are_listed)
 }
 END_TEST
 
+static enum err write_times(const int64_t *times_ms, size_t count)
+{
+    static const double values[4];
+    struct block_meta meta = {.min_ms = 100, .max_ms = 200, .level = 1};
+    ulid_make(&meta.ulid, 1700000000000, &random_);
+    struct block_writer_options options = {.fs = fs_system, .directory = directory, .meta = &meta};
+    struct block_writer *writer;
+    ck_assert_int_eq(block_writer_open(&options, &writer, &err), ERR_NONE);
+    block_writer_series(writer, known[0].labels);
+    struct sample_columns columns = {.timestamps_ms = times_ms, .values = values, .count = count};
+    block_writer_samples(writer, &columns);
+    block_meta_release(&written);
+    return block_writer_finish(writer, &written, &err);
+}
+
+/* As a damaged block may give them to whoever merges it. */
+START_TEST(samples_in_no_order_are_an_error_that_leaves_nothing)
+{
+    make_known(0);
+    ck_assert_int_eq(write_times((const int64_t[]){100, 120, 110}, 3), ERR_CORRUPT);
+    ck_assert_int_eq(write_times((const int64_t[]){100, 100}, 2), ERR_CORRUPT);
+    ck_assert_int_eq(write_times((const int64_t[]){99}, 1), ERR_CORRUPT);
+    ck_assert_int_eq(write_times((const int64_t[]){150, 200}, 2), ERR_CORRUPT);
+    ck_assert_int_eq(rmdir(directory), 0);
+    ck_assert_int_eq(mkdir(directory, 0700), 0);
+    ck_assert_int_eq(write_times((const int64_t[]){100, 199}, 2), ERR_NONE);
+}
+END_TEST
+
 START_TEST(a_block_without_samples_leaves_nothing)
 {
     struct block_meta meta = {.min_ms = 0, .max_ms = DAY_MS, .level = 1};
@@ -513,6 +543,7 @@ int main(void)
     tcase_add_test(tests,
                    a_file_of_deletions_that_is_gone_is_missed_but_in_blocks_of_the_first_format);
     tcase_add_test(tests, names_and_values_are_listed);
+    tcase_add_test(tests, samples_in_no_order_are_an_error_that_leaves_nothing);
     tcase_add_test(tests, a_block_without_samples_leaves_nothing);
     tcase_add_test(tests, damage_never_gives_a_wrong_value);
     suite_add_tcase(suite, tests);

@@ -38,6 +38,16 @@ bool ulid_is_valid(struct slice text)
     return true;
 }
 
+int64_t block_range_end_ms(int64_t time_ms, int64_t length_ms)
+{
+    int64_t rest_ms = time_ms % length_ms, end_ms;
+    if (time_ms < INT64_MIN + length_ms)
+        return INT64_MIN + length_ms;
+    if (rest_ms < 0)
+        rest_ms += length_ms;
+    return __builtin_add_overflow(time_ms, length_ms - rest_ms, &end_ms) ? INT64_MAX : end_ms;
+}
+
 void block_meta_release(struct block_meta *meta)
 {
     vec_release(&meta->sources);

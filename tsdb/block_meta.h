@@ -61,6 +61,18 @@ struct block_meta {
     VEC(struct block_parent) parents;
 };
 
+/* From one time to a later one; INT64_MAX where that is too far for a number. */
+static inline int64_t block_span_ms(int64_t begin_ms, int64_t end_ms)
+{
+    int64_t span_ms;
+    return __builtin_sub_overflow(end_ms, begin_ms, &span_ms) ? INT64_MAX : span_ms;
+}
+
+/* Blocks of one length lie in ranges that are multiples of it since 1970. Where the range ends in
+ * which the time lies; what has no room between the first and the last of all times belongs to the
+ * first range and to one that ends with the last. */
+int64_t block_range_end_ms(int64_t time_ms, int64_t length_ms);
+
 void block_meta_release(struct block_meta *meta);
 void block_meta_copy(struct block_meta *to, const struct block_meta *from);
 

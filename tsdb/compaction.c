@@ -203,8 +203,8 @@ static enum err write_result(const struct compaction *compaction, const struct b
     struct block_writer_options options = {.fs = compaction->fs,
                                            .directory = compaction->directory,
                                            .meta = meta,
-                                           .dense =
-                                               meta->max_ms - meta->min_ms >= COMPACTION_DENSE_MS};
+                                           .dense = block_span_ms(meta->min_ms, meta->max_ms) >=
+                                                    COMPACTION_DENSE_MS};
     enum err code = block_writer_open(&options, &writer, err);
     if (code != ERR_NONE)
         return code;

@@ -67,21 +67,12 @@ static struct run find_overlap(const struct block_meta *const *metas, size_t cou
     return run;
 }
 
-/* The end of the range of this length in which the time lies; INT64_MAX where there is none. */
-static int64_t range_end(int64_t time_ms, int64_t length_ms)
-{
-    int64_t rest_ms = time_ms % length_ms, end_ms;
-    if (rest_ms < 0)
-        rest_ms += length_ms;
-    return __builtin_add_overflow(time_ms - rest_ms, length_ms, &end_ms) ? INT64_MAX : end_ms;
-}
-
 /* The blocks from `from` on that lie in one range. None when the first sticks out of its own. */
 static struct run blocks_of_range(const struct block_meta *const *metas, size_t count, size_t from,
                                   int64_t length_ms)
 {
     struct run run = {from, 0};
-    int64_t end_ms = range_end(metas[from]->min_ms, length_ms);
+    int64_t end_ms = block_range_end_ms(metas[from]->min_ms, length_ms);
     while (from + run.count < count && metas[from + run.count]->max_ms <= end_ms)
         run.count++;
     return run;
@@ -102,9 +93,7 @@ static bool run_is_complete(const struct block_meta *const *metas, struct run ru
 {
     int64_t begin_ms = metas[run.from]->min_ms;
     int64_t end_ms = metas[run.from + run.count - 1]->max_ms;
-    int64_t span_ms;
-    bool full = !__builtin_sub_overflow(end_ms, begin_ms, &span_ms) && span_ms == length_ms;
-    return full || end_ms <= newest_ms;
+    return block_span_ms(begin_ms, end_ms) == length_ms || end_ms <= newest_ms;
 }
 
 static struct run find_level(const struct compaction_ranges *ranges,
@@ -133,7 +122,7 @@ static struct run find_deleted(const struct compaction_ranges *ranges,
         const struct block_stats *stats = &metas[i]->stats;
         if (metas[i]->failed)
             continue;
-        if (metas[i]->max_ms - metas[i]->min_ms < large_ms) {
+        if (block_span_ms(metas[i]->min_ms, metas[i]->max_ms) < large_ms) {
             if (stats->tombstones > 0 && stats->tombstones >= stats->series)
                 return (struct run){i, 1};
             break;

@@ -22,20 +22,6 @@ static double seconds_since(struct tsdb *db, int64_t start_ns)
     return (double)(clock_monotonic_ns(db->clock) - start_ns) / 1e9;
 }
 
-/* The end of the aligned range that has `t_ms`. */
-static int64_t range_end_ms(const struct head *head, int64_t t_ms)
-{
-    int64_t range_ms = head->range_ms;
-    int64_t end_ms;
-    if (t_ms < INT64_MIN + range_ms)
-        return INT64_MIN + range_ms;
-    int64_t rest_ms = t_ms % range_ms;
-    if (rest_ms < 0)
-        rest_ms += range_ms;
-    bool overflow = __builtin_add_overflow(t_ms - rest_ms, range_ms, &end_ms);
-    return overflow ? INT64_MAX : end_ms;
-}
-
 /* The oldest sample that is in no block. */
 static int64_t head_begin_ms(const struct head *head, const struct block_list *list)
 {
@@ -44,11 +30,9 @@ static int64_t head_begin_ms(const struct head *head, const struct block_list *l
 
 static bool is_due(const struct head *head, int64_t begin_ms)
 {
-    int64_t span_ms;
     if (head->max_ms == INT64_MIN || begin_ms > head->max_ms)
         return false;
-    return __builtin_sub_overflow((int64_t)head->max_ms, begin_ms, &span_ms) ||
-           span_ms > head->range_ms / 2 * 3;
+    return block_span_ms(begin_ms, head->max_ms) > head->range_ms / 2 * 3;
 }
 
 /* --- one block --- */
@@ -229,7 +213,7 @@ static enum err cut_ranges(struct tsdb *db, struct errbuf *err)
         if (!is_due(&db->head, begin_ms))
             break;
         check_files(db);
-        code = cut_range(db, list, begin_ms, range_end_ms(&db->head, begin_ms), err);
+        code = cut_range(db, list, begin_ms, block_range_end_ms(begin_ms, db->head.range_ms), err);
         db->head_cut.late_is_due = db->head_cut.late_is_due || code == ERR_NONE;
         block_list_unref(list);
         list = block_shelf_take(&db->shelf);
@@ -260,7 +244,8 @@ static void late_ranges(struct head *head, range_list *out)
             series->extra == NULL ? NULL : series->extra->out_of_order;
         int64_t last_ms = INT64_MIN;
         for (size_t i = 0; late != NULL && i < late->samples.len; i++) {
-            int64_t end_ms = range_end_ms(head, late->samples.items[i].timestamp_ms);
+            int64_t end_ms =
+                block_range_end_ms(late->samples.items[i].timestamp_ms, head->range_ms);
             if (end_ms != last_ms)
                 vec_push(out, end_ms);
             last_ms = end_ms;

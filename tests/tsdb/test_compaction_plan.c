@@ -155,6 +155,28 @@ START_TEST(ranges_before_1970_are_aligned_too)
 }
 END_TEST
 
+START_TEST(times_may_lie_anywhere)
+{
+    ck_assert_int_eq(block_range_end_ms(0, 10), 10);
+    ck_assert_int_eq(block_range_end_ms(9, 10), 10);
+    ck_assert_int_eq(block_range_end_ms(10, 10), 20);
+    ck_assert_int_eq(block_range_end_ms(-1, 10), 0);
+    ck_assert_int_eq(block_range_end_ms(-10, 10), 0);
+    ck_assert_int_eq(block_range_end_ms(-11, 10), -10);
+    ck_assert_int_eq(block_range_end_ms(INT64_MAX, 10), INT64_MAX);
+    ck_assert_int_eq(block_range_end_ms(INT64_MAX - 7, 10), INT64_MAX);
+    ck_assert_int_eq(block_range_end_ms(INT64_MIN, 10), INT64_MIN + 10);
+    ck_assert_int_eq(block_range_end_ms(INT64_MIN + 9, 10), INT64_MIN + 10);
+    add(0, 2)->min_ms = INT64_MIN;
+    add(2, 4);
+    add(4, 6);
+    add(6, 8)->max_ms = INT64_MAX;
+    ck_assert_str_eq(plan(), ""); /* the first sticks out, the second and third are no full range */
+    add(8, 10);
+    ck_assert_uint_gt(strlen(plan()), 0); /* overlaps */
+}
+END_TEST
+
 START_TEST(a_block_that_sticks_out_of_its_range_is_left)
 {
     add(0, 2);
@@ -295,6 +317,7 @@ int main(void)
     tcase_add_test(tests, a_block_alone_in_its_range_stays);
     tcase_add_test(tests, the_smallest_level_comes_first_and_the_oldest_range_of_it);
     tcase_add_test(tests, ranges_before_1970_are_aligned_too);
+    tcase_add_test(tests, times_may_lie_anywhere);
     tcase_add_test(tests, a_block_that_sticks_out_of_its_range_is_left);
     tcase_add_test(tests, overlapping_blocks_come_before_all_else);
     tcase_add_test(tests, overlaps_are_followed_through_the_longest_block);

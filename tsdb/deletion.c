@@ -21,13 +21,10 @@ static struct out_of_order *late_of(const struct series *series)
 static bool deletion_of(struct series *series, int64_t min_ms, int64_t max_ms,
                         struct wal_deletion *out)
 {
-    const struct sample_group *group = series->group;
     const struct out_of_order *late = late_of(series);
-    int64_t newest_ms = series->last_ms;
+    int64_t newest_ms = series_tail(series).last_ms;
     if (series_is_empty(series))
         return false;
-    if (group != NULL)
-        newest_ms = MAX(newest_ms, group->last_ms);
     if (late != NULL && late->samples.len > 0)
         newest_ms = MAX(newest_ms, late->samples.items[late->samples.len - 1].timestamp_ms);
     *out = (struct wal_deletion){series, min_ms, MIN(max_ms, newest_ms)};

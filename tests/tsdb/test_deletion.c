@@ -121,6 +121,24 @@ START_TEST(members_of_a_group_too)
 }
 END_TEST
 
+/* The row that it was not in has nothing of it. */
+START_TEST(of_a_member_that_was_absent_only_what_it_has)
+{
+    struct sample_group *group = sample_group_new(db);
+    for (int64_t t = 1; t <= 3; t++) {
+        struct appender *appender = kit_begin(db, group, t * 1000);
+        if (t == 1)
+            kit_stage(appender, "job=a", 1);
+        kit_stage(appender, "job=b", (double)t);
+        kit_commit(appender);
+    }
+    delete_series("job", "a", INT64_MIN, INT64_MAX);
+    kit_append(db, "job=a", 2500, 5);
+    ck_assert_str_eq(kit_read(db, "job=a"), "2500:5");
+    sample_group_free(group);
+}
+END_TEST
+
 START_TEST(histograms_and_samples_out_of_order_too)
 {
     store_histogram("job=a", 1000);
@@ -278,6 +296,7 @@ int main(void)
     tcase_add_test(tests, a_series_of_which_all_is_deleted_is_not_listed);
     tcase_add_test(tests, samples_that_come_later_are_seen);
     tcase_add_test(tests, members_of_a_group_too);
+    tcase_add_test(tests, of_a_member_that_was_absent_only_what_it_has);
     tcase_add_test(tests, histograms_and_samples_out_of_order_too);
     tcase_add_test(tests, a_view_that_is_open_goes_on_seeing_them);
     tcase_add_test(tests, whoever_asks_for_the_newest_sample_gets_the_newest_that_is_left);

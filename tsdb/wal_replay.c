@@ -432,6 +432,9 @@ static enum err set_aside(struct tsdb *db, const char *path, struct slice segmen
         fs_write_all(db->fs, fd, segment.ptr + good, segment.len - good, 0, name, err);
     int failed = result == ERR_NONE ? db->fs->sync(db->fs, fd) : 0;
     db->fs->close(db->fs, fd);
+    /* the name, too, before the segment is cut */
+    if (result == ERR_NONE && failed == 0)
+        failed = db->fs->sync_directory(db->fs, db->wal->directory);
     if (failed < 0)
         result = errbuf_set_errno(err, -failed, "syncing %s", name);
     if (result != ERR_NONE) {

@@ -216,6 +216,45 @@ START_TEST(a_power_cut_leaves_a_beginning)
 }
 END_TEST
 
+static size_t file_size(const char *path)
+{
+    struct fs_stat stat;
+    return fs_system->stat(fs_system, path, &stat) == 0 ? (size_t)stat.size : 0;
+}
+
+/* The power is cut while what lies behind a damage is put aside: it is there or in its segment. */
+START_TEST(a_power_cut_loses_nothing_that_is_damaged)
+{
+    bool reached = true;
+    for (uint64_t k = 1; reached; k++) {
+        char segment[512], aside[600];
+        start_anew();
+        struct tsdb *db = kit_open(&options);
+        snprintf(segment, sizeof(segment), "%s/wal/00000001", directory);
+        ck_assert(commit_pair(db, NULL, 1));
+        size_t good = file_size(segment);
+        ck_assert(commit_pair(db, NULL, 2));
+        tsdb_close(db);
+        size_t size = file_size(segment);
+        snprintf(aside, sizeof(aside), "%s.damaged-%zu", segment, good);
+        FILE *file = fopen(segment, "r+b");
+        ck_assert_int_eq(fseek(file, (long)good + 18, SEEK_SET), 0);
+        ck_assert_int_eq(fputc(0xff, file), 0xff);
+        ck_assert_int_eq(fclose(file), 0);
+        fault_fs_fail(&faults, k, true, EIO);
+        uint64_t until = faults.operations + k;
+        if (tsdb_open(&options, &db, NULL) == ERR_NONE)
+            tsdb_close(db);
+        reached = faults.operations >= until;
+        fault_fs_fail(&faults, 0, false, 0);
+        fault_fs_cut_power(&faults, 0);
+        ck_assert_msg(file_size(segment) == size || file_size(aside) == size - good,
+                      "operation %lu", (unsigned long)k);
+        ck_assert_uint_lt(k, 1000);
+    }
+}
+END_TEST
+
 START_TEST(opening_fails_or_works_at_every_failing_operation)
 {
     for (uint64_t k = 1;; k++) {
@@ -254,6 +293,7 @@ int main(void)
     tcase_add_test(tcase, the_failed_state_says_why_and_appends_are_refused_at_once);
     tcase_add_test(tcase, a_power_cut_loses_nothing_when_every_commit_is_synced);
     tcase_add_test(tcase, a_power_cut_leaves_a_beginning);
+    tcase_add_test(tcase, a_power_cut_loses_nothing_that_is_damaged);
     tcase_add_test(tcase, opening_fails_or_works_at_every_failing_operation);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

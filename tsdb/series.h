@@ -137,7 +137,7 @@ void series_note_commit(struct series *series, uint64_t commit, uint64_t low_wat
 uint32_t series_hidden(const struct series *series, uint64_t watermark);
 
 void series_push_closed(struct series *series, struct chunk *chunk);
-/* Has it no sample at all? */
 /* Forgets the samples out of order that are deleted; there is a list of them. */
 void series_drop_deleted(struct series *series);
+/* Has it no sample at all? */
 bool series_is_empty(const struct series *series);

@@ -81,9 +81,7 @@ static int fs_system_stat(const struct fs *fs, const char *path, struct fs_stat 
         return -errno;
     *out = (struct fs_stat){
         .size = (uint64_t)found.st_size,
-        .mtime_ms = (int64_t)found.st_mtim.tv_sec * 1000 + found.st_mtim.tv_nsec / 1000000,
         .uid = found.st_uid,
-        .mode = found.st_mode,
         .is_directory = S_ISDIR(found.st_mode),
     };
     return 0;

@@ -27,9 +27,7 @@ enum fs_open_mode {
 
 struct fs_stat {
     uint64_t size;
-    int64_t mtime_ms;
     uint32_t uid;
-    uint32_t mode;
     bool is_directory;
 };
 

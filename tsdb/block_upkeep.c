@@ -17,16 +17,12 @@ static double seconds_since(struct tsdb *db, int64_t start_ns)
     return (double)(clock_monotonic_ns(db->clock) - start_ns) / 1e9;
 }
 
-int64_t block_upkeep_min_ms(const struct tsdb *db)
-{
-    return db->options.block_min_ms > 0 ? db->options.block_min_ms : HEAD_CHUNK_RANGE_MS;
-}
-
-int64_t block_upkeep_max_ms(const struct tsdb *db)
+/* The length of the largest blocks; the smallest are those that are cut from the head. */
+static int64_t largest_ms(const struct tsdb *db)
 {
     int64_t max_ms = db->options.block_max_ms > 0 ? db->options.block_max_ms
                                                   : compaction_default_max_ms(db->retention_ms);
-    return MAX(max_ms, block_upkeep_min_ms(db));
+    return MAX(max_ms, db->head.range_ms);
 }
 
 /* --- lists --- */
@@ -189,7 +185,7 @@ enum err block_upkeep_compact(struct tsdb *db, bool *out_did, struct errbuf *err
     struct compaction_ranges ranges;
     struct candidates candidates;
     enum err code = ERR_NONE;
-    compaction_ranges_init(&ranges, block_upkeep_min_ms(db), block_upkeep_max_ms(db));
+    compaction_ranges_init(&ranges, db->head.range_ms, largest_ms(db));
     candidates_take(&candidates, db);
     candidates_choose(&candidates, &ranges);
     *out_did = candidates.count > 0;

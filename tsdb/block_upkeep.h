@@ -14,10 +14,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The length of blocks that are cut from the head, and of the largest. */
-int64_t block_upkeep_min_ms(const struct tsdb *db);
-int64_t block_upkeep_max_ms(const struct tsdb *db);
-
 /* One compaction, when one is due: `*out_did`. One that fails is logged and counted, and its blocks
  * are marked, so that the next call does something else. */
 enum err block_upkeep_compact(struct tsdb *db, bool *out_did, struct errbuf *err) MUST_CHECK;

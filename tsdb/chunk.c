@@ -132,7 +132,7 @@ void chunk_free(void *chunk)
 
 size_t chunk_size(const struct chunk *chunk)
 {
-    return sizeof(*chunk) + (chunk->in_file ? 0 : chunk->len);
+    return chunk->in_file ? 0 : sizeof(*chunk) + chunk->len;
 }
 
 struct head_file *chunk_file(const struct chunk *chunk)

@@ -109,7 +109,7 @@ struct chunk *chunk_new(const struct chunk_shape *shape, size_t len) MUST_CHECK;
 struct chunk *chunk_new_in_file(const struct chunk_shape *shape, struct chunk_filler *filler,
                                 size_t offset, size_t len) MUST_CHECK;
 void chunk_free(void *chunk); /* struct chunk; void for the reclaimer */
-/* Of memory: without what is in a file. */
+/* Of memory that is its own: one in a file has none (chunk_pool.h). */
 size_t chunk_size(const struct chunk *chunk);
 /* NULL: the bytes are in memory. */
 struct head_file *chunk_file(const struct chunk *chunk);

@@ -309,7 +309,8 @@ static bool series_kill(struct head *head, struct series *series, uint32_t mark)
 size_t head_memory(struct head *head)
 {
     return (size_t)head->series_count * (sizeof(struct series) + 2 * sizeof(struct table_slot)) +
-           (size_t)head->label_bytes + (size_t)head->chunk_bytes + byte_pool_memory(&head->pool) +
+           (size_t)head->label_bytes + (size_t)head->chunk_bytes +
+           chunk_pool_memory(&head->chunk_pool) + byte_pool_memory(&head->pool) +
            postings_memory(&head->postings) + refs_memory(&head->refs);
 }
 

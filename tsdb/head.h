@@ -65,7 +65,7 @@ struct head {
     _Atomic uint64_t series_created;
     _Atomic uint64_t series_removed;
     _Atomic uint64_t chunk_count; /* closed ones */
-    _Atomic uint64_t chunk_bytes; /* closed ones, in memory */
+    _Atomic uint64_t chunk_bytes; /* closed ones that are not in files */
     _Atomic uint64_t sealed_count; /* closed ones, in files */
     _Atomic uint64_t sealed_total; /* since the start */
     _Atomic uint64_t chunks_created;

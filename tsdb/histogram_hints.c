@@ -87,7 +87,7 @@ static bool none_decreased(const double *now, const double *before, uint32_t cou
     return !decreased;
 }
 
-bool histogram_continues(const struct histogram *histogram, const struct histogram *before)
+static bool histogram_continues(const struct histogram *histogram, const struct histogram *before)
 {
     const struct histogram *now = histogram;
     if (!same_kind(now, before) || now->count < before->count ||

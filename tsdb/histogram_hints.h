@@ -18,8 +18,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-bool histogram_continues(const struct histogram *histogram, const struct histogram *before);
-
 /* Sets the hints of samples in the order of time; NULL stands for a float sample. The histograms
  * are the caller's own copies. */
 void histogram_hints_settle(const struct histogram *const *histograms, size_t count);

@@ -92,16 +92,6 @@ void index_writer_free(struct index_writer *writer)
     mem_free(writer);
 }
 
-uint32_t index_writer_series_count(const struct index_writer *writer)
-{
-    return writer->series_count;
-}
-
-uint64_t index_writer_chunk_count(const struct index_writer *writer)
-{
-    return writer->chunk_count;
-}
-
 /* --- taking series --- */
 
 static uint32_t slot_of(struct index_writer *writer, uint32_t symbol)

@@ -28,9 +28,6 @@ void index_writer_chunk(struct index_writer *writer, int64_t min_ms, int64_t max
  * numbers first, first + step, ... */
 void index_writer_place(struct index_writer *writer, uint64_t first, uint32_t step);
 
-uint32_t index_writer_series_count(const struct index_writer *writer);
-uint64_t index_writer_chunk_count(const struct index_writer *writer);
-
 /* Appends the whole file. ERR_LIMIT when `out` is too small. To be called once. */
 enum err index_writer_finish(struct index_writer *writer, struct buf *out,
                              struct errbuf *err) MUST_CHECK;

@@ -89,7 +89,6 @@ void isolation_open_view(struct isolation *isolation, struct reader *reader)
     reader->age = isolation->age;
     reader->watermark = isolation->published;
     ring_add_newest(&isolation->views, reader);
-    isolation->view_count++;
 }
 
 void isolation_open_appender(struct isolation *isolation, struct reader *reader)
@@ -102,12 +101,12 @@ void isolation_open_appender(struct isolation *isolation, struct reader *reader)
     isolation->appender_count++;
 }
 
-static void close_reader(struct isolation *isolation, struct reader *reader, size_t *count)
+static void close_reader(struct isolation *isolation, struct reader *reader, bool is_appender)
 {
     retired_list list = {0};
     mutex_lock(&isolation->lock);
     ring_remove(reader);
-    (*count)--;
+    isolation->appender_count -= is_appender;
     if (isolation->retired.len > 0)
         take_free_locked(isolation, &list);
     mutex_unlock(&isolation->lock);
@@ -116,12 +115,12 @@ static void close_reader(struct isolation *isolation, struct reader *reader, siz
 
 void isolation_close_view(struct isolation *isolation, struct reader *reader)
 {
-    close_reader(isolation, reader, &isolation->view_count);
+    close_reader(isolation, reader, false);
 }
 
 void isolation_close_appender(struct isolation *isolation, struct reader *reader)
 {
-    close_reader(isolation, reader, &isolation->appender_count);
+    close_reader(isolation, reader, true);
 }
 
 uint64_t isolation_mark(struct isolation *isolation)

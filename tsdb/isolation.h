@@ -43,7 +43,6 @@ struct isolation {
     struct reader views;     /* ring: newer = oldest */
     struct reader appenders; /* the same */
     uint64_t age;
-    size_t view_count;
     size_t appender_count;
     VEC(struct retired) retired;
 };

@@ -356,19 +356,6 @@ void ref_list_intersect(ref_list *list, const ref_list *other)
     list->len = kept;
 }
 
-void ref_list_subtract(ref_list *list, const ref_list *other)
-{
-    size_t kept = 0;
-    size_t at = 0;
-    for (size_t i = 0; i < list->len; i++) {
-        while (at < other->len && other->items[at] < list->items[i])
-            at++;
-        if (at == other->len || other->items[at] != list->items[i])
-            list->items[kept++] = list->items[i];
-    }
-    list->len = kept;
-}
-
 size_t postings_pair_count(struct postings *postings)
 {
     rwlock_read_lock(&postings->lock);

@@ -74,8 +74,6 @@ void postings_read(struct postings *postings, uint32_t name, const uint32_t *val
                    size_t value_count, ref_list *out);
 /* Keeps what is in both; both ascending. */
 void ref_list_intersect(ref_list *list, const ref_list *other);
-/* Takes out what is in `other`. */
-void ref_list_subtract(ref_list *list, const ref_list *other);
 
 size_t postings_pair_count(struct postings *postings);
 size_t postings_memory(struct postings *postings);

@@ -289,7 +289,6 @@ void tsdb_head_stats(struct tsdb *db, struct tsdb_head_stats *out)
     out->max_ms = head->max_ms;
     out->samples_appended = head->samples_appended;
     out->wal_bytes = wal_bytes(db->wal);
-    out->memory_bytes = tsdb_memory(db);
 }
 
 bool tsdb_failed(struct tsdb *db, struct buf *out_reason)

@@ -135,7 +135,6 @@ struct tsdb_head_stats {
     int64_t min_ms; /* INT64_MAX when empty */
     int64_t max_ms; /* INT64_MIN when empty */
     uint64_t samples_appended;
-    uint64_t memory_bytes; /* of series, chunks and postings */
     uint64_t wal_bytes;
 };
 void tsdb_head_stats(struct tsdb *db, struct tsdb_head_stats *out);

@@ -21,7 +21,8 @@ static inline bool token_integer(uint64_t bits, unsigned exponent, int64_t *out)
 {
     double power = token_powers[exponent];
     double scaled = codec_bits_double(bits) * power;
-    if (!(fabs(scaled) < (double)TOKEN_INTEGER_MAX))
+    /* what is rounded stays below the limit, too, so that differences are below twice of it */
+    if (!(fabs(scaled) <= (double)(TOKEN_INTEGER_MAX - 1)))
         return false;
     double rounded = (scaled + TOKEN_ROUND) - TOKEN_ROUND;
     int64_t integer = (int64_t)rounded;

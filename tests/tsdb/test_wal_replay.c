@@ -167,6 +167,33 @@ START_TEST(every_bit_pattern_survives_in_groups_and_loose)
 }
 END_TEST
 
+/* 2^51 / 10^11 is a decimal whose integer is found a little below 2^51: from one sign to the other is
+ * the longest way that two integers can be apart. */
+START_TEST(the_largest_decimals_of_both_signs_survive)
+{
+    const double largest = 22517.99813685248;
+    struct sample_group *group = sample_group_new(db);
+    for (int i = 0; i < 6; i++) {
+        double value = i % 2 == 0 ? -largest : largest;
+        struct appender *appender = kit_begin(db, group, i * 1000);
+        stage(appender, "a=1", value);
+        kit_commit(appender);
+        kit_append(db, "b=1", i * 1000, value);
+    }
+    sample_group_free(group);
+    for (int round = 0; round < 2; round++) {
+        uint64_t read[6];
+        for (const char *const *labels = (const char *const[]){"a=1", "b=1", NULL};
+             *labels != NULL; labels++) {
+            ck_assert_uint_eq(read_bits(*labels, read, 6), 6);
+            for (int i = 0; i < 6; i++)
+                ck_assert_uint_eq(read[i], codec_double_bits(i % 2 == 0 ? -largest : largest));
+        }
+        restart();
+    }
+}
+END_TEST
+
 START_TEST(histograms_and_late_samples_survive)
 {
     tsdb_set_out_of_order_window(db, 100000);
@@ -415,6 +442,7 @@ int main(void)
     tcase_add_test(tcase, loose_samples_survive_a_restart);
     tcase_add_test(tcase, groups_survive_restarts_with_members_that_come_and_go);
     tcase_add_test(tcase, every_bit_pattern_survives_in_groups_and_loose);
+    tcase_add_test(tcase, the_largest_decimals_of_both_signs_survive);
     tcase_add_test(tcase, histograms_and_late_samples_survive);
     tcase_add_test(tcase, replay_stops_at_torn_record);
     tcase_add_test(tcase, damage_costs_only_the_rest_of_its_segment);

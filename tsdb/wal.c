@@ -186,8 +186,10 @@ static enum err sync_file(struct wal *wal, bool *out_synced, struct errbuf *err)
     int failed = wal->fs->sync(wal->fs, wal->fd);
     MUTEX_GUARD(&wal->lock);
     if (failed < 0) {
-        /* a second try may well succeed, and would say nothing about these bytes */
-        wal->lost_from = wal->synced;
+        /* a second try may well succeed, and would say nothing about these bytes; who wrote those
+         * of an earlier failure may wait still */
+        if (wal->lost_to == 0)
+            wal->lost_from = wal->synced;
         wal->lost_to = written;
     }
     wal->synced = written;

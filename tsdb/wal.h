@@ -55,8 +55,8 @@ struct wal {
     uint64_t late_from;               /* samples out of order in segments before are in blocks */
     uint64_t written;                 /* bytes of all frames of this process */
     uint64_t synced;                  /* so many of them are on disk, but those below */
-    uint64_t lost_from;               /* a sync failed: it is not known what became of these */
-    uint64_t lost_to;
+    uint64_t lost_from;               /* from the first sync that failed to the last: it is not */
+    uint64_t lost_to;                 /* known what became of these */
     VEC(struct wal_hold *) holds;
     char *failure; /* NULL = good */
     _Atomic bool failed;

@@ -2,6 +2,7 @@
  * lost, nothing is half there, and writing goes on when it can. */
 #include "tests/support/fault_fs.h"
 #include "tests/support/tsdb_kit.h"
+#include "tsdb/wal.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -282,6 +283,52 @@ START_TEST(opening_fails_or_works_at_every_failing_operation)
 }
 END_TEST
 
+static struct wal *wal_begin(void)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/wal", directory);
+    struct wal *wal = wal_new(&faults.fs, path, 0, 1);
+    ck_assert(wal_load(wal, NULL) == ERR_NONE);
+    ck_assert(wal_cut(wal, NULL) == ERR_NONE);
+    return wal;
+}
+
+static uint64_t wal_put(struct wal *wal)
+{
+    uint64_t total;
+    ck_assert(wal_append(wal, slice_from("payload", 7), 1000, &total, NULL) == ERR_NONE);
+    return total;
+}
+
+/* Another commit's sync fails for what was written, and the log recovers. */
+static void wal_lose(struct wal *wal)
+{
+    bool synced;
+    fault_fs_fail(&faults, 1, false, EIO);
+    ck_assert(wal_sync_pending(wal, &synced, NULL) != ERR_NONE);
+    fault_fs_fail(&faults, 0, false, 0);
+    ck_assert(wal_has_failed(wal));
+    ck_assert(wal_recover(wal, NULL) == ERR_NONE);
+}
+
+START_TEST(who_waits_for_a_failed_sync_learns_of_it_after_later_ones)
+{
+    struct wal *wal = wal_begin();
+    uint64_t good = wal_put(wal);
+    ck_assert(wal_sync(wal, good, NULL) == ERR_NONE);
+    uint64_t first = wal_put(wal);
+    wal_lose(wal);
+    uint64_t second = wal_put(wal);
+    wal_lose(wal);
+    uint64_t last = wal_put(wal);
+    ck_assert(wal_sync(wal, last, NULL) == ERR_NONE);
+    ck_assert(wal_sync(wal, good, NULL) == ERR_NONE);
+    ck_assert_int_eq(wal_sync(wal, first, NULL), ERR_IO);
+    ck_assert_int_eq(wal_sync(wal, second, NULL), ERR_IO);
+    wal_free(wal);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wal_faults");
@@ -295,6 +342,7 @@ int main(void)
     tcase_add_test(tcase, a_power_cut_leaves_a_beginning);
     tcase_add_test(tcase, a_power_cut_loses_nothing_that_is_damaged);
     tcase_add_test(tcase, opening_fails_or_works_at_every_failing_operation);
+    tcase_add_test(tcase, who_waits_for_a_failed_sync_learns_of_it_after_later_ones);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -243,6 +243,28 @@ static enum err write_header(struct wal *wal, int fd, const char *path, bool pro
     return failed < 0 ? errbuf_set_errno(err, -failed, "truncating %s", path) : ERR_NONE;
 }
 
+/* May the list on disk name the segment? */
+static bool is_listed(const struct wal *wal, uint64_t number)
+{
+    struct wal_list list;
+    enum err code = wal_read_list(wal, &list, NULL);
+    bool found = code != ERR_NONE && code != ERR_NOT_FOUND;
+    for (size_t i = 0; i < list.segments.len; i++)
+        found |= list.segments.items[i].number == number;
+    wal_list_release(&list);
+    return found;
+}
+
+/* Deletes a segment that could not be begun. The list may have got its name before the directory
+ * could not be synced: it loses it first, or a start after a kill would miss the segment. */
+static void discard_segment_locked(struct wal *wal, uint64_t number, const char *path)
+{
+    if (is_listed(wal, number))
+        (void)!write_list_locked(wal, 0, 0, true, NULL);
+    if (!is_listed(wal, number))
+        wal->fs->unlink(wal->fs, path);
+}
+
 /* Opens the next segment and lets go of the one before. */
 static enum err begin_segment_locked(struct wal *wal, bool probe, struct errbuf *err)
 {
@@ -257,7 +279,7 @@ static enum err begin_segment_locked(struct wal *wal, bool probe, struct errbuf 
         result = write_list_locked(wal, 0, number, true, err); /* which syncs the directory */
     if (result != ERR_NONE) {
         wal->fs->close(wal->fs, fd);
-        wal->fs->unlink(wal->fs, path);
+        discard_segment_locked(wal, number, path);
         mem_free(path);
         return result;
     }

@@ -329,6 +329,46 @@ START_TEST(who_waits_for_a_failed_sync_learns_of_it_after_later_ones)
 }
 END_TEST
 
+/* A kill would leave just what is there now. */
+static void check_listed_are_there(const struct wal *wal, uint64_t k)
+{
+    struct wal_list list;
+    ck_assert(wal_read_list(wal, &list, NULL) == ERR_NONE);
+    for (size_t i = 0; i < list.segments.len; i++) {
+        char *path = wal_segment_path(wal, list.segments.items[i].number);
+        ck_assert_msg(file_size(path) > 0, "operation %lu: %s is listed", (unsigned long)k, path);
+        mem_free(path);
+    }
+    wal_list_release(&list);
+}
+
+static void check_failing_cuts(bool and_after)
+{
+    enum err result = ERR_IO;
+    for (uint64_t k = 1; result != ERR_NONE; k++) {
+        start_anew();
+        struct wal *wal = wal_begin();
+        (void)wal_put(wal);
+        fault_fs_fail(&faults, k, and_after, EIO);
+        result = wal_cut(wal, NULL);
+        check_listed_are_there(wal, k);
+        ck_assert(wal_recover(wal, NULL) == ERR_NONE || and_after);
+        check_listed_are_there(wal, k);
+        fault_fs_fail(&faults, 0, false, 0);
+        ck_assert(wal_recover(wal, NULL) == ERR_NONE);
+        check_listed_are_there(wal, k);
+        wal_free(wal);
+        ck_assert_uint_lt(k, 100);
+    }
+}
+
+START_TEST(no_segment_is_listed_that_a_failed_cut_took_away)
+{
+    check_failing_cuts(false);
+    check_failing_cuts(true);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wal_faults");
@@ -343,6 +383,7 @@ int main(void)
     tcase_add_test(tcase, a_power_cut_loses_nothing_that_is_damaged);
     tcase_add_test(tcase, opening_fails_or_works_at_every_failing_operation);
     tcase_add_test(tcase, who_waits_for_a_failed_sync_learns_of_it_after_later_ones);
+    tcase_add_test(tcase, no_segment_is_listed_that_a_failed_cut_took_away);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -315,6 +315,17 @@ enum err data_view_open(const struct data_directory *directory, int64_t min_ms, 
     return code;
 }
 
+size_t series_view_tell_left_out(struct series_view *view)
+{
+    struct arena arena CLEANUP(arena_release);
+    struct text_list left_out;
+    arena_init(&arena, SIZE_MAX);
+    series_view_warnings(view, &arena, &left_out);
+    for (size_t i = 0; i < left_out.count; i++)
+        fprintf(stderr, "%.*s\n", SLICE_ARG(left_out.items[i]));
+    return left_out.count;
+}
+
 void data_view_close(struct data_view *view)
 {
     series_view_close(view->view);

@@ -69,6 +69,8 @@ struct data_view {
 enum err data_view_open(const struct data_directory *directory, int64_t min_ms, int64_t max_ms,
                         struct data_view *out, struct errbuf *err) MUST_CHECK;
 void data_view_close(struct data_view *view);
+/* Tells on stderr what the view had to leave out so far. Returns how many texts that were. */
+size_t series_view_tell_left_out(struct series_view *view);
 /* Opens the database of ours unless a server has it; NULL then, which is told on stderr. */
 struct tsdb *data_directory_open_head(const struct data_directory *directory) MUST_CHECK;
 void data_directory_close_head(const struct data_directory *directory, struct tsdb *db);

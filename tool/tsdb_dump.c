@@ -153,15 +153,19 @@ static int dump(const struct command_line *line, series_printer print)
     }
     if (data_directory_open(command_line_argument(line, 0), &directory, &err) != ERR_NONE)
         return fail(&err);
+    size_t left_out = 0;
     enum err code = data_view_open(&directory, min_ms, max_ms, &view, &err);
     if (code == ERR_NONE) {
         code = dump_view(line, view.view, min_ms, max_ms, print, &err);
+        left_out = series_view_tell_left_out(view.view);
         data_view_close(&view);
     }
     data_directory_release(&directory);
     if (code == ERR_NONE && print == print_openmetrics)
         puts("# EOF");
-    return code == ERR_NONE ? EXIT_SUCCESS : fail(&err);
+    if (code != ERR_NONE)
+        return fail(&err);
+    return left_out == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int run_dump(const struct command_line *line)

@@ -73,6 +73,7 @@ static enum err export_source(struct export *export, struct series_source *sourc
         else
             prometheus_block_writer_abort(writer);
     }
+    export->damaged += series_view_tell_left_out(view);
     export->blocks += written.stats.samples > 0;
     export->samples += written.stats.samples;
     block_meta_release(&written);

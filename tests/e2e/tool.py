@@ -153,10 +153,28 @@ def check_server(folder):
     CHECKS.check("with 602 samples" in out, "an export of the head", out)
     if os.geteuid() == 0:
         check_owner(server.data_path)
+    check_left_out(server.data_path)
     server.start()
     answer = server.query("newer", newer_ms / 1000)["data"]["result"]
     CHECKS.equal(len(answer), 1, "the server starts again behind the tool")
     server.stop()
+
+
+def check_left_out(data_path):
+    """What is whole is dumped, and what is missing is told."""
+    whole = works("tsdb", "dump", data_path).splitlines()
+    block = sorted(os.listdir(os.path.join(data_path, "blocks")))[0]
+    path = os.path.join(data_path, "blocks", block, "chunks")
+    with open(path, "r+b") as file:
+        before = file.read()
+        file.seek(40)
+        file.write(b"damaged!")
+    code, out, err = run("tsdb", "dump", data_path)
+    CHECKS.check(code == 1 and f"a damaged part of block {block} is left out" in err, "a dump tells what it lacks", err)
+    lines = out.splitlines()
+    CHECKS.check(0 < len(lines) < len(whole) and set(lines) < set(whole), "and has the rest", len(lines))
+    with open(path, "wb") as file:
+        file.write(before)
 
 
 RULES = """groups:

@@ -8,6 +8,7 @@
 #include "tsdb/chunk_pool.h"
 #include "tsdb/head_file.h"
 #include "tsdb/histogram_codec.h"
+#include "tsdb/histogram_hints.h"
 #include "tsdb/time_column.h"
 #include "tsdb/tokens.h"
 #include "tsdb/value_chunk.h"
@@ -387,25 +388,47 @@ static enum err floats_read(const struct chunk_span *span, const struct chunk_cu
     return ERR_NONE;
 }
 
+static struct histogram *histogram_decoded(struct slice encoded, struct arena *arena)
+{
+    struct codec_reader body = codec_reader(encoded.ptr, encoded.len);
+    return histogram_decode(&body, arena);
+}
+
+/* The first sample of the range goes on from one that is not shown. */
+static void hint_from_before(struct histogram *histogram, struct slice before, struct arena *arena)
+{
+    struct arena_mark mark = arena_mark(arena);
+    const struct histogram *decoded = histogram_decoded(before, arena);
+    if (decoded != NULL)
+        histogram_hint_settle(histogram, decoded);
+    arena_rewind(arena, mark);
+}
+
 static enum err histograms_read(const struct chunk_span *span, int64_t min_ms, int64_t max_ms,
                                 uint32_t skip_last, struct sample_columns *out)
 {
     struct codec_reader reader = codec_reader(span->bytes, span->len);
     uint32_t count = span->count - MIN(skip_last, span->count);
     int64_t time_ms = 0;
+    struct slice before = SLICE_EMPTY; /* the range */
     for (uint32_t i = 0; i < count; i++) {
         time_ms = (int64_t)((uint64_t)time_ms + (uint64_t)codec_read_varint(&reader));
         struct slice encoded = codec_read_slice(&reader);
         if (reader.failed)
             return ERR_CORRUPT;
-        if (time_ms < min_ms)
+        if (time_ms < min_ms) {
+            before = encoded;
             continue;
+        }
         if (time_ms > max_ms)
             break;
-        struct codec_reader body = codec_reader(encoded.ptr, encoded.len);
-        const struct histogram *histogram = histogram_decode(&body, &out->histogram_arena);
+        struct histogram *histogram = histogram_decoded(encoded, &out->histogram_arena);
         if (histogram == NULL)
             return ERR_CORRUPT;
+        histogram_hint_forget(histogram);
+        if (before.len > 0)
+            hint_from_before(histogram, before, &out->histogram_arena);
+        before = SLICE_EMPTY;
         histograms_pad(out);
         vec_push(&out->timestamp_memory, time_ms);
         vec_push(&out->value_memory, 0.0);

@@ -127,7 +127,7 @@ static struct histogram_span *get_spans(struct codec_reader *reader, struct aren
     return spans;
 }
 
-const struct histogram *histogram_decode(struct codec_reader *reader, struct arena *arena)
+struct histogram *histogram_decode(struct codec_reader *reader, struct arena *arena)
 {
     struct histogram *histogram = arena_zalloc(arena, sizeof(*histogram));
     uint8_t flags = codec_read_u8(reader);

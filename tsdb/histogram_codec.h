@@ -21,6 +21,6 @@
 bool histogram_encodable(const struct histogram *histogram);
 void histogram_encode(const struct histogram *histogram, struct buf *out);
 /* NULL when the bytes make no sense; memory from the arena. */
-const struct histogram *histogram_decode(struct codec_reader *reader, struct arena *arena);
+struct histogram *histogram_decode(struct codec_reader *reader, struct arena *arena);
 /* Are two encoded histograms the same but for their reset hints? */
 bool histogram_encoded_same(struct slice a, struct slice b);

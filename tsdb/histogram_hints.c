@@ -111,6 +111,12 @@ static bool histogram_continues(const struct histogram *histogram, const struct 
                            before->negative_buckets));
 }
 
+void histogram_hint_forget(struct histogram *histogram)
+{
+    if (histogram->reset_hint == HISTOGRAM_RESET_NO)
+        histogram->reset_hint = HISTOGRAM_RESET_UNKNOWN;
+}
+
 static enum histogram_reset_hint hint_of(const struct histogram *histogram,
                                          const struct histogram *before, bool before_gauge)
 {
@@ -120,6 +126,12 @@ static enum histogram_reset_hint hint_of(const struct histogram *histogram,
                      histogram->reset_hint != HISTOGRAM_RESET_YES &&
                      histogram_continues(histogram, before);
     return continues ? HISTOGRAM_RESET_NO : HISTOGRAM_RESET_UNKNOWN;
+}
+
+void histogram_hint_settle(struct histogram *histogram, const struct histogram *before)
+{
+    histogram->reset_hint =
+        hint_of(histogram, before, before->reset_hint == HISTOGRAM_RESET_GAUGE);
 }
 
 void histogram_hints_settle(const struct histogram *const *histograms, size_t count)
@@ -136,7 +148,7 @@ void histogram_hints_settle(const struct histogram *const *histograms, size_t co
         bool gauge = histogram->reset_hint == HISTOGRAM_RESET_GAUGE;
         if (UNLIKELY(sample_is_stale(histogram->sum))) {
             *histogram = (struct histogram){.is_float = histogram->is_float, .sum = histogram->sum};
-        } else {
+        } else if (i > 0 || histogram->reset_hint != HISTOGRAM_RESET_NO) {
             histogram->reset_hint = hint_of(histogram, before, before_gauge);
         }
         before = histogram;

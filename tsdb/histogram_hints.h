@@ -8,6 +8,10 @@
  * threshold, custom bounds) and nothing has decreased, which is what the reference asks for keeping
  * both in one chunk.
  *
+ * Nothing of it is in the formats but the hints themselves. The first sample of a range is compared with
+ * the one before the range where that is in the same chunk, and where parts of a view meet, their
+ * neighbours are (merged_view.h).
+ *
  * Threads: none of its own.
  */
 #pragma once
@@ -18,6 +22,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Takes back a "no reset" that nobody has seen to be true: a client's, or that of a sample which has
+ * got another one before it. */
+void histogram_hint_forget(struct histogram *histogram);
+/* Sets the hint of one sample by the one before it, whose hint is as it was stored. */
+void histogram_hint_settle(struct histogram *histogram, const struct histogram *before);
+
 /* Sets the hints of samples in the order of time; NULL stands for a float sample. The histograms
- * are the caller's own copies. */
+ * are the caller's own copies. A "no reset" of the first stays: it was settled by a sample that is not
+ * among these. */
 void histogram_hints_settle(const struct histogram *const *histograms, size_t count);

@@ -8,6 +8,8 @@
 #include "base/assert.h"
 #include "base/table.h"
 #include "base/vec.h"
+#include "model/sample.h"
+#include "tsdb/histogram_hints.h"
 
 /* A series as one part has it. */
 struct part_series {
@@ -220,6 +222,24 @@ static void move_sample(const struct sample_columns *from, size_t at, struct sam
             from->start_timestamps_ms == NULL ? 0 : from->start_timestamps_ms[at];
 }
 
+/* What a histogram says of resets is meant of the sample that its part has before it; here another
+ * part's is before it. */
+static void settle_hint(struct sample_columns *out, size_t at)
+{
+    const struct histogram *histogram =
+        at < out->histogram_memory.len ? out->histogram_memory.items[at] : NULL;
+    if (LIKELY(histogram == NULL) || sample_is_stale(histogram->sum))
+        return;
+    const struct histogram *before = out->histogram_memory.items[at - 1];
+    struct histogram *copy = arena_alloc(&out->histogram_arena, sizeof(*copy));
+    *copy = *histogram;
+    if (before == NULL)
+        histogram_hint_forget(copy);
+    else
+        histogram_hint_settle(copy, before);
+    out->histogram_memory.items[at] = copy;
+}
+
 /* Published columns whose samples from `middle` on do not all come behind the others: puts them in
  * order. Of equal times the later part's, which is behind the middle, stays. What is before
  * `middle` and not before the first behind it moves out of the way; the place of the next sample
@@ -238,16 +258,21 @@ static void merge(struct sample_columns *moved, size_t middle, struct sample_col
     append(out, low, middle, moved);
     sample_columns_publish(moved);
     size_t to = low, i = 0, k = middle;
+    bool was_moved = true;
     while (i < moved->count || k < out->count) {
         bool from_moved = k == out->count ||
                           (i < moved->count && moved->timestamps_ms[i] < out->timestamps_ms[k]);
         if (from_moved) {
-            move_sample(moved, i++, out, to++);
-            continue;
+            move_sample(moved, i++, out, to);
+        } else {
+            if (i < moved->count && moved->timestamps_ms[i] == out->timestamps_ms[k])
+                i++;
+            move_sample(out, k++, out, to);
         }
-        if (i < moved->count && moved->timestamps_ms[i] == out->timestamps_ms[k])
-            i++;
-        move_sample(out, k++, out, to++);
+        if (from_moved != was_moved && to > 0)
+            settle_hint(out, to);
+        was_moved = from_moved;
+        to++;
     }
     out->kept = to;
     sample_columns_begin(out);
@@ -337,9 +362,12 @@ static enum err read_all(struct merged_view *view, struct merged_reader *reader,
         if (!part_overlaps(&view->parts[at->part], min_ms, max_ms))
             continue;
         code = read_part(view, reader, at, min_ms, max_ms, out, err);
-        if (before > 0 && out->count > before &&
-            out->timestamps_ms[before] <= out->timestamps_ms[before - 1])
+        if (before == 0 || out->count == before)
+            continue;
+        if (out->timestamps_ms[before] <= out->timestamps_ms[before - 1])
             merge(&reader->moved, before, out);
+        else
+            settle_hint(out, before);
     }
     return code;
 }

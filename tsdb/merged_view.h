@@ -2,7 +2,7 @@
  * A view over several views, such as those of blocks and of the head: one series for each label
  * set, its samples in the order of time. Where two have a sample of one time, the later view in the
  * list wins. Parts whose views append (series_source.h) decode into one memory, one behind the other;
- * only samples that overlap are moved.
+ * only samples that overlap are moved. A histogram behind one of another part has its reset hint from the two.
  *
  * A part that is damaged does not spoil the others: whoever made the view is told, and may let the
  * query go on without what could not be read.

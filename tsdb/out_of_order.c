@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "tsdb/histogram_codec.h"
+#include "tsdb/histogram_hints.h"
 
 #include <string.h>
 
@@ -158,8 +159,12 @@ static enum err histogram_of(const struct out_of_order_sample *sample, struct sa
     if (sample->histogram == NULL)
         return ERR_NONE;
     struct codec_reader reader = codec_reader(sample->histogram, sample->histogram_len);
-    *out_histogram = histogram_decode(&reader, &out->histogram_arena);
-    return *out_histogram == NULL ? ERR_CORRUPT : ERR_NONE;
+    struct histogram *histogram = histogram_decode(&reader, &out->histogram_arena);
+    if (histogram == NULL)
+        return ERR_CORRUPT;
+    histogram_hint_forget(histogram);
+    *out_histogram = histogram;
+    return ERR_NONE;
 }
 
 /* Gives the columns `more` places at their end, and histograms where one is needed. */

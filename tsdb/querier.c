@@ -329,6 +329,15 @@ static void columns_delete(struct sample_columns *columns, struct tombstone_span
     columns->start_timestamp_memory.len = MIN(columns->start_timestamp_memory.len, columns->kept);
 }
 
+/* The sample before the first may be one that came late: then nothing is known of it. */
+static void settle_hints(struct sample_columns *out, bool has_late)
+{
+    const struct histogram *const *histograms = out->histogram_memory.items + out->kept;
+    if (has_late && histograms[0] != NULL)
+        histogram_hint_forget((struct histogram *)(uintptr_t)histograms[0]); /* our own copy */
+    histogram_hints_settle(histograms, out->histogram_memory.len - out->kept);
+}
+
 static enum err head_view_read(struct series_view *base, const struct series_entry *entry,
                                int64_t min_ms, int64_t max_ms, struct sample_columns *out,
                                struct errbuf *err)
@@ -368,8 +377,7 @@ static enum err head_view_read(struct series_view *base, const struct series_ent
         return result;
     sample_columns_publish(out);
     if (out->histogram_memory.len > out->kept)
-        histogram_hints_settle(out->histogram_memory.items + out->kept,
-                               out->histogram_memory.len - out->kept);
+        settle_hints(out, snapshot.has_out_of_order);
     return ERR_NONE;
 }
 

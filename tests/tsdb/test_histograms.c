@@ -82,19 +82,24 @@ static void store(int64_t t_ms, const struct histogram *histogram)
 static struct sample_columns columns;
 static struct series_view *view;
 
-/* The samples of the only series; until done(). */
-static void read_all(void)
+/* The samples of the only series from then on; until done(). */
+static void read_from(int64_t min_ms)
 {
     struct errbuf err = ERRBUF_INIT;
-    ck_assert(series_source_open(tsdb_source(db), INT64_MIN, INT64_MAX, &view, &err) == ERR_NONE);
-    struct series_query query = {.min_ms = INT64_MIN, .max_ms = INT64_MAX};
+    ck_assert(series_source_open(tsdb_source(db), min_ms, INT64_MAX, &view, &err) == ERR_NONE);
+    struct series_query query = {.min_ms = min_ms, .max_ms = INT64_MAX};
     struct series_list list = {0};
     ck_assert(series_view_select(view, &query, &list, &err) == ERR_NONE);
     ck_assert_uint_eq(list.entries.len, 1);
     sample_columns_init(&columns);
-    ck_assert(series_view_read(view, &list.entries.items[0], INT64_MIN, INT64_MAX, &columns,
-                               &err) == ERR_NONE);
+    ck_assert(series_view_read(view, &list.entries.items[0], min_ms, INT64_MAX, &columns, &err) ==
+              ERR_NONE);
     series_list_release(&list);
+}
+
+static void read_all(void)
+{
+    read_from(INT64_MIN);
 }
 
 static void done(void)
@@ -104,10 +109,10 @@ static void done(void)
 }
 
 /* The hints as text: U, Y, N, G; f for a float sample. */
-static const char *hints(void)
+static const char *hints_from(int64_t min_ms)
 {
     static char text[256];
-    read_all();
+    read_from(min_ms);
     size_t len = 0;
     for (size_t i = 0; i < columns.count && len + 1 < sizeof(text); i++) {
         const struct histogram *histogram =
@@ -117,6 +122,11 @@ static const char *hints(void)
     text[len] = '\0';
     done();
     return text;
+}
+
+static const char *hints(void)
+{
+    return hints_from(INT64_MIN);
 }
 
 START_TEST(every_kind_comes_back_as_it_was_also_after_a_restart)
@@ -174,6 +184,47 @@ START_TEST(a_counter_says_no_reset_until_it_is_one)
     ck_assert_str_eq(hints(), "UNNUN");
     restart();
     ck_assert_str_eq(hints(), "UNNUN");
+}
+END_TEST
+
+START_TEST(the_first_of_a_range_is_compared_with_the_one_before_it)
+{
+    struct sample_histogram sample;
+    for (int i = 0; i < 6; i++) {
+        make(&sample, 5 + i, i < 3 ? 7 : 6);
+        sample.histogram.reset_hint = i == 4 ? HISTOGRAM_RESET_GAUGE : HISTOGRAM_RESET_UNKNOWN;
+        store(1000 * (i + 1), &sample.histogram);
+    }
+    ck_assert_str_eq(hints(), "UNNUGU");
+    ck_assert_str_eq(hints_from(1001), "NNUGU");
+    ck_assert_str_eq(hints_from(3000), "NUGU");
+    ck_assert_str_eq(hints_from(4000), "UGU");
+    ck_assert_str_eq(hints_from(6000), "U");
+    restart();
+    ck_assert_str_eq(hints_from(3000), "NUGU");
+    struct matcher *all;
+    ck_assert(matcher_new(MATCHER_EQUAL, SLICE("a"), SLICE("1"), &all, NULL) == ERR_NONE);
+    ck_assert(tsdb_delete_series(db, (const struct matcher *const *)&all, 1, 1000, 2000, NULL) ==
+              ERR_NONE);
+    matcher_free(all);
+    ck_assert_str_eq(hints(), "UUGU");
+}
+END_TEST
+
+START_TEST(the_first_of_a_range_has_no_hint_where_samples_came_late)
+{
+    tsdb_set_out_of_order_window(db, 100000);
+    struct sample_histogram sample;
+    make(&sample, 1, 7);
+    store(1000, &sample.histogram);
+    make(&sample, 3, 7);
+    store(3000, &sample.histogram);
+    store(4000, &sample.histogram);
+    make(&sample, 9, 7);
+    sample.histogram.reset_hint = HISTOGRAM_RESET_NO;
+    ck_assert_int_eq(stage(2000, &sample.histogram), APPEND_OK);
+    ck_assert_str_eq(hints_from(3000), "UN");
+    ck_assert_str_eq(hints_from(2000), "UUN");
 }
 END_TEST
 
@@ -368,6 +419,8 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, every_kind_comes_back_as_it_was_also_after_a_restart);
     tcase_add_test(tcase, a_counter_says_no_reset_until_it_is_one);
+    tcase_add_test(tcase, the_first_of_a_range_is_compared_with_the_one_before_it);
+    tcase_add_test(tcase, the_first_of_a_range_has_no_hint_where_samples_came_late);
     tcase_add_test(tcase, hints_of_clients_are_not_believed);
     tcase_add_test(tcase, gauges_stay_gauges_and_break_what_a_counter_was);
     tcase_add_test(tcase, another_layout_of_the_same_buckets_is_no_reset);

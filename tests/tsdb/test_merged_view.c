@@ -259,6 +259,53 @@ START_TEST(the_newest_sample_is_that_of_any_part)
 }
 END_TEST
 
+/* Counters that grow by so much a millisecond. */
+static void add_counters(size_t part, const int64_t *times_ms, size_t count, double speed)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct histogram histogram = {.count = (double)times_ms[i] * speed, .is_float = true};
+        fake_series_add_histogram(fake_source_series(fakes[part], sets[0]), times_ms[i],
+                                  &histogram);
+    }
+}
+
+/* The hints of the only series: U, Y, N, G. */
+static const char *hints(int64_t min_ms)
+{
+    static char text[32];
+    struct series_query query = {.min_ms = 0, .max_ms = TIMES * 10};
+    struct series_list list = {0};
+    struct sample_columns columns;
+    sample_columns_init(&columns);
+    ck_assert_int_eq(series_view_select(view, &query, &list, &err), ERR_NONE);
+    ck_assert_int_eq(
+        series_view_read(view, &list.entries.items[0], min_ms, TIMES * 10, &columns, &err),
+        ERR_NONE);
+    for (size_t i = 0; i < columns.count; i++)
+        text[i] = "UYNG"[columns.histograms[i]->reset_hint];
+    text[columns.count] = '\0';
+    series_list_release(&list);
+    sample_columns_release(&columns);
+    return text;
+}
+
+START_TEST(histograms_of_two_parts_are_compared_where_they_meet)
+{
+    static const int64_t old[] = {10, 20, 30, 40, 45}, late[] = {5, 32, 35, 40, 50};
+    static const int64_t newer[] = {90, 100, 110};
+    fakes[0]->appends = _i % 2 != 0;
+    fakes[1]->appends = fakes[2]->appends = _i / 2 != 0;
+    add_counters(0, old, 5, 1);
+    add_counters(1, late, 5, 10);
+    add_counters(2, newer, 3, 1);
+    limits[2].min_ms = 95;
+    open_view();
+    /* of 5, 10, 20, 30, 32, 35, 40, 45, 50, 100, 110 */
+    ck_assert_str_eq(hints(0), "UUNNNNNUNUN");
+    ck_assert_str_eq(hints(100), "NN");
+}
+END_TEST
+
 START_TEST(values_of_all_parts_are_listed_once)
 {
     fake_source_series(fakes[0], sets[5]);
@@ -381,6 +428,7 @@ int main(void)
     tcase_add_test(tests, parts_that_overlap);
     tcase_add_test(tests, a_part_is_asked_for_its_time_alone);
     tcase_add_test(tests, the_newest_sample_is_that_of_any_part);
+    tcase_add_loop_test(tests, histograms_of_two_parts_are_compared_where_they_meet, 0, 4);
     tcase_add_test(tests, values_of_all_parts_are_listed_once);
     tcase_add_test(tests, nothing_is_shown_of_a_part_that_turns_out_damaged);
     tcase_add_test(tests, a_damaged_part_is_named_and_left_out);

@@ -31,7 +31,7 @@ struct histogram_outcome {
     bool bounds_reconciled; /* custom bounds differed: only the common ones are left */
 };
 
-/* A deep copy. */
+/* A deep copy that is a float histogram, as all results are. */
 struct histogram *histogram_copy_into(struct arena *arena,
                                       const struct histogram *histogram) MUST_CHECK;
 /* What the reference counts for a histogram in memory; max-samples charges a sixteenth of it. */

@@ -370,6 +370,14 @@ void block_writer_end_unsorted(struct block_writer *writer)
     writer->unsorted = false;
 }
 
+static const struct histogram *copy_histogram(struct block_writer *writer,
+                                              const struct histogram *histogram)
+{
+    struct histogram *copy = histogram_copy_into(&writer->histogram_arena, histogram);
+    copy->is_float = histogram->is_float;
+    return copy;
+}
+
 /* Samples so far were floats, or had no start: that is now said of each. */
 static void begin_histograms(struct block_writer *writer)
 {
@@ -413,7 +421,7 @@ void block_writer_samples(struct block_writer *writer, const struct sample_colum
         const struct histogram *histogram =
             samples->histograms == NULL ? NULL : samples->histograms[i];
         if (histogram != NULL)
-            histogram = histogram_copy_into(&writer->histogram_arena, histogram);
+            histogram = copy_histogram(writer, histogram);
         if (histograms)
             vec_push(&writer->histograms, histogram);
         if (starts)

@@ -45,7 +45,9 @@ static const struct histogram *make_histogram(size_t i)
                                   .positive_bucket_count = 3,
                                   .positive_spans = &span,
                                   .positive_buckets = buckets};
-    return histogram_copy_into(&arena, &histogram);
+    struct histogram *copy = histogram_copy_into(&arena, &histogram);
+    copy->is_float = i % 64 < 32;
+    return copy;
 }
 
 static double make_value(size_t series, size_t i)

@@ -12,6 +12,7 @@
 #include "tsdb/block_pages.h"
 #include "tsdb/chunk_sums.h"
 #include "tsdb/histogram_chunk.h"
+#include "tsdb/histogram_hints.h"
 #include "tsdb/page.h"
 #include "tsdb/time_column.h"
 #include "tsdb/value_chunk.h"
@@ -189,6 +190,13 @@ static enum err read_chunk(struct block_reader *reader, const struct block_serie
     return ERR_NONE;
 }
 
+/* What it was compared with is deleted. */
+static void forget_hint(const struct histogram *histogram)
+{
+    if (histogram != NULL)
+        histogram_hint_forget((struct histogram *)(uintptr_t)histogram); /* our own copy */
+}
+
 /* Takes samples out that are deleted. */
 static void drop_deleted(struct tombstone_spans spans, struct sample_columns *out)
 {
@@ -196,9 +204,15 @@ static void drop_deleted(struct tombstone_spans spans, struct sample_columns *ou
         return;
     sample_columns_publish(out); /* all columns are of one length now */
     size_t kept = out->kept, at = 0;
+    bool behind_deleted = false;
     for (size_t i = kept; i < out->timestamp_memory.len; i++) {
-        if (tombstone_spans_find(spans, &at, out->timestamp_memory.items[i]) != NULL)
+        if (tombstone_spans_find(spans, &at, out->timestamp_memory.items[i]) != NULL) {
+            behind_deleted = true;
             continue;
+        }
+        if (UNLIKELY(behind_deleted) && out->histogram_memory.len > 0)
+            forget_hint(out->histogram_memory.items[i]);
+        behind_deleted = false;
         out->timestamp_memory.items[kept] = out->timestamp_memory.items[i];
         out->value_memory.items[kept] = out->value_memory.items[i];
         if (out->histogram_memory.len > 0)

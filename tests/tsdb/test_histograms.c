@@ -187,6 +187,15 @@ START_TEST(a_counter_says_no_reset_until_it_is_one)
 }
 END_TEST
 
+static void delete_samples(int64_t min_ms, int64_t max_ms)
+{
+    struct matcher *all;
+    ck_assert(matcher_new(MATCHER_EQUAL, SLICE("a"), SLICE("1"), &all, NULL) == ERR_NONE);
+    ck_assert(tsdb_delete_series(db, (const struct matcher *const *)&all, 1, min_ms, max_ms,
+                                 NULL) == ERR_NONE);
+    matcher_free(all);
+}
+
 START_TEST(the_first_of_a_range_is_compared_with_the_one_before_it)
 {
     struct sample_histogram sample;
@@ -202,12 +211,26 @@ START_TEST(the_first_of_a_range_is_compared_with_the_one_before_it)
     ck_assert_str_eq(hints_from(6000), "U");
     restart();
     ck_assert_str_eq(hints_from(3000), "NUGU");
-    struct matcher *all;
-    ck_assert(matcher_new(MATCHER_EQUAL, SLICE("a"), SLICE("1"), &all, NULL) == ERR_NONE);
-    ck_assert(tsdb_delete_series(db, (const struct matcher *const *)&all, 1, 1000, 2000, NULL) ==
-              ERR_NONE);
-    matcher_free(all);
+    delete_samples(1000, 2000);
     ck_assert_str_eq(hints(), "UUGU");
+}
+END_TEST
+
+START_TEST(no_reset_is_not_said_behind_deleted_samples_of_a_block)
+{
+    struct sample_histogram sample;
+    for (int i = 0; i < 240; i++) {
+        make(&sample, i < 30 ? 100 + i : i, 7);
+        store(60000 * i, &sample.histogram);
+    }
+    ck_assert(tsdb_maintain(db, NULL) == ERR_NONE);
+    ck_assert_int_eq(hints()[30], 'U');
+    ck_assert_int_eq(hints()[31], 'N');
+    delete_samples(60000 * 30, 60000 * 35);
+    ck_assert_int_eq(hints()[29], 'N');
+    ck_assert_int_eq(hints()[30], 'U');
+    ck_assert_int_eq(hints()[31], 'N');
+    ck_assert_uint_eq(strspn(hints() + 31, "N"), 240 - 6 - 31);
 }
 END_TEST
 
@@ -420,6 +443,7 @@ int main(void)
     tcase_add_test(tcase, every_kind_comes_back_as_it_was_also_after_a_restart);
     tcase_add_test(tcase, a_counter_says_no_reset_until_it_is_one);
     tcase_add_test(tcase, the_first_of_a_range_is_compared_with_the_one_before_it);
+    tcase_add_test(tcase, no_reset_is_not_said_behind_deleted_samples_of_a_block);
     tcase_add_test(tcase, the_first_of_a_range_has_no_hint_where_samples_came_late);
     tcase_add_test(tcase, hints_of_clients_are_not_believed);
     tcase_add_test(tcase, gauges_stay_gauges_and_break_what_a_counter_was);

@@ -49,7 +49,12 @@ static bool has_suffix(struct created_lines *lines, const struct exposition_seri
 
 bool created_lines_is(struct created_lines *lines, const struct exposition_series *series)
 {
-    return type_counts(series->type) && has_suffix(lines, series);
+    struct slice name;
+    struct exposition_label *labels;
+    size_t count;
+    /* one with broken labels goes on as a sample, so that it is told */
+    return type_counts(series->type) && has_suffix(lines, series) &&
+           take_apart(lines, series, &name, &labels, &count);
 }
 
 /* The metric that a sample belongs to: `cut` bytes of its name, and its labels. */

@@ -1,6 +1,5 @@
 /* rules, alerts and alertmanagers: what is evaluated, what fires, and whom it is sent to. */
 #include "api/api_internal.h"
-#include "base/arena.h"
 #include "base/digest.h"
 #include "base/float_text.h"
 #include "model/quote.h"
@@ -9,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define ALERTING_ARENA_BYTES ((size_t)1 << 30)
 #define TOKEN_LENGTH (2 * DIGEST_SHA256_BYTES)
 
 /* Which rules are asked for. */
@@ -21,6 +19,9 @@ struct rule_filter {
     bool without_alerts;
     int64_t group_limit; /* -1 = none */
     struct slice group_next_token;
+    /* the group whose rules are looked at, and whether it is asked for */
+    const struct rule_group_state *group;
+    bool group_admitted;
 };
 
 static void json_key_time(struct json_writer *json, const char *name, int64_t t_ms)
@@ -129,9 +130,22 @@ static bool labels_match(const struct promql_matchers *matchers, const struct la
     return true;
 }
 
-static bool filter_admits(const struct rule_filter *filter, const struct rule_state *rule)
+static bool filter_admits_group(struct rule_filter *filter, const struct rule_group_state *group)
 {
-    if (!(rule->is_alerting ? filter->alerting : filter->recording) ||
+    if (filter->group != group) {
+        filter->group = group;
+        filter->group_admitted = parameter_admits(filter->request, "rule_group[]", group->name) &&
+                                 parameter_admits(filter->request, "file[]", group->file);
+    }
+    return filter->group_admitted;
+}
+
+static bool filter_admits(const struct rule_group_state *group, const struct rule_state *rule,
+                          void *context)
+{
+    struct rule_filter *filter = context;
+    if (!filter_admits_group(filter, group) ||
+        !(rule->is_alerting ? filter->alerting : filter->recording) ||
         !parameter_admits(filter->request, "rule_name[]", rule->name))
         return false;
     for (size_t i = 0; i < filter->match_sets.items.len; i++) {
@@ -139,19 +153,6 @@ static bool filter_admits(const struct rule_filter *filter, const struct rule_st
             return true;
     }
     return filter->match_sets.items.len == 0;
-}
-
-static bool filter_admits_some(const struct rule_filter *filter,
-                               const struct rule_group_state *group)
-{
-    if (!parameter_admits(filter->request, "rule_group[]", group->name) ||
-        !parameter_admits(filter->request, "file[]", group->file))
-        return false;
-    for (size_t i = 0; i < group->rule_count; i++) {
-        if (filter_admits(filter, &group->rules[i]))
-            return true;
-    }
-    return false;
 }
 
 static void group_json(struct answer *answer, const struct rule_group_state *group,
@@ -163,10 +164,8 @@ static void group_json(struct answer *answer, const struct rule_group_state *gro
     json_key_string(json, "file", group->file);
     json_key(json, "rules");
     json_array_begin(json);
-    for (size_t i = 0; i < group->rule_count && answer_flush(answer); i++) {
-        if (filter_admits(filter, &group->rules[i]))
-            rule_json(answer, &group->rules[i], filter->without_alerts);
-    }
+    for (size_t i = 0; i < group->rule_count && answer_flush(answer); i++)
+        rule_json(answer, &group->rules[i], filter->without_alerts);
     json_array_end(json);
     json_key_double(json, "interval", (double)group->interval_ms / 1000);
     json_key_int(json, "limit", group->limit);
@@ -292,8 +291,26 @@ static size_t page_start(const struct rule_filter *filter, const struct rule_sna
     return SIZE_MAX;
 }
 
-static void rules_json(struct http_response *response, const struct rule_snapshot *snapshot,
-                       const struct rule_filter *filter, size_t start, struct arena *arena)
+/* Remembers a text for the warnings of an answer: not the reference's, but a mistake that it leaves
+ * its users alone with. */
+struct pattern_warnings {
+    struct answer *answer;
+    struct arena *arena;
+};
+
+static void pattern_warning(struct slice pattern, void *context)
+{
+    const struct pattern_warnings *warnings = context;
+    bool shown = warnings->answer->warnings.len < ANSWER_ANNOTATIONS_MAX;
+    answer_warn(warnings->answer,
+                shown ? slice_str(arena_printf(warnings->arena, "rule_files: no file matches %.*s",
+                                               SLICE_ARG(pattern)))
+                      : SLICE_EMPTY);
+}
+
+static void rules_json(struct api *api, struct http_response *response,
+                       const struct rule_snapshot *snapshot, const struct rule_filter *filter,
+                       size_t start, struct arena *arena)
 {
     char token[TOKEN_LENGTH + 1] = "";
     struct answer answer;
@@ -303,7 +320,7 @@ static void rules_json(struct http_response *response, const struct rule_snapsho
     json_array_begin(&answer.json);
     int64_t count = 0;
     for (size_t i = start; i < snapshot->group_count && answer_flush(&answer); i++) {
-        if (!filter_admits_some(filter, &snapshot->groups[i]))
+        if (snapshot->groups[i].rule_count == 0)
             continue;
         if (count++ == filter->group_limit) {
             group_token(&snapshot->groups[i], token);
@@ -315,48 +332,73 @@ static void rules_json(struct http_response *response, const struct rule_snapsho
     if (token[0] != '\0')
         json_key_cstring(&answer.json, "groupNextToken", token);
     json_object_end(&answer.json);
-    /* not the reference's, but a mistake that it leaves its users alone with */
-    for (size_t i = 0; i < snapshot->warning_count; i++)
-        answer_warn(&answer,
-                    slice_str(arena_printf(arena, "rule_files: no file matches %.*s",
-                                           SLICE_ARG(snapshot->warnings[i]))));
+    struct pattern_warnings warnings = {&answer, arena};
+    rule_manager_visit_unmatched(api->rules, pattern_warning, &warnings);
     answer_end(&answer);
+}
+
+static void rules_answer(struct api *api, struct http_response *response,
+                         struct rule_filter *filter)
+{
+    struct answer_room room CLEANUP(answer_room_release);
+    struct errbuf err = ERRBUF_INIT;
+    struct rule_snapshot snapshot;
+    struct rule_selection selection = {
+        .wants = filter_admits,
+        .context = filter,
+        .without_alerts = filter->without_alerts,
+    };
+    answer_room_init(&room, api);
+    if (rule_manager_snapshot(api->rules, &selection, &room.arena, &room.memory, &snapshot, &err) !=
+        ERR_NONE) {
+        answer_error_narrow(response, &err,
+                            "ask for less with exclude_alerts=true, file[], rule_group[], "
+                            "rule_name[], type or match[]");
+        return;
+    }
+    size_t start = page_start(filter, &snapshot);
+    if (start == SIZE_MAX)
+        answer_error(response, API_ERROR_BAD_DATA,
+                     "invalid parameter \"group_next_token\": invalid group_next_token "
+                     "'%.*s'. were rule groups changed?",
+                     SLICE_ARG(filter->group_next_token));
+    else
+        rules_json(api, response, &snapshot, filter, start, &room.arena);
+    rule_snapshot_release(&snapshot);
 }
 
 void alerting_rules(struct http_request *request, struct http_response *response, void *context)
 {
-    struct api *api = context;
     struct rule_filter filter = {.request = request};
     if (!parameter_match_sets(request, response, false, &filter.match_sets))
         return;
     if (filter_read_type(&filter, request, response) &&
         filter_read_exclusion(&filter, request, response) &&
-        filter_read_page(&filter, request, response)) {
-        struct arena arena CLEANUP(arena_release);
-        struct rule_snapshot snapshot;
-        arena_init(&arena, ALERTING_ARENA_BYTES);
-        rule_manager_snapshot(api->rules, &arena, &snapshot);
-        size_t start = page_start(&filter, &snapshot);
-        if (start == SIZE_MAX)
-            answer_error(response, API_ERROR_BAD_DATA,
-                         "invalid parameter \"group_next_token\": invalid group_next_token "
-                         "'%.*s'. were rule groups changed?",
-                         SLICE_ARG(filter.group_next_token));
-        else
-            rules_json(response, &snapshot, &filter, start, &arena);
-        rule_snapshot_release(&snapshot);
-    }
+        filter_read_page(&filter, request, response))
+        rules_answer(context, response, &filter);
     match_sets_release(&filter.match_sets);
+}
+
+static bool is_alerting(const struct rule_group_state *group, const struct rule_state *rule,
+                        void *context)
+{
+    return rule->is_alerting;
 }
 
 void alerting_alerts(struct http_request *request, struct http_response *response, void *context)
 {
     struct api *api = context;
-    struct arena arena CLEANUP(arena_release);
+    static const struct rule_selection selection = {.wants = is_alerting};
+    struct answer_room room CLEANUP(answer_room_release);
+    struct errbuf err = ERRBUF_INIT;
     struct rule_snapshot snapshot;
     struct answer answer;
-    arena_init(&arena, ALERTING_ARENA_BYTES);
-    rule_manager_snapshot(api->rules, &arena, &snapshot);
+    answer_room_init(&room, api);
+    if (rule_manager_snapshot(api->rules, &selection, &room.arena, &room.memory, &snapshot, &err) !=
+        ERR_NONE) {
+        answer_error_narrow(response, &err, "ask /api/v1/rules for the alerts of one rule_name[]");
+        return;
+    }
     answer_begin(&answer, response);
     json_object_begin(&answer.json);
     json_key(&answer.json, "alerts");
@@ -388,11 +430,15 @@ void alerting_alertmanagers(struct http_request *request, struct http_response *
                             void *context)
 {
     struct api *api = context;
-    struct arena arena CLEANUP(arena_release);
-    struct notifier_snapshot snapshot = {0};
+    struct answer_room room CLEANUP(answer_room_release);
+    struct errbuf err = ERRBUF_INIT;
+    struct notifier_snapshot snapshot;
     struct answer answer;
-    arena_init(&arena, ALERTING_ARENA_BYTES);
-    notifier_snapshot(api->notifier, &arena, &snapshot);
+    answer_room_init(&room, api);
+    if (notifier_snapshot(api->notifier, &room.arena, &room.memory, &snapshot, &err) != ERR_NONE) {
+        answer_error_from(response, &err);
+        return;
+    }
     answer_begin(&answer, response);
     json_object_begin(&answer.json);
     urls_json(&answer.json, "activeAlertmanagers", snapshot.active, snapshot.active_count);

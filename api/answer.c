@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #define ANSWER_FLUSH_BYTES ((size_t)64 * 1024)
-#define ANSWER_ANNOTATIONS_MAX 10
 
 struct answer_error_kind {
     const char *name;
@@ -110,10 +109,10 @@ void answer_error(struct http_response *response, enum api_error type, const cha
     answer_error_text(response, type, buf_slice(&text));
 }
 
-void answer_error_from(struct http_response *response, const struct errbuf *err)
+static enum api_error error_type(enum err code)
 {
     enum api_error type = API_ERROR_INTERNAL;
-    switch (err->code) {
+    switch (code) {
     case ERR_INVALID:
         type = API_ERROR_BAD_DATA;
         break;
@@ -134,5 +133,31 @@ void answer_error_from(struct http_response *response, const struct errbuf *err)
     default:
         break;
     }
-    answer_error_text(response, type, slice_str(err->text));
+    return type;
+}
+
+void answer_error_from(struct http_response *response, const struct errbuf *err)
+{
+    answer_error_text(response, error_type(err->code), slice_str(err->text));
+}
+
+void answer_error_narrow(struct http_response *response, const struct errbuf *err,
+                         const char *advice)
+{
+    if (err->code == ERR_LIMIT)
+        answer_error(response, error_type(err->code), "%s; %s", err->text, advice);
+    else
+        answer_error_from(response, err);
+}
+
+void answer_room_init(struct answer_room *room, struct api *api)
+{
+    arena_init(&room->arena, SIZE_MAX);
+    memory_hold_init(&room->memory, api->options.memory, MEMORY_ANSWERS);
+}
+
+void answer_room_release(struct answer_room *room)
+{
+    arena_release(&room->arena);
+    memory_hold_release(&room->memory);
 }

@@ -7,8 +7,10 @@
 #pragma once
 
 #include "api/api.h"
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/json_writer.h"
+#include "base/memory_budget.h"
 #include "base/mutex.h"
 #include "base/vec.h"
 #include "model/series_source.h"
@@ -41,6 +43,8 @@ enum api_error {
     API_ERROR_NOT_FOUND,
 };
 
+#define ANSWER_ANNOTATIONS_MAX 10
+
 /* A body that is written as it grows: JSON goes into `buf`, which is handed on when it is large. */
 struct answer {
     struct http_response *response;
@@ -53,7 +57,7 @@ struct answer {
 
 /* Opens {"status":"success","data": and leaves the writer where data is due. */
 void answer_begin(struct answer *answer, struct http_response *response);
-/* Writes warnings and infos (at most 10 each), closes the object and frees. */
+/* Writes warnings and infos (at most ANSWER_ANNOTATIONS_MAX each), closes the object and frees. */
 void answer_end(struct answer *answer);
 /* Hands on what is there when it is much. Call it now and then in long loops. false: the client is
  * gone, so stop. */
@@ -65,6 +69,18 @@ void answer_error(struct http_response *response, enum api_error type, const cha
     PRINTF_LIKE(3, 4);
 /* For an error of promql_evaluate or storage: type by code, text as it is. */
 void answer_error_from(struct http_response *response, const struct errbuf *err);
+/* The same, where the error is that of a limit, with what the client can do about it. */
+void answer_error_narrow(struct http_response *response, const struct errbuf *err,
+                         const char *advice);
+
+/* Where a handler copies what it answers: nothing but the memory budget limits it, and it is full
+ * with an error, not with the process. */
+struct answer_room {
+    struct arena arena;
+    struct memory_hold memory;
+};
+void answer_room_init(struct answer_room *room, struct api *api);
+void answer_room_release(struct answer_room *room);
 
 /* For an error of promql_parse. */
 void query_answer_parse_error(struct http_response *response, const struct errbuf *err,

@@ -50,23 +50,28 @@ static void damage_notices(struct api *api, struct json_writer *json, int64_t no
                     now_ms);
 }
 
+struct pattern_notices {
+    struct json_writer *json;
+    int64_t now_ms;
+};
+
+static void pattern_notice(struct slice pattern, void *context)
+{
+    const struct pattern_notices *notices = context;
+    struct buf text CLEANUP(buf_release);
+    buf_init(&text, BUF_SIZE_ANY);
+    buf_printf(&text,
+               "The entry %.*s of rule_files matches no file, so no rules of it are evaluated.",
+               SLICE_ARG(pattern));
+    notice_json(notices->json, buf_cstr(&text), notices->now_ms);
+}
+
 /* Entries of rule_files that match no file: rules that somebody believes to be in force. */
 static void rule_file_notices(struct api *api, struct json_writer *json, int64_t now_ms)
 {
-    if (api->rules == NULL)
-        return;
-    struct arena arena CLEANUP(arena_release);
-    arena_init(&arena, (size_t)1 << 30);
-    struct rule_snapshot snapshot;
-    rule_manager_snapshot(api->rules, &arena, &snapshot);
-    for (size_t i = 0; i < snapshot.warning_count; i++)
-        notice_json(json,
-                    arena_printf(&arena,
-                                 "The entry %.*s of rule_files matches no file, so no rules of it "
-                                 "are evaluated.",
-                                 SLICE_ARG(snapshot.warnings[i])),
-                    now_ms);
-    rule_snapshot_release(&snapshot);
+    struct pattern_notices notices = {json, now_ms};
+    if (api->rules != NULL)
+        rule_manager_visit_unmatched(api->rules, pattern_notice, &notices);
 }
 
 void notices_list(struct http_request *request, struct http_response *response, void *context)

@@ -1,14 +1,11 @@
 /* targets, targets/metadata, scrape_pools and metadata: what is scraped and what it says of itself. */
 #include "api/api_internal.h"
-#include "base/arena.h"
 #include "model/duration.h"
 #include "model/metadata.h"
 #include "model/timestamp.h"
 #include "net/url.h"
 
 #include <stdlib.h>
-
-#define TARGETS_ARENA_BYTES ((size_t)256 << 20)
 
 static const char *health_name(enum scrape_health health)
 {
@@ -89,30 +86,25 @@ static void target_active_json(struct api *api, struct json_writer *json,
 }
 
 static void targets_active_json(struct api *api, struct answer *answer,
-                                const struct scrape_snapshot *snapshot, struct slice pool)
+                                const struct scrape_snapshot *snapshot)
 {
     json_key(&answer->json, "activeTargets");
     json_array_begin(&answer->json);
     for (size_t p = 0; p < snapshot->pool_count; p++) {
         const struct scrape_pool_state *state = &snapshot->pools[p];
-        if (pool.len > 0 && !slice_eq(pool, state->name))
-            continue;
         for (size_t i = 0; i < state->active_count && answer_flush(answer); i++)
             target_active_json(api, &answer->json, &state->active[i]);
     }
     json_array_end(&answer->json);
 }
 
-static void targets_dropped_json(struct answer *answer, const struct scrape_snapshot *snapshot,
-                                 struct slice pool)
+static void targets_dropped_json(struct answer *answer, const struct scrape_snapshot *snapshot)
 {
     struct json_writer *json = &answer->json;
     json_key(json, "droppedTargets");
     json_array_begin(json);
     for (size_t p = 0; p < snapshot->pool_count; p++) {
         const struct scrape_pool_state *state = &snapshot->pools[p];
-        if (pool.len > 0 && !slice_eq(pool, state->name))
-            continue;
         for (size_t i = 0; i < state->dropped_count && answer_flush(answer); i++) {
             json_object_begin(json);
             json_key(json, "discoveredLabels");
@@ -122,7 +114,17 @@ static void targets_dropped_json(struct answer *answer, const struct scrape_snap
         }
     }
     json_array_end(json);
+}
+
+static void targets_dropped_counts_json(struct answer *answer,
+                                        const struct scrape_snapshot *snapshot, bool wanted)
+{
+    struct json_writer *json = &answer->json;
     json_key(json, "droppedTargetCounts");
+    if (!wanted) {
+        json_null(json);
+        return;
+    }
     json_object_begin(json);
     for (size_t p = 0; p < snapshot->pool_count; p++) {
         json_key_slice(json, snapshot->pools[p].name);
@@ -136,38 +138,40 @@ static bool state_is(struct slice state, const char *name)
     return state.len == strlen(name) && strncasecmp(state.ptr, name, state.len) == 0;
 }
 
-void targets_list(struct http_request *request, struct http_response *response, void *context)
+static void targets_answer(struct api *api, struct http_response *response,
+                           const struct scrape_selection *selection,
+                           const struct scrape_snapshot *snapshot)
 {
-    struct api *api = context;
-    struct slice pool = parameter_text(request, "scrapePool");
-    struct slice state = parameter_text(request, "state");
-    bool any = state.len == 0 || state_is(state, "any");
-    struct arena arena CLEANUP(arena_release);
-    arena_init(&arena, TARGETS_ARENA_BYTES);
-    struct scrape_snapshot snapshot;
-    scrape_manager_snapshot(api->scrape, &arena, &snapshot);
-
     struct answer answer;
     answer_begin(&answer, response);
     json_object_begin(&answer.json);
-    if (any || state_is(state, "active")) {
-        targets_active_json(api, &answer, &snapshot, pool);
-    } else {
-        json_key(&answer.json, "activeTargets");
-        json_array_begin(&answer.json);
-        json_array_end(&answer.json);
-    }
-    if (any || state_is(state, "dropped")) {
-        targets_dropped_json(&answer, &snapshot, pool);
-    } else {
-        json_key(&answer.json, "droppedTargets");
-        json_array_begin(&answer.json);
-        json_array_end(&answer.json);
-        json_key(&answer.json, "droppedTargetCounts");
-        json_null(&answer.json);
-    }
+    targets_active_json(api, &answer, snapshot);
+    targets_dropped_json(&answer, snapshot);
+    targets_dropped_counts_json(&answer, snapshot, selection->dropped);
     json_object_end(&answer.json);
     answer_end(&answer);
+}
+
+void targets_list(struct http_request *request, struct http_response *response, void *context)
+{
+    struct api *api = context;
+    struct slice state = parameter_text(request, "state");
+    bool any = state.len == 0 || state_is(state, "any");
+    struct scrape_selection selection = {
+        .pool = parameter_text(request, "scrapePool"),
+        .active = any || state_is(state, "active"),
+        .dropped = any || state_is(state, "dropped"),
+    };
+    struct answer_room room CLEANUP(answer_room_release);
+    answer_room_init(&room, api);
+    struct errbuf err = ERRBUF_INIT;
+    struct scrape_snapshot snapshot;
+    if (scrape_manager_snapshot(api->scrape, &selection, &room.arena, &room.memory, &snapshot,
+                                &err) != ERR_NONE) {
+        answer_error_narrow(response, &err, "ask for one scrapePool, or for state=active");
+        return;
+    }
+    targets_answer(api, response, &selection, &snapshot);
     scrape_snapshot_release(&snapshot);
 }
 
@@ -175,16 +179,22 @@ void targets_scrape_pools(struct http_request *request, struct http_response *re
                           void *context)
 {
     struct api *api = context;
-    struct arena arena CLEANUP(arena_release);
-    arena_init(&arena, TARGETS_ARENA_BYTES);
+    static const struct scrape_selection names_only = {0};
+    struct answer_room room CLEANUP(answer_room_release);
+    answer_room_init(&room, api);
+    struct errbuf err = ERRBUF_INIT;
     struct scrape_snapshot snapshot;
-    scrape_manager_snapshot(api->scrape, &arena, &snapshot);
+    if (scrape_manager_snapshot(api->scrape, &names_only, &room.arena, &room.memory, &snapshot,
+                                &err) != ERR_NONE) {
+        answer_error_from(response, &err);
+        return;
+    }
     struct answer answer;
     answer_begin(&answer, response);
     json_object_begin(&answer.json);
     json_key(&answer.json, "scrapePools");
     json_array_begin(&answer.json);
-    for (size_t i = 0; i < snapshot.pool_count; i++)
+    for (size_t i = 0; i < snapshot.pool_count && answer_flush(&answer); i++)
         json_string(&answer.json, snapshot.pools[i].name);
     json_array_end(&answer.json);
     json_object_end(&answer.json);
@@ -215,32 +225,45 @@ static void metadata_json(struct json_writer *json, const struct scrape_metadata
     json_key_string(json, "unit", metadata->unit);
 }
 
-static bool metadata_same(const struct scrape_metadata *a, const struct scrape_metadata *b)
-{
-    return a->type == b->type && slice_eq(a->help, b->help) && slice_eq(a->unit, b->unit);
-}
-
-/* The entries [start, end) of one metric: each distinct one once, at most `limit`. */
-static void metadata_metric_json(struct json_writer *json, const struct scrape_metadata *items,
+/* The entries [start, end) of one metric, at most `limit`. */
+static void metadata_metric_json(struct answer *answer, const struct scrape_metadata *items,
                                  size_t start, size_t end, long long limit)
 {
+    struct json_writer *json = &answer->json;
     long long written = 0;
     json_array_begin(json);
-    for (size_t i = start; i < end && (limit <= 0 || written < limit); i++) {
-        bool seen = false;
-        for (size_t before = start; before < i && !seen; before++)
-            seen = metadata_same(&items[before], &items[i]);
-        if (seen)
-            continue;
+    for (size_t i = start; i < end && (limit <= 0 || written < limit) && answer_flush(answer);
+         i++, written++) {
         json_object_begin(json);
         /* not in the order of targets/metadata, as the reference */
         json_key_cstring(json, "type", metric_type_name(items[i].type));
         json_key_string(json, "unit", items[i].unit);
         json_key_string(json, "help", items[i].help);
         json_object_end(json);
-        written++;
     }
     json_array_end(json);
+}
+
+static void metadata_by_metric(struct http_response *response,
+                               const struct scrape_metadata_list *list, long long limit,
+                               long long limit_per_metric)
+{
+    struct answer answer;
+    answer_begin(&answer, response);
+    json_object_begin(&answer.json);
+    long long metrics = 0;
+    for (size_t i = 0; i < list->count && (limit < 0 || metrics < limit); metrics++) {
+        size_t end = i + 1;
+        while (end < list->count && slice_eq(list->items[end].metric, list->items[i].metric))
+            end++;
+        if (!answer_flush(&answer))
+            break;
+        json_key_slice(&answer.json, list->items[i].metric);
+        metadata_metric_json(&answer, list->items, i, end, limit_per_metric);
+        i = end;
+    }
+    json_object_end(&answer.json);
+    answer_end(&answer);
 }
 
 void targets_metric_metadata(struct http_request *request, struct http_response *response,
@@ -252,31 +275,26 @@ void targets_metric_metadata(struct http_request *request, struct http_response 
     if (!parameter_count(request, response, "limit", &limit) ||
         !parameter_count(request, response, "limit_per_metric", &limit_per_metric))
         return;
-    struct arena arena CLEANUP(arena_release);
-    arena_init(&arena, TARGETS_ARENA_BYTES);
+    struct scrape_metadata_selection selection = {
+        .metric = parameter_text(request, "metric"),
+        .distinct = true,
+    };
+    struct answer_room room CLEANUP(answer_room_release);
+    answer_room_init(&room, api);
+    struct errbuf err = ERRBUF_INIT;
     struct scrape_metadata_list list;
-    scrape_manager_metadata(api->scrape, parameter_text(request, "metric"), &arena, &list);
-    struct answer answer;
-    answer_begin(&answer, response);
-    json_object_begin(&answer.json);
-    long long metrics = 0;
-    for (size_t i = 0; i < list.count && (limit < 0 || metrics < limit); metrics++) {
-        size_t end = i + 1;
-        while (end < list.count && slice_eq(list.items[end].metric, list.items[i].metric))
-            end++;
-        if (!answer_flush(&answer))
-            break;
-        json_key_slice(&answer.json, list.items[i].metric);
-        metadata_metric_json(&answer.json, list.items, i, end, limit_per_metric);
-        i = end;
+    if (scrape_manager_metadata(api->scrape, &selection, &room.arena, &room.memory, &list, &err) !=
+        ERR_NONE) {
+        answer_error_narrow(response, &err, "ask for one metric");
+        return;
     }
-    json_object_end(&answer.json);
-    answer_end(&answer);
+    metadata_by_metric(response, &list, limit, limit_per_metric);
     scrape_metadata_release(&list);
 }
 
-static bool target_matches(const struct promql_matchers *matchers, const struct labels *labels)
+static bool target_matches(const struct labels *labels, void *context)
 {
+    const struct promql_matchers *matchers = context;
     for (size_t i = 0; i < matchers->count; i++) {
         if (!matcher_matches(matchers->items[i], labels_get(labels, matchers->items[i]->name)))
             return false;
@@ -284,46 +302,66 @@ static bool target_matches(const struct promql_matchers *matchers, const struct 
     return true;
 }
 
+static void metadata_by_target(struct http_response *response,
+                               const struct scrape_metadata_list *list, long long limit,
+                               bool with_metric)
+{
+    struct answer answer;
+    answer_begin(&answer, response);
+    json_array_begin(&answer.json);
+    for (size_t i = 0; i < list->count && (limit < 0 || (long long)i < limit); i++) {
+        if (!answer_flush(&answer))
+            break;
+        json_object_begin(&answer.json);
+        json_key(&answer.json, "target");
+        json_labels(&answer.json, list->items[i].target);
+        if (with_metric)
+            json_key_string(&answer.json, "metric", list->items[i].metric);
+        metadata_json(&answer.json, &list->items[i]);
+        json_object_end(&answer.json);
+    }
+    json_array_end(&answer.json);
+    answer_end(&answer);
+}
+
+static bool parameter_match_target(struct http_request *request, struct http_response *response,
+                                   struct promql_matchers *out)
+{
+    struct errbuf err = ERRBUF_INIT;
+    struct slice match = parameter_text(request, "match_target");
+    if (match.len == 0 || promql_parse_selector(match, out, &err) == ERR_NONE)
+        return true;
+    struct buf text CLEANUP(buf_release);
+    buf_init(&text, BUF_SIZE_ANY);
+    promql_error_text(&err, &text);
+    answer_error(response, API_ERROR_BAD_DATA, "invalid parameter \"match_target\": %s",
+                 buf_cstr(&text));
+    return false;
+}
+
 void targets_metadata(struct http_request *request, struct http_response *response, void *context)
 {
     struct api *api = context;
     long long limit;
     struct promql_matchers matchers = {0};
+    if (!parameter_count(request, response, "limit", &limit) ||
+        !parameter_match_target(request, response, &matchers))
+        return;
+    struct scrape_metadata_selection selection = {
+        .metric = parameter_text(request, "metric"),
+        .wants = target_matches,
+        .context = &matchers,
+    };
+    struct answer_room room CLEANUP(answer_room_release);
+    answer_room_init(&room, api);
     struct errbuf err = ERRBUF_INIT;
-    struct slice match = parameter_text(request, "match_target");
-    struct slice metric = parameter_text(request, "metric");
-    if (!parameter_count(request, response, "limit", &limit))
-        return;
-    if (match.len > 0 && promql_parse_selector(match, &matchers, &err) != ERR_NONE) {
-        struct buf text CLEANUP(buf_release);
-        buf_init(&text, BUF_SIZE_ANY);
-        promql_error_text(&err, &text);
-        answer_error(response, API_ERROR_BAD_DATA, "invalid parameter \"match_target\": %s",
-                     buf_cstr(&text));
-        return;
-    }
-    struct arena arena CLEANUP(arena_release);
-    arena_init(&arena, TARGETS_ARENA_BYTES);
     struct scrape_metadata_list list;
-    scrape_manager_metadata(api->scrape, metric, &arena, &list);
-    struct answer answer;
-    answer_begin(&answer, response);
-    json_array_begin(&answer.json);
-    long long written = 0;
-    for (size_t i = 0; i < list.count && (limit < 0 || written < limit); i++) {
-        if (!target_matches(&matchers, list.items[i].target) || !answer_flush(&answer))
-            continue;
-        json_object_begin(&answer.json);
-        json_key(&answer.json, "target");
-        json_labels(&answer.json, list.items[i].target);
-        if (metric.len == 0)
-            json_key_string(&answer.json, "metric", list.items[i].metric);
-        metadata_json(&answer.json, &list.items[i]);
-        json_object_end(&answer.json);
-        written++;
+    if (scrape_manager_metadata(api->scrape, &selection, &room.arena, &room.memory, &list, &err) ==
+        ERR_NONE) {
+        metadata_by_target(response, &list, limit, selection.metric.len == 0);
+        scrape_metadata_release(&list);
+    } else {
+        answer_error_narrow(response, &err, "ask for one metric, or for less with match_target");
     }
-    json_array_end(&answer.json);
-    answer_end(&answer);
-    scrape_metadata_release(&list);
     promql_matchers_free(&matchers);
 }

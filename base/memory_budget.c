@@ -3,6 +3,7 @@
 #include "base/assert.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #define BYTES_PER_MIB ((double)((uint64_t)1 << 20))
 /* What is on its way in may have this part of the limit, and never has to do with less than that. */
@@ -126,4 +127,32 @@ enum err memory_hold_grow(struct memory_hold *hold, uint64_t bytes, struct errbu
     hold->granted += taken;
     hold->used += bytes;
     return ERR_NONE;
+}
+
+/* What an arena adds to each piece, at most. */
+#define ARENA_PIECE_BYTES 16
+
+void *memory_hold_alloc(struct memory_hold *hold, struct arena *arena, size_t size,
+                        struct errbuf *err)
+{
+    if (memory_hold_take(hold, (uint64_t)size + ARENA_PIECE_BYTES, err) != ERR_NONE)
+        return NULL;
+    void *room = arena_try_alloc(arena, size);
+    if (room == NULL)
+        errbuf_set(err, ERR_LIMIT, "the answer needs more than %zu bytes of memory",
+                   arena->size_max);
+    return room;
+}
+
+bool memory_hold_text(struct memory_hold *hold, struct arena *arena, struct slice text,
+                      struct slice *out, struct errbuf *err)
+{
+    char *copy = memory_hold_alloc(hold, arena, text.len + 1, err);
+    if (copy == NULL)
+        return false;
+    if (text.len > 0)
+        memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    *out = slice_from(copy, text.len);
+    return true;
 }

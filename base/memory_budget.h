@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
@@ -22,7 +23,7 @@ enum memory_part {
     MEMORY_STORAGE,  /* said: the head and symbols */
     MEMORY_BLOCKS,   /* said: what open blocks keep of their indexes */
     MEMORY_QUERIES,  /* asked for */
-    MEMORY_ANSWERS,  /* asked for: series, labels and values for the API */
+    MEMORY_ANSWERS,  /* asked for: what the API copies before it answers */
     MEMORY_REQUESTS, /* asked for, out of a share: bodies that clients send, and what they decode to */
     MEMORY_SCRAPES,  /* the same: bodies that targets send */
     MEMORY_PARTS
@@ -79,3 +80,11 @@ MUST_CHECK static inline enum err memory_hold_take(struct memory_hold *hold, uin
     hold->used += bytes;
     return ERR_NONE;
 }
+
+/* Room in an arena, taken of the hold before; NULL with ERR_LIMIT. The arena's own cap is for what the
+ * hold does not see: it must not be what stops a user. */
+void *memory_hold_alloc(struct memory_hold *hold, struct arena *arena, size_t size,
+                        struct errbuf *err) MUST_CHECK;
+/* The same for a copy of a text, with a NUL behind it. */
+bool memory_hold_text(struct memory_hold *hold, struct arena *arena, struct slice text,
+                      struct slice *out, struct errbuf *err) MUST_CHECK;

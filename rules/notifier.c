@@ -354,9 +354,28 @@ void notifier_send(struct notifier *notifier, const struct notifier_alert *alert
     http_client_wake(notifier->client);
 }
 
-void notifier_snapshot(struct notifier *notifier, struct arena *arena,
-                       struct notifier_snapshot *out)
+/* Where copies of URLs go, and what pays for them. */
+struct url_room {
+    struct arena *arena;
+    struct memory_hold *memory;
+    struct errbuf *err;
+};
+
+static bool copy_urls(struct url_room *room, char *const *urls, size_t count, struct slice *out,
+                      size_t *out_count)
 {
+    for (size_t i = 0; i < count; i++)
+        if (!memory_hold_text(room->memory, room->arena, slice_str(urls[i]), &out[(*out_count)++],
+                              room->err))
+            return false;
+    return true;
+}
+
+enum err notifier_snapshot(struct notifier *notifier, struct arena *arena,
+                           struct memory_hold *memory, struct notifier_snapshot *out,
+                           struct errbuf *err)
+{
+    struct url_room room = {arena, memory, err};
     MUTEX_GUARD(&notifier->lock);
     size_t active_count = 0;
     size_t dropped_count = 0;
@@ -365,16 +384,18 @@ void notifier_snapshot(struct notifier *notifier, struct arena *arena,
         dropped_count += notifier->sections.items[i]->dropped.len;
     }
     *out = (struct notifier_snapshot){
-        .active = arena_alloc_array(arena, active_count, sizeof(struct slice)),
-        .dropped = arena_alloc_array(arena, dropped_count, sizeof(struct slice)),
+        .active = memory_hold_alloc(memory, arena, active_count * sizeof(struct slice), err),
+        .dropped = memory_hold_alloc(memory, arena, dropped_count * sizeof(struct slice), err),
     };
+    if (out->active == NULL || out->dropped == NULL)
+        return ERR_LIMIT;
     for (size_t i = 0; i < notifier->sections.len; i++) {
         const struct alertmanager_section *section = notifier->sections.items[i];
-        for (size_t j = 0; j < section->active.len; j++)
-            out->active[out->active_count++] =
-                arena_slice(arena, slice_str(section->active.items[j]));
-        for (size_t j = 0; j < section->dropped.len; j++)
-            out->dropped[out->dropped_count++] =
-                arena_slice(arena, slice_str(section->dropped.items[j]));
+        if (!copy_urls(&room, section->active.items, section->active.len, out->active,
+                       &out->active_count) ||
+            !copy_urls(&room, section->dropped.items, section->dropped.len, out->dropped,
+                       &out->dropped_count))
+            return ERR_LIMIT;
     }
+    return ERR_NONE;
 }

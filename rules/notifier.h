@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/memory_budget.h"
 #include "base/slice.h"
 #include "config/config.h"
 #include "model/labels.h"
@@ -54,5 +55,7 @@ struct notifier_snapshot {
     struct slice *dropped;
     size_t dropped_count;
 };
-void notifier_snapshot(struct notifier *notifier, struct arena *arena,
-                       struct notifier_snapshot *out);
+/* ERR_LIMIT when it needs more than `memory` gives (NULL = any). */
+enum err notifier_snapshot(struct notifier *notifier, struct arena *arena,
+                           struct memory_hold *memory, struct notifier_snapshot *out,
+                           struct errbuf *err) MUST_CHECK;

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/memory_budget.h"
 #include "base/slice.h"
 #include "config/config.h"
 #include "model/labels.h"
@@ -112,11 +113,26 @@ struct rule_group_state {
 struct rule_snapshot {
     struct rule_group_state *groups; /* sorted by file and name */
     size_t group_count;
-    /* entries of rule_files that matched no file at the last apply */
-    struct slice *warnings;
-    size_t warning_count;
 };
 
-void rule_manager_snapshot(struct rule_manager *manager, struct arena *arena,
-                           struct rule_snapshot *out);
+/* Of what rules are to be in a snapshot; all groups are listed in any case, if without rules. */
+struct rule_selection {
+    /* NULL = any rule. Called under locks of the manager, before anything is copied: `rule` has its
+     * kind, its name and its labels only, and `group` no rules. */
+    bool (*wants)(const struct rule_group_state *group, const struct rule_state *rule,
+                  void *context);
+    void *context;
+    bool without_alerts;
+};
+
+/* ERR_LIMIT, and nothing to release, when it needs more than `memory` gives (NULL = any). */
+enum err rule_manager_snapshot(struct rule_manager *manager, const struct rule_selection *selection,
+                               struct arena *arena, struct memory_hold *memory,
+                               struct rule_snapshot *out, struct errbuf *err) MUST_CHECK;
 void rule_snapshot_release(struct rule_snapshot *snapshot);
+
+/* Calls `visit`, under the manager's lock, with each entry of rule_files that matched no file at the
+ * last apply. */
+void rule_manager_visit_unmatched(struct rule_manager *manager,
+                                  void (*visit)(struct slice pattern, void *context),
+                                  void *context);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/memory_budget.h"
 #include "base/slice.h"
 #include "config/config.h"
 #include "model/labels.h"
@@ -82,13 +83,23 @@ struct scrape_snapshot {
     size_t pool_count;
 };
 
-void scrape_manager_snapshot(struct scrape_manager *manager, struct arena *arena,
-                             struct scrape_snapshot *out);
+/* Of what targets are to be in a snapshot; all pools are listed in any case. */
+struct scrape_selection {
+    struct slice pool; /* empty = every pool's */
+    bool active;
+    bool dropped;
+};
+
+/* ERR_LIMIT, and nothing to release, when it needs more than `memory` gives (NULL = any). */
+enum err scrape_manager_snapshot(struct scrape_manager *manager,
+                                 const struct scrape_selection *selection, struct arena *arena,
+                                 struct memory_hold *memory, struct scrape_snapshot *out,
+                                 struct errbuf *err) MUST_CHECK;
 void scrape_snapshot_release(struct scrape_snapshot *snapshot);
 
 /* Metadata of live targets: what each says of each of its metrics, so a metric is there once for
- * every target that has it. `metric` empty = all. Sorted by metric, then by target; cut where the
- * arena is full. */
+ * every target that has it, or once for all that say the same (`distinct`). Sorted by metric, then by
+ * target. */
 struct scrape_metadata {
     struct slice metric;
     enum metric_type type;
@@ -97,9 +108,19 @@ struct scrape_metadata {
     const struct labels *target; /* counted, dropped by scrape_metadata_release */
 };
 struct scrape_metadata_list {
-    struct scrape_metadata *items;
+    struct scrape_metadata *items; /* texts in the arena, these on the heap */
     size_t count;
 };
-void scrape_manager_metadata(struct scrape_manager *manager, struct slice metric,
-                             struct arena *arena, struct scrape_metadata_list *out);
+struct scrape_metadata_selection {
+    struct slice metric; /* empty = all */
+    bool distinct;
+    /* NULL = any target; called under locks of the manager. */
+    bool (*wants)(const struct labels *target, void *context);
+    void *context;
+};
+/* ERR_LIMIT, and nothing to release, when it needs more than `memory` gives (NULL = any). */
+enum err scrape_manager_metadata(struct scrape_manager *manager,
+                                 const struct scrape_metadata_selection *selection,
+                                 struct arena *arena, struct memory_hold *memory,
+                                 struct scrape_metadata_list *out, struct errbuf *err) MUST_CHECK;
 void scrape_metadata_release(struct scrape_metadata_list *list);

@@ -1,58 +1,122 @@
 /* What other threads see of the targets: copies in the caller's arena. */
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "base/hash.h"
 #include "base/table.h"
 #include "model/symbols.h"
 #include "scrape/manager_internal.h"
 #include "scrape/pool.h"
 
-static void snapshot_target(struct scrape_manager *manager, const struct target *target,
-                            struct slice pool, struct arena *arena, struct scrape_target_state *out)
+/* Where copies go, and what pays for them. */
+struct snapshot_room {
+    struct arena *arena;
+    struct memory_hold *memory;
+    struct errbuf *err;
+};
+
+static bool snapshot_text(struct snapshot_room *room, const char *text, struct slice *out)
+{
+    return memory_hold_text(room->memory, room->arena, slice_str(text), out, room->err);
+}
+
+/* For copies of a target's state, none filled yet. */
+static bool snapshot_states(struct snapshot_room *room, size_t count,
+                            struct scrape_target_state **out)
+{
+    *out = memory_hold_alloc(room->memory, room->arena, count * sizeof(**out), room->err);
+    return *out != NULL;
+}
+
+static bool snapshot_target(struct scrape_manager *manager, const struct target *target,
+                            struct slice pool, struct snapshot_room *room,
+                            struct scrape_target_state *out)
 {
     *out = (struct scrape_target_state){
-        .discovered_labels = labels_ref(target->discovered),
-        .labels = labels_ref(target->labels),
         .pool = pool,
-        .url = arena_slice(arena, slice_str(target->url)),
         .interval_ms = target->schedule.interval_ms,
         .timeout_ms = target->timeout_ms,
     };
     const struct target_state *state = &target->state;
     MUTEX_GUARD(&manager->state_lock);
-    out->last_error = arena_slice(arena, slice_str(state->last_error));
+    if (!snapshot_text(room, target->url, &out->url) ||
+        !snapshot_text(room, state->last_error == NULL ? "" : state->last_error, &out->last_error))
+        return false;
     out->last_scrape_ms = state->last_scrape_ms;
     out->last_scrape_duration_s = state->last_scrape_duration_s;
     out->health = state->health;
+    out->discovered_labels = labels_ref(target->discovered);
+    out->labels = labels_ref(target->labels);
+    return true;
 }
 
-static void snapshot_pool(struct scrape_manager *manager, const struct scrape_pool *pool,
-                          struct arena *arena, struct scrape_pool_state *out)
+static bool snapshot_active(struct scrape_manager *manager, const struct scrape_pool *pool,
+                            struct snapshot_room *room, struct scrape_pool_state *out)
 {
-    *out = (struct scrape_pool_state){
-        .name = arena_slice(arena, slice_str(pool->name)),
-        .active_count = pool->targets.len,
-        .dropped_count = pool->dropped.len,
-        .dropped_count_total = pool->dropped_count,
-    };
-    out->active = arena_alloc_array(arena, out->active_count, sizeof(*out->active));
-    for (size_t i = 0; i < out->active_count; i++)
-        snapshot_target(manager, pool->targets.items[i], out->name, arena, &out->active[i]);
-    out->dropped = arena_zalloc_array(arena, out->dropped_count, sizeof(*out->dropped));
-    for (size_t i = 0; i < out->dropped_count; i++) {
-        out->dropped[i].discovered_labels = labels_ref(pool->dropped.items[i]);
-        out->dropped[i].pool = out->name;
-    }
+    if (!snapshot_states(room, pool->targets.len, &out->active))
+        return false;
+    for (size_t i = 0; i < pool->targets.len; i++, out->active_count++)
+        if (!snapshot_target(manager, pool->targets.items[i], out->name, room, &out->active[i]))
+            return false;
+    return true;
 }
 
-void scrape_manager_snapshot(struct scrape_manager *manager, struct arena *arena,
-                             struct scrape_snapshot *out)
+static bool snapshot_dropped(const struct scrape_pool *pool, struct snapshot_room *room,
+                             struct scrape_pool_state *out)
+{
+    if (!snapshot_states(room, pool->dropped.len, &out->dropped))
+        return false;
+    out->dropped_count = pool->dropped.len;
+    for (size_t i = 0; i < out->dropped_count; i++)
+        out->dropped[i] = (struct scrape_target_state){
+            .discovered_labels = labels_ref(pool->dropped.items[i]),
+            .pool = out->name,
+        };
+    return true;
+}
+
+static bool snapshot_pool(struct scrape_manager *manager, const struct scrape_pool *pool,
+                          const struct scrape_selection *selection, struct snapshot_room *room,
+                          struct scrape_pool_state *out)
+{
+    *out = (struct scrape_pool_state){.dropped_count_total = pool->dropped_count};
+    if (!snapshot_text(room, pool->name, &out->name))
+        return false;
+    if (selection->pool.len > 0 && !slice_eq(selection->pool, out->name))
+        return true;
+    return (!selection->active || snapshot_active(manager, pool, room, out)) &&
+           (!selection->dropped || snapshot_dropped(pool, room, out));
+}
+
+/* What is filled counts, also when there is no room for the rest. */
+static bool snapshot_pools(struct scrape_manager *manager, const struct scrape_selection *selection,
+                           struct snapshot_room *room, struct scrape_snapshot *out)
 {
     MUTEX_GUARD(&manager->lock);
-    out->pool_count = manager->pools.len;
-    out->pools = arena_alloc_array(arena, out->pool_count, sizeof(*out->pools));
-    for (size_t i = 0; i < out->pool_count; i++)
-        snapshot_pool(manager, manager->pools.items[i], arena, &out->pools[i]);
+    size_t count = manager->pools.len;
+    out->pools =
+        memory_hold_alloc(room->memory, room->arena, count * sizeof(*out->pools), room->err);
+    if (out->pools == NULL)
+        return false;
+    while (out->pool_count < count) {
+        size_t i = out->pool_count++;
+        if (!snapshot_pool(manager, manager->pools.items[i], selection, room, &out->pools[i]))
+            return false;
+    }
+    return true;
+}
+
+enum err scrape_manager_snapshot(struct scrape_manager *manager,
+                                 const struct scrape_selection *selection, struct arena *arena,
+                                 struct memory_hold *memory, struct scrape_snapshot *out,
+                                 struct errbuf *err)
+{
+    struct snapshot_room room = {arena, memory, err};
+    *out = (struct scrape_snapshot){0};
+    if (snapshot_pools(manager, selection, &room, out))
+        return ERR_NONE;
+    scrape_snapshot_release(out);
+    return ERR_LIMIT;
 }
 
 void scrape_snapshot_release(struct scrape_snapshot *snapshot)
@@ -75,71 +139,120 @@ struct snapshot_text {
     struct slice text;
 };
 
-struct snapshot_texts {
-    struct arena *arena;
-    struct table by_symbol;
-};
-
 static bool snapshot_text_is(const void *value, const void *key)
 {
     return ((const struct snapshot_text *)value)->symbol == *(const uint32_t *)key;
 }
 
-/* false when the arena is full. */
-static bool snapshot_text_of(struct snapshot_texts *texts, uint32_t symbol, struct slice *out)
+/* An entry as symbols, to tell whether it is there already. */
+struct snapshot_words {
+    uint32_t metric;
+    uint32_t help;
+    uint32_t unit;
+    enum metric_type type;
+};
+
+/* A list while it grows. */
+struct snapshot_metadata {
+    struct snapshot_room room;
+    const struct scrape_metadata_selection *selection;
+    uint32_t metric; /* SYMBOL_EMPTY = all */
+    struct table texts;
+    struct table known; /* numbers + 1 of distinct entries */
+    VEC(struct snapshot_words) words; /* of these entries */
+    VEC(struct scrape_metadata) entries;
+};
+
+
+/* false when there is no room. */
+static bool snapshot_text_of(struct snapshot_metadata *list, uint32_t symbol, struct slice *out)
 {
     uint64_t hash = hash_mix(0, symbol);
-    struct snapshot_text *copy = table_get(&texts->by_symbol, hash, snapshot_text_is, &symbol);
+    struct snapshot_text *copy = table_get(&list->texts, hash, snapshot_text_is, &symbol);
     if (copy == NULL) {
-        struct slice text = symbols_text(symbol);
-        copy = arena_try_alloc(texts->arena, sizeof(*copy) + text.len + 1);
-        if (copy == NULL)
+        copy = memory_hold_alloc(list->room.memory, list->room.arena,
+                                 sizeof(*copy) + 2 * sizeof(struct table_slot), list->room.err);
+        if (copy == NULL || !memory_hold_text(list->room.memory, list->room.arena,
+                                              symbols_text(symbol), &copy->text, list->room.err))
             return false;
-        char *to = (char *)(copy + 1);
-        memcpy(to, text.ptr, text.len);
-        to[text.len] = '\0';
-        *copy = (struct snapshot_text){.symbol = symbol, .text = slice_from(to, text.len)};
-        table_add(&texts->by_symbol, hash, copy);
+        copy->symbol = symbol;
+        table_add(&list->texts, hash, copy);
     }
     *out = copy->text;
     return true;
 }
 
-static bool snapshot_entry(struct snapshot_texts *texts, const struct metadata_entry *entry,
-                           const struct target *target, struct scrape_metadata *out)
+struct snapshot_words_key {
+    const struct snapshot_metadata *list;
+    const struct snapshot_words *words;
+};
+
+static bool snapshot_words_equal(const void *value, const void *key)
 {
-    if (!snapshot_text_of(texts, entry->family, &out->metric) ||
-        !snapshot_text_of(texts, entry->help, &out->help) ||
-        !snapshot_text_of(texts, entry->unit, &out->unit))
+    const struct snapshot_words_key *wanted = key;
+    const struct snapshot_words *a = &wanted->list->words.items[(uintptr_t)value - 1];
+    const struct snapshot_words *b = wanted->words;
+    return a->metric == b->metric && a->help == b->help && a->unit == b->unit && a->type == b->type;
+}
+
+/* Is the same in the list already? If not, it is known from now on. */
+static bool snapshot_knows(struct snapshot_metadata *list, const struct metadata_entry *entry)
+{
+    struct snapshot_words words = {entry->family, entry->help, entry->unit, entry->type};
+    struct snapshot_words_key key = {list, &words};
+    uint64_t hash = hash_mix(hash_mix(hash_mix(0, words.metric), words.help),
+                             (uint64_t)words.unit << 8 | (uint64_t)words.type);
+    if (table_get(&list->known, hash, snapshot_words_equal, &key) != NULL)
+        return true;
+    vec_push(&list->words, words);
+    /* numbers, not addresses: entries move when the array grows */
+    table_add(&list->known, hash, (void *)(uintptr_t)list->words.len);
+    return false;
+}
+
+static bool snapshot_entry(struct snapshot_metadata *list, const struct metadata_entry *entry,
+                           const struct target *target)
+{
+    if (list->selection->distinct && snapshot_knows(list, entry))
+        return true;
+    size_t bytes = 2 * sizeof(struct scrape_metadata);
+    if (list->selection->distinct)
+        bytes += 2 * (sizeof(struct snapshot_words) + sizeof(struct table_slot));
+    struct scrape_metadata added = {.type = entry->type};
+    if (memory_hold_take(list->room.memory, bytes, list->room.err) != ERR_NONE ||
+        !snapshot_text_of(list, entry->family, &added.metric) ||
+        !snapshot_text_of(list, entry->help, &added.help) ||
+        !snapshot_text_of(list, entry->unit, &added.unit))
         return false;
-    out->type = entry->type;
-    out->target = labels_ref(target->labels);
+    added.target = labels_ref(target->labels);
+    vec_push(&list->entries, added);
     return true;
 }
 
-static size_t snapshot_count_metadata(const struct scrape_manager *manager)
+/* Adds what a target says; false when there is no room. */
+static bool snapshot_said(struct snapshot_metadata *list, const struct target *target)
 {
-    size_t count = 0;
+    const struct scrape_metadata_selection *selection = list->selection;
+    if (selection->wants != NULL && !selection->wants(target->labels, selection->context))
+        return true;
+    for (size_t i = 0; i < target->metadata.entries.len; i++) {
+        const struct metadata_entry *entry = &target->metadata.entries.items[i];
+        if ((list->metric == SYMBOL_EMPTY || entry->family == list->metric) &&
+            !snapshot_entry(list, entry, target))
+            return false;
+    }
+    return true;
+}
+
+static bool snapshot_said_by_all(struct snapshot_metadata *list, struct scrape_manager *manager)
+{
+    MUTEX_GUARD(&manager->lock);
+    MUTEX_GUARD(&manager->metadata_lock);
     for (size_t i = 0; i < manager->pools.len; i++) {
         const struct scrape_pool *pool = manager->pools.items[i];
         for (size_t j = 0; j < pool->targets.len; j++)
-            count += pool->targets.items[j]->metadata.entries.len;
-    }
-    return count;
-}
-
-/* Adds what a target says; false when there is no more room. */
-static bool snapshot_metadata(struct snapshot_texts *texts, const struct target *target,
-                              uint32_t metric, size_t count_max, struct scrape_metadata_list *out)
-{
-    for (size_t i = 0; i < target->metadata.entries.len; i++) {
-        const struct metadata_entry *entry = &target->metadata.entries.items[i];
-        if (metric != SYMBOL_EMPTY && entry->family != metric)
-            continue;
-        if (out->count == count_max ||
-            !snapshot_entry(texts, entry, target, &out->items[out->count]))
-            return false;
-        out->count++;
+            if (!snapshot_said(list, pool->targets.items[j]))
+                return false;
     }
     return true;
 }
@@ -152,36 +265,35 @@ static int snapshot_metadata_compare(const void *a, const void *b)
     return order != 0 ? order : labels_compare(left->target, right->target);
 }
 
-void scrape_manager_metadata(struct scrape_manager *manager, struct slice metric,
-                             struct arena *arena, struct scrape_metadata_list *out)
+enum err scrape_manager_metadata(struct scrape_manager *manager,
+                                 const struct scrape_metadata_selection *selection,
+                                 struct arena *arena, struct memory_hold *memory,
+                                 struct scrape_metadata_list *out, struct errbuf *err)
 {
-    *out = (struct scrape_metadata_list){0};
-    struct snapshot_texts texts = {.arena = arena};
-    table_init(&texts.by_symbol);
-    mutex_lock(&manager->lock);
-    mutex_lock(&manager->metadata_lock);
-    uint32_t symbol = metric.len == 0 ? SYMBOL_EMPTY : symbols_find(metric);
-    size_t count_max = symbol == SYMBOL_NONE ? 0 : snapshot_count_metadata(manager);
-    do {
-        out->items = arena_try_alloc(arena, count_max * sizeof(*out->items));
-    } while (out->items == NULL && (count_max /= 2) > 0);
-    bool room = count_max > 0;
-    for (size_t i = 0; room && i < manager->pools.len; i++) {
-        const struct scrape_pool *pool = manager->pools.items[i];
-        for (size_t j = 0; room && j < pool->targets.len; j++)
-            room = snapshot_metadata(&texts, pool->targets.items[j], symbol, count_max, out);
+    struct snapshot_metadata list = {
+        .room = {arena, memory, err},
+        .selection = selection,
+        .metric = selection->metric.len == 0 ? SYMBOL_EMPTY : symbols_find(selection->metric),
+    };
+    bool room = list.metric == SYMBOL_NONE || snapshot_said_by_all(&list, manager);
+    symbols_unref(list.metric);
+    table_release(&list.texts);
+    table_release(&list.known);
+    vec_release(&list.words);
+    *out = (struct scrape_metadata_list){list.entries.items, list.entries.len};
+    if (!room) {
+        scrape_metadata_release(out);
+        return ERR_LIMIT;
     }
-    mutex_unlock(&manager->metadata_lock);
-    mutex_unlock(&manager->lock);
-    symbols_unref(symbol);
-    table_release(&texts.by_symbol);
     if (out->count > 1)
         qsort(out->items, out->count, sizeof(*out->items), snapshot_metadata_compare);
+    return ERR_NONE;
 }
 
 void scrape_metadata_release(struct scrape_metadata_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         labels_unref(list->items[i].target);
+    mem_free(list->items);
     *list = (struct scrape_metadata_list){0};
 }

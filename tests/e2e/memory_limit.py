@@ -21,6 +21,13 @@ scrape_configs:
     static_configs: [{targets: ['127.0.0.1:@PORT@']}]
 """
 SERIES = 2000
+# Their URLs are four megabytes.
+WIDE_TARGETS = """
+  - job_name: wide
+    scrape_interval: 1h
+    metrics_path: /@PATH@
+    static_configs: [{targets: [@TARGETS@]}]
+""".replace("@PATH@", "p" * 20000).replace("@TARGETS@", ", ".join(f"'127.0.0.1:1{i}'" for i in range(200)))
 # Steps times series times 8 bytes: some hundred megabytes.
 HEAVY = {"query": "wide * 1", "start": "0", "end": "10000", "step": "1"}
 
@@ -96,6 +103,19 @@ def check_answers(checks):
     checks.check(lab.wait_for(lambda: metric(server, answers) == 0, 5), "answers give back what they took")
     checks.check(metric(server, "ferula_memory_refused_queries_total") >= 3, "refusals are counted")
     checks.equal(server.stop(), 0, "the server ends well")
+
+
+def check_targets(checks, server):
+    """A list of targets for which there is no room is refused, and each part of it is not."""
+    status, _, body = server.get("/api/v1/targets")
+    checks.equal(status, 422, "four megabytes of targets")
+    checks.check(b"--storage.memory-limit" in body and b"scrapePool" in body, "it says why and what helps", body[:200])
+    for path in ("/api/v1/targets?scrapePool=self", "/api/v1/targets?state=dropped", "/api/v1/scrape_pools",
+                 "/api/v1/targets/metadata", "/api/v1/metadata", "/api/v1/rules", "/api/v1/alerts"):
+        checks.equal(server.get(path)[0], 200, f"{path} is small")
+    answer = server.json("/api/v1/targets", {"scrapePool": "self"})["data"]
+    checks.equal(len(answer["activeTargets"]), 1, "one pool's targets")
+    checks.equal(sorted(answer["droppedTargetCounts"]), ["self", "wide"], "all pools' counts")
 
 
 def check_scrapes(checks):
@@ -183,8 +203,9 @@ def main():
     )
     checks.equal(server.stop(), 0, "the server ends well")
 
-    server = lab.MonitoringServer(lab.ferula_binary(), CONFIG, flags + ["--storage.memory-limit=1MB"])
+    server = lab.MonitoringServer(lab.ferula_binary(), CONFIG + WIDE_TARGETS, flags + ["--storage.memory-limit=1MB"])
     server.start()
+    check_targets(checks, server)
     for i in range(30):
         status, text = write_wide(server, now_ms + i, "long", str(i % 3) * 500)
         checks.check(status in (200, 204), "writes are taken whatever storage holds", f"{status} {text}")

@@ -182,7 +182,9 @@ static void with_rule(struct rules_kit *kit, size_t rule,
     struct arena arena CLEANUP(arena_release);
     struct rule_snapshot snapshot;
     arena_init(&arena, (size_t)1 << 24);
-    rule_manager_snapshot(kit->manager, &arena, &snapshot);
+    const struct rule_selection everything = {0};
+    ck_assert(rule_manager_snapshot(kit->manager, &everything, &arena, NULL, &snapshot, NULL) ==
+              ERR_NONE);
     ck_assert_uint_ge(snapshot.group_count, 1);
     ck_assert_uint_lt(rule, snapshot.groups[0].rule_count);
     each(&snapshot.groups[0].rules[rule], out);

@@ -338,16 +338,63 @@ START_TEST(a_folder_that_a_pattern_meets_is_an_error)
 }
 END_TEST
 
+static void add_pattern(struct slice pattern, void *context)
+{
+    struct buf *out = context;
+    buf_append_slice(out, pattern);
+    buf_append_byte(out, '\n');
+}
+
 START_TEST(patterns_that_match_nothing_are_known)
 {
-    struct arena arena CLEANUP(arena_release);
-    struct rule_snapshot snapshot;
-    arena_init(&arena, (size_t)1 << 20);
+    struct buf patterns CLEANUP(buf_release);
+    buf_init(&patterns, 1 << 16);
     rules_kit_apply(&kit);
-    rule_manager_snapshot(kit.manager, &arena, &snapshot);
-    ck_assert_uint_eq(snapshot.warning_count, 1);
-    ck_assert(slice_has_suffix(snapshot.warnings[0], SLICE("/rules*.yml")));
+    rule_manager_visit_unmatched(kit.manager, add_pattern, &patterns);
+    ck_assert(slice_has_suffix(buf_slice(&patterns), SLICE("/rules*.yml\n")));
+}
+END_TEST
+
+static bool is_named_b(const struct rule_group_state *group, const struct rule_state *rule,
+                       void *context)
+{
+    return slice_eq_str(rule->name, "b") && slice_eq_str(group->name, "g");
+}
+
+START_TEST(a_snapshot_has_the_rules_that_are_wanted_or_is_an_error)
+{
+    struct buf text CLEANUP(buf_release);
+    buf_init(&text, 4 << 20);
+    buf_append_str(&text, "groups:\n- name: g\n  rules:\n  - record: b\n    expr: '1'\n"
+                          "  - record: a\n    expr: x{l=\"");
+    for (int i = 0; i < 700000; i++)
+        buf_append_byte(&text, 'v');
+    buf_append_str(&text, "\"}\n");
+    rules_kit_write(&kit, "rules.yml", buf_cstr(&text));
+    rules_kit_apply(&kit);
+    struct memory_budget budget;
+    struct memory_hold memory;
+    struct arena arena CLEANUP(arena_release);
+    struct errbuf err = ERRBUF_INIT;
+    struct rule_snapshot snapshot;
+    struct rule_selection selection = {0};
+    memory_budget_init(&budget, 1); /* and the first mebibyte is free */
+    memory_hold_init(&memory, &budget, MEMORY_ANSWERS);
+    arena_init(&arena, SIZE_MAX);
+    ck_assert(rule_manager_snapshot(kit.manager, &selection, &arena, &memory, &snapshot, &err) ==
+              ERR_NONE);
+    ck_assert_uint_eq(snapshot.groups[0].rule_count, 2);
     rule_snapshot_release(&snapshot);
+    ck_assert(rule_manager_snapshot(kit.manager, &selection, &arena, &memory, &snapshot, &err) ==
+              ERR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.text, "--storage.memory-limit"));
+    selection.wants = is_named_b;
+    ck_assert(rule_manager_snapshot(kit.manager, &selection, &arena, &memory, &snapshot, &err) ==
+              ERR_NONE);
+    ck_assert_uint_eq(snapshot.groups[0].rule_count, 1);
+    ck_assert(slice_eq_str(snapshot.groups[0].rules[0].name, "b"));
+    rule_snapshot_release(&snapshot);
+    memory_hold_release(&memory);
 }
 END_TEST
 
@@ -402,6 +449,7 @@ int main(void)
     tcase_add_test(cases, one_bad_file_changes_nothing);
     tcase_add_test(cases, a_folder_that_a_pattern_meets_is_an_error);
     tcase_add_test(cases, patterns_that_match_nothing_are_known);
+    tcase_add_test(cases, a_snapshot_has_the_rules_that_are_wanted_or_is_an_error);
     tcase_add_test(cases, a_manager_with_threads_evaluates_and_stops);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

@@ -249,7 +249,7 @@ START_TEST(alertmanagers_are_relabelled_and_told_apart_by_url)
     struct arena arena;
     arena_init(&arena, 1 << 20);
     struct notifier_snapshot snapshot;
-    notifier_snapshot(notifier, &arena, &snapshot);
+    ck_assert(notifier_snapshot(notifier, &arena, NULL, &snapshot, NULL) == ERR_NONE);
     char expected[64];
     snprintf(expected, sizeof(expected), "http://127.0.0.1:%u/own", first.port);
     ck_assert_uint_eq(snapshot.active_count, 1);

@@ -142,13 +142,21 @@ static void expect_up(double value)
     ck_assert_double_eq(fake_storage_sample(UP, -1).value, value);
 }
 
+static void take_snapshot(struct arena *arena, struct scrape_snapshot *out)
+{
+    const struct scrape_selection everything = {.active = true, .dropped = true};
+    struct errbuf err = ERRBUF_INIT;
+    ck_assert_msg(scrape_manager_snapshot(manager, &everything, arena, NULL, out, &err) == ERR_NONE,
+                  "%s", err.text);
+}
+
 /* The state of the only target. */
 static void expect_state(enum scrape_health health, const char *error)
 {
     struct arena arena;
     arena_init(&arena, 1 << 20);
     struct scrape_snapshot snapshot;
-    scrape_manager_snapshot(manager, &arena, &snapshot);
+    take_snapshot(&arena, &snapshot);
     ck_assert_uint_eq(snapshot.pool_count, 1);
     ck_assert_uint_eq(snapshot.pools[0].active_count, 1);
     const struct scrape_target_state *state = &snapshot.pools[0].active[0];
@@ -519,7 +527,7 @@ START_TEST(too_many_targets_are_not_scraped_at_all)
     struct arena arena;
     arena_init(&arena, 1 << 20);
     struct scrape_snapshot snapshot;
-    scrape_manager_snapshot(manager, &arena, &snapshot);
+    take_snapshot(&arena, &snapshot);
     ck_assert(slice_eq_str(snapshot.pools[0].active[1].last_error,
                            "target_limit exceeded (number of targets: 2, limit: 1)"));
     scrape_snapshot_release(&snapshot);
@@ -542,7 +550,7 @@ START_TEST(the_snapshot_has_active_and_dropped_targets)
     struct arena arena;
     arena_init(&arena, 1 << 20);
     struct scrape_snapshot snapshot;
-    scrape_manager_snapshot(manager, &arena, &snapshot);
+    take_snapshot(&arena, &snapshot);
     ck_assert_uint_eq(snapshot.pool_count, 2);
     const struct scrape_pool_state *pool = &snapshot.pools[0];
     ck_assert(slice_eq_str(pool->name, "aa"));
@@ -563,6 +571,13 @@ START_TEST(the_snapshot_has_active_and_dropped_targets)
 }
 END_TEST
 
+static void take_metadata(struct slice metric, bool distinct, struct memory_hold *memory,
+                          struct arena *arena, struct scrape_metadata_list *out)
+{
+    const struct scrape_metadata_selection selection = {.metric = metric, .distinct = distinct};
+    ck_assert(scrape_manager_metadata(manager, &selection, arena, memory, out, NULL) == ERR_NONE);
+}
+
 START_TEST(metadata_of_all_targets_is_sorted_by_metric)
 {
     web.body = "# HELP b Of b.\n# TYPE b gauge\nb 1\n# TYPE a counter\na 1\n";
@@ -572,7 +587,7 @@ START_TEST(metadata_of_all_targets_is_sorted_by_metric)
     struct arena arena;
     arena_init(&arena, 1 << 20);
     struct scrape_metadata_list list;
-    scrape_manager_metadata(manager, SLICE_EMPTY, &arena, &list);
+    take_metadata(SLICE_EMPTY, false, NULL, &arena, &list);
     ck_assert_uint_eq(list.count, 4);
     ck_assert(slice_eq_str(list.items[0].metric, "a"));
     ck_assert_int_eq(list.items[0].type, METRIC_COUNTER);
@@ -580,12 +595,103 @@ START_TEST(metadata_of_all_targets_is_sorted_by_metric)
     ck_assert(slice_eq_str(list.items[3].help, "Of b."));
     ck_assert(slice_eq_str(labels_get(list.items[3].target, SLICE("instance")), "h:2"));
     scrape_metadata_release(&list);
-    scrape_manager_metadata(manager, SLICE("b"), &arena, &list);
+    take_metadata(SLICE("b"), false, NULL, &arena, &list);
     ck_assert_uint_eq(list.count, 2);
     scrape_metadata_release(&list);
-    scrape_manager_metadata(manager, SLICE("no such metric"), &arena, &list);
+    take_metadata(SLICE_EMPTY, true, NULL, &arena, &list);
+    ck_assert_uint_eq(list.count, 2); /* both targets say the same */
+    ck_assert(slice_eq_str(list.items[1].help, "Of b."));
+    scrape_metadata_release(&list);
+    take_metadata(SLICE("no such metric"), false, NULL, &arena, &list);
     ck_assert_uint_eq(list.count, 0);
     scrape_metadata_release(&list);
+    arena_release(&arena);
+}
+END_TEST
+
+#define LONG_PATH_BYTES 40000
+
+/* 50 targets whose URLs are two megabytes, in one of two pools. */
+static void apply_long_urls(void)
+{
+    struct buf text CLEANUP(buf_release);
+    buf_init(&text, 1 << 20);
+    buf_append_str(&text, "scrape_configs:\n- job_name: small\n  static_configs: [{targets: ['h:1']}]\n"
+                          "- job_name: wide\n  metrics_path: /");
+    for (size_t i = 0; i < LONG_PATH_BYTES; i++)
+        buf_append_byte(&text, 'p');
+    buf_append_str(&text, "\n  static_configs:\n  - targets: [");
+    for (int i = 0; i < 50; i++)
+        buf_printf(&text, "%s'h:%d'", i == 0 ? "" : ", ", i + 1);
+    buf_append_str(&text, "]\n");
+    apply(buf_cstr(&text));
+}
+
+START_TEST(a_snapshot_without_room_is_an_error)
+{
+    struct memory_budget budget;
+    struct memory_hold memory;
+    struct arena arena;
+    struct errbuf err = ERRBUF_INIT;
+    struct scrape_snapshot snapshot;
+    const struct scrape_selection everything = {.active = true, .dropped = true};
+    const struct scrape_selection small = {.pool = SLICE("small"), .active = true};
+    apply_long_urls();
+    memory_budget_init(&budget, 1); /* and the first mebibyte is free */
+    memory_hold_init(&memory, &budget, MEMORY_ANSWERS);
+    arena_init(&arena, SIZE_MAX);
+    ck_assert(scrape_manager_snapshot(manager, &everything, &arena, &memory, &snapshot, &err) ==
+              ERR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.text, "--storage.memory-limit"));
+    memory_hold_release(&memory);
+    memory_hold_init(&memory, &budget, MEMORY_ANSWERS);
+    ck_assert(scrape_manager_snapshot(manager, &small, &arena, &memory, &snapshot, &err) ==
+              ERR_NONE);
+    ck_assert_uint_eq(snapshot.pool_count, 2);
+    ck_assert_uint_eq(snapshot.pools[0].active_count, 1);
+    ck_assert_uint_eq(snapshot.pools[1].active_count, 0);
+    scrape_snapshot_release(&snapshot);
+    memory_hold_release(&memory);
+    arena_release(&arena);
+}
+END_TEST
+
+static bool wants_none(const struct labels *labels, void *context)
+{
+    (*(size_t *)context)++;
+    return false;
+}
+
+START_TEST(metadata_without_room_is_an_error)
+{
+    struct buf text CLEANUP(buf_release);
+    buf_init(&text, 4 << 20);
+    for (int i = 0; i < 20000; i++)
+        buf_printf(&text, "# HELP m%d What the metric %d counts.\nm%d 1\n", i, i, i);
+    web.body = buf_cstr(&text);
+    apply(JOB(""));
+    run_ms(10100);
+    struct memory_budget budget;
+    struct memory_hold memory;
+    struct arena arena;
+    struct errbuf err = ERRBUF_INIT;
+    struct scrape_metadata_list list;
+    struct scrape_metadata_selection selection = {.distinct = true};
+    memory_budget_init(&budget, 1); /* and the first mebibyte is free */
+    memory_hold_init(&memory, &budget, MEMORY_ANSWERS);
+    arena_init(&arena, SIZE_MAX);
+    ck_assert(scrape_manager_metadata(manager, &selection, &arena, &memory, &list, &err) ==
+              ERR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.text, "--storage.memory-limit"));
+    size_t asked = 0;
+    selection.wants = wants_none;
+    selection.context = &asked;
+    ck_assert(scrape_manager_metadata(manager, &selection, &arena, &memory, &list, &err) ==
+              ERR_NONE);
+    ck_assert_uint_eq(asked, 1);
+    ck_assert_uint_eq(list.count, 0);
+    scrape_metadata_release(&list);
+    memory_hold_release(&memory);
     arena_release(&arena);
 }
 END_TEST
@@ -653,6 +759,8 @@ int main(void)
     tcase_add_test(tcase, new_relabelling_takes_effect_and_ends_what_it_drops);
     tcase_add_test(tcase, too_many_targets_are_not_scraped_at_all);
     tcase_add_test(tcase, the_snapshot_has_active_and_dropped_targets);
+    tcase_add_test(tcase, a_snapshot_without_room_is_an_error);
+    tcase_add_test(tcase, metadata_without_room_is_an_error);
     tcase_add_test(tcase, metadata_of_all_targets_is_sorted_by_metric);
     tcase_add_test(tcase, scraping_goes_on_when_storage_takes_samples_again);
     tcase_add_test(tcase, failed_fetches_are_logged_to_the_file_of_the_job);

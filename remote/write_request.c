@@ -308,6 +308,8 @@ static int compare_names(const void *a, const void *b)
 static enum err refuse_labels(const char *text, const struct write_label *labels, size_t count,
                               struct slice more, struct errbuf *err)
 {
+    if (err == NULL)
+        return ERR_INVALID;
     struct buf message;
     buf_init(&message, ERRBUF_TEXT_SIZE);
     buf_append_str(&message, text);

@@ -39,7 +39,7 @@ struct write_v2 {
     size_t label_bytes; /* of all series so far */
     struct labels_builder builder;
     struct arena arena;
-    struct buf errors; /* a line each */
+    struct buf errors; /* a line each; once it is full, nothing more is written into it */
     int64_t newest_ms_max;
     /* the series at work */
     const struct labels *series;
@@ -51,11 +51,20 @@ static void complain(struct write_v2 *write, const char *what)
     buf_printf(&write->errors, "%s%s", write->errors.len > 0 ? "\n" : "", what);
 }
 
-static void complain_of_series(struct write_v2 *write, const char *what)
+/* Labels may be long and samples many, so that printing what nobody will see could take hours. */
+static void complain_of_labels(struct write_v2 *write, const char *what,
+                               const struct labels *labels)
 {
+    if (write->errors.overflow)
+        return;
     complain(write, what);
     buf_append_str(&write->errors, " for series ");
-    labels_print(write->series, &write->errors);
+    labels_print(labels, &write->errors);
+}
+
+static void complain_of_series(struct write_v2 *write, const char *what)
+{
+    complain_of_labels(write, what, write->series);
 }
 
 /* Numbers of symbols, packed or single. */
@@ -117,22 +126,25 @@ static bool find_series(struct write_v2 *write, struct slice message)
 {
     struct protobuf_reader reader = protobuf_reader(message);
     struct protobuf_field field;
-    struct errbuf err = ERRBUF_INIT;
+    struct errbuf err;
+    struct errbuf *told = write->errors.overflow ? NULL : &err;
     size_t item_count = 0;
     size_t count = 0;
+    bool whole = true;
     vec_reset(&write->refs);
     while (protobuf_next(&reader, &field)) {
-        if (field.number == SERIES_LABELS && !read_refs(&field, &write->refs))
-            errbuf_set(&err, ERR_INVALID, "labelRefs are no protobuf message");
+        whole = whole && (field.number != SERIES_LABELS || read_refs(&field, &write->refs));
         item_count += field.number == SERIES_SAMPLE || field.number == SERIES_HISTOGRAM;
     }
-    bool named = err.code == ERR_NONE && resolve_refs(write, &count, &err);
-    if (!named || write_labels_check(write->labels, count, &count, &err) != ERR_NONE) {
+    if (!whole)
+        errbuf_set(told, ERR_INVALID, "labelRefs are no protobuf message");
+    bool named = whole && resolve_refs(write, &count, told);
+    if (!named || write_labels_check(write->labels, count, &count, told) != ERR_NONE) {
         write->result->invalid_series += item_count;
-        if (named)
-            complain(write, err.text);
-        else
-            complain_of_refs(write, &err);
+        if (told != NULL && named)
+            complain(write, told->text);
+        else if (told != NULL)
+            complain_of_refs(write, told);
         return false;
     }
     labels_builder_reset(&write->builder);
@@ -141,9 +153,8 @@ static bool find_series(struct write_v2 *write, struct slice message)
     struct labels *labels = labels_builder_take(&write->builder);
     write->series = labels;
     if (item_count == 0) {
-        complain(write, "TimeSeries must contain at least one sample or histogram");
-        buf_append_str(&write->errors, " for series ");
-        labels_print(labels, &write->errors);
+        complain_of_labels(write, "TimeSeries must contain at least one sample or histogram",
+                           labels);
         labels_unref(labels);
         return false;
     }

@@ -4,11 +4,13 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "base/codec.h"
 #include "base/protobuf_wire.h"
 #include "tests/support/fake_storage.h"
 
 #define NOW_MS INT64_C(1700000000000)
+#define LONG_VALUE_BYTES ((size_t)8 << 20)
 
 static struct buf message;
 static struct buf series;
@@ -171,6 +173,27 @@ START_TEST(bodies_that_are_no_request_are_refused)
 }
 END_TEST
 
+/* Each complaint names the series: 5000 times 8 MiB would be the time limit of the test many times. */
+START_TEST(complaints_about_a_series_with_long_labels_take_no_time)
+{
+    char *value = mem_alloc(LONG_VALUE_BYTES);
+    memset(value, 'v', LONG_VALUE_BYTES);
+    buf_release(&message);
+    buf_init(&message, 2 * LONG_VALUE_BYTES);
+    protobuf_write_bytes(&message, 4, SLICE(""));
+    protobuf_write_bytes(&message, 4, SLICE("__name__"));
+    protobuf_write_bytes(&message, 4, slice_from(value, LONG_VALUE_BYTES));
+    mem_free(value);
+    put_refs(&series, "12");
+    for (int i = 0; i < 5000; i++)
+        put_sample(1, NOW_MS + REMOTE_WRITE_AHEAD_MS_MAX + 1, 0);
+    end_series();
+    ck_assert(write_v2_store(NULL, buf_slice(&message), NOW_MS, &result, &err) == ERR_INVALID);
+    ck_assert_uint_eq(result.http_status, 400);
+    ck_assert_ptr_nonnull(strstr(err.text, "too far in the future for series {"));
+}
+END_TEST
+
 START_TEST(a_failing_storage_asks_for_another_try)
 {
     fake_storage_set_failing(true);
@@ -193,6 +216,7 @@ int main(void)
     tcase_add_test(tcase, histograms_are_stored);
     tcase_add_test(tcase, what_is_good_is_stored_beside_what_is_bad);
     tcase_add_test(tcase, bodies_that_are_no_request_are_refused);
+    tcase_add_test(tcase, complaints_about_a_series_with_long_labels_take_no_time);
     tcase_add_test(tcase, a_failing_storage_asks_for_another_try);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

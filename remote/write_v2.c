@@ -75,7 +75,8 @@ static bool read_refs(const struct protobuf_field *field, symbol_refs *out)
         return true;
     }
     struct codec_reader bytes = codec_reader(field->bytes.ptr, field->bytes.len);
-    while (field->type == PROTOBUF_BYTES && codec_left(&bytes) > 0) {
+    /* behind a number that is broken the reader stands still */
+    while (field->type == PROTOBUF_BYTES && codec_left(&bytes) > 0 && !bytes.failed) {
         uint64_t ref = codec_read_uvarint(&bytes);
         vec_push(out, (uint32_t)MIN(ref, (uint64_t)UINT32_MAX));
     }

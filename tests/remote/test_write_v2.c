@@ -194,6 +194,23 @@ START_TEST(complaints_about_a_series_with_long_labels_take_no_time)
 }
 END_TEST
 
+START_TEST(a_reference_that_is_no_number_is_refused)
+{
+    protobuf_write_bytes(&series, 1,
+                         SLICE("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f, and more"));
+    put_sample(1, NOW_MS, 0);
+    end_series();
+    put_refs(&series, "12");
+    put_sample(1, NOW_MS, 0);
+    end_series();
+    err = (struct errbuf)ERRBUF_INIT;
+    ck_assert(write_v2_store(NULL, buf_slice(&message), NOW_MS, &result, &err) == ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.text, "labelRefs are no protobuf message"));
+    ck_assert_uint_eq(result.samples, 1);
+    ck_assert_uint_eq(result.invalid_series, 1);
+}
+END_TEST
+
 START_TEST(a_failing_storage_asks_for_another_try)
 {
     fake_storage_set_failing(true);
@@ -217,6 +234,7 @@ int main(void)
     tcase_add_test(tcase, what_is_good_is_stored_beside_what_is_bad);
     tcase_add_test(tcase, bodies_that_are_no_request_are_refused);
     tcase_add_test(tcase, complaints_about_a_series_with_long_labels_take_no_time);
+    tcase_add_test(tcase, a_reference_that_is_no_number_is_refused);
     tcase_add_test(tcase, a_failing_storage_asks_for_another_try);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

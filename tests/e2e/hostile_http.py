@@ -41,7 +41,7 @@ sys.stdin.read()
 """
 
 checks = lab.Checks("hostile_http")
-server = lab.MonitoringServer(lab.ferula_binary(), CONFIG)
+server = lab.MonitoringServer(lab.ferula_binary(), CONFIG, ["--web.enable-remote-write-receiver"])
 
 
 def connect(timeout_s=30):
@@ -332,6 +332,34 @@ def test_broken_bodies():
     still_well("after garbage")
 
 
+def test_hostile_writes():
+    """Small requests of remote write 2.0 that ask for endless work."""
+
+    def field(number, data):
+        return lab.varint(number << 3 | 2) + lab.varint(len(data)) + data
+
+    def write(symbols, series):
+        message = b"".join(field(4, symbol) for symbol in (b"", b"__name__", *symbols)) + field(5, series)
+        try:
+            status, _, text = server.get(
+                "/api/v1/write", method="POST", body=lab.snappy_literal(message), timeout_s=20,
+                headers={"Content-Encoding": "snappy",
+                         "Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"},
+            )
+        except OSError as error:
+            return 0, repr(error).encode()
+        return status, text
+
+    sample = field(2, b"\x09" + bytes(8) + b"\x10" + lab.varint(1 << 60))
+    status, text = write([b"up"], field(1, b"\x01" + b"\xff" * 12) + sample)
+    checks.equal(status, 400, "a reference that is no number")
+    checks.check(b"labelRefs" in text, "it says so", text[:200])
+    status, text = write([b"v" * (8 << 20)], field(1, b"\x01\x02") + sample * 20000)
+    checks.equal(status, 400, "20,000 bad samples of a series with a long name")
+    checks.check(len(text) < 100_000, "complaints are bounded", len(text))
+    still_well("after hostile writes")
+
+
 def test_early_disconnect():
     """A client that leaves takes its query with it."""
     heavy = "count_over_time((sum(rate({__name__=~'.+'}[5m])) + on() sum({__name__=~'.+'}))[30d:1s])"
@@ -393,6 +421,7 @@ def main():
         test_methods,
         test_compression,
         test_broken_bodies,
+        test_hostile_writes,
         test_early_disconnect,
         test_slow_readers,
     ):

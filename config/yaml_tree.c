@@ -22,6 +22,7 @@
 struct reading {
     struct yaml_tree_node node;
     uint64_t size;   /* nodes from here down, with aliases as if they were copied */
+    uint64_t bytes;  /* their texts, the same way */
     uint32_t height; /* levels from here down */
     bool open;       /* not complete: an alias to it would be a loop */
 };
@@ -37,7 +38,8 @@ struct loader {
     struct errbuf *err;
     struct slice text;
     struct table anchors;
-    uint64_t size; /* of all that was read so far */
+    uint64_t size;          /* of all that was read so far */
+    uint64_t aliased_bytes; /* texts that aliases stand for */
 };
 
 /* The members of a collection while it is read. */
@@ -167,7 +169,8 @@ static enum err load_alias(struct loader *loader, const yaml_event_t *event, uin
         return fail_at(loader, &event->start_mark, text);
     }
     loader->size += anchor->node->size;
-    if (loader->size > YAML_NODES_MAX)
+    loader->aliased_bytes += anchor->node->bytes;
+    if (loader->size > YAML_NODES_MAX || loader->aliased_bytes > YAML_BYTES_MAX)
         return fail_at(loader, &event->start_mark, "document contains excessive aliasing");
     if (depth + anchor->node->height > YAML_DEPTH_MAX)
         return fail_at(loader, &event->start_mark, "nested too deeply");
@@ -200,6 +203,7 @@ static enum err load_scalar(struct loader *loader, const yaml_event_t *event, st
     if (!quoted && text_is_null(text))
         reading->node.kind = YAML_TREE_NULL;
     reading->node.text = arena_slice(loader->arena, text);
+    reading->bytes = text.len;
     reading->node.quoted = quoted;
     set_anchor(loader, event->data.scalar.anchor, reading);
     return ERR_NONE;
@@ -212,6 +216,7 @@ static enum err load_node(struct loader *loader, yaml_event_t *event, uint32_t d
 static void adopt(struct reading *parent, const struct reading *child)
 {
     parent->size += child->size;
+    parent->bytes += child->bytes;
     if (child->height + 1 > parent->height)
         parent->height = child->height + 1;
 }
@@ -346,6 +351,7 @@ static enum err merge_mapping(struct loader *loader, struct reading *reading,
         vec_push(&members->keys, source->keys[i]);
         vec_push(&members->items, source->items[i]);
         adopt(reading, CONTAINER_OF(source->items[i], struct reading, node));
+        reading->bytes += source->keys[i]->text.len;
     }
     return ERR_NONE;
 }
@@ -411,6 +417,7 @@ static enum err load_mapping(struct loader *loader, yaml_event_t *start, uint32_
         }
         key->duplicate = !key_set_add(&set, key);
         adopt(reading, value);
+        reading->bytes += key->text.len;
         vec_push(&members.keys, key);
         vec_push(&members.items, &value->node);
     }

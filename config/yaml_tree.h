@@ -2,7 +2,8 @@
  * YAML as a tree with positions, read and printed (the only user of libyaml). Scalars keep their text
  * and style, so that the binding decides what `yes` or `010` means; aliases and merge keys (<<) are
  * resolved, so a node may be reached in several ways. More than YAML_DEPTH_MAX levels and documents
- * that grow beyond YAML_NODES_MAX nodes by aliases are errors.
+ * that grow beyond YAML_NODES_MAX nodes by aliases, or by more than YAML_BYTES_MAX of text, are errors:
+ * whoever reads the tree may copy the text of each node.
  *
  * A key that occurs twice in a mapping stays in the tree with `duplicate` set, so that the binding
  * can report it together with all other problems; yaml_tree_get finds the first. Whoever does not go

@@ -139,6 +139,28 @@ START_TEST(growth_by_aliases_is_limited)
 }
 END_TEST
 
+/* A long text and so many aliases to it that the copies would be more than YAML_BYTES_MAX. */
+START_TEST(growth_of_text_by_aliases_is_limited)
+{
+    struct buf text CLEANUP(buf_release);
+    buf_init(&text, 2 << 20);
+    buf_append_str(&text, "a: &a {b: ");
+    for (int i = 0; i < 1 << 20; i++)
+        buf_append_byte(&text, 'b');
+    buf_append_str(&text, "}\nc:\n");
+    for (int i = 0; i < 60; i++)
+        buf_append_str(&text, "- *a\n");
+    struct yaml_tree tree;
+    struct errbuf err = ERRBUF_INIT;
+    ck_assert_msg(yaml_tree_parse(buf_slice(&text), &tree, &err) == ERR_NONE, "%s", err.text);
+    yaml_tree_release(&tree);
+    for (int i = 0; i < 10; i++)
+        buf_append_str(&text, "- {<<: *a}\n");
+    ck_assert(yaml_tree_parse(buf_slice(&text), &tree, &err) == ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.text, "excessive aliasing"));
+}
+END_TEST
+
 START_TEST(duplicate_keys_are_marked_in_small_and_large_mappings)
 {
     struct yaml_tree tree = parse("a: 1\nb: {x: 1, y: 2, x: 3}\n");
@@ -318,6 +340,7 @@ int main(void)
     tcase_add_test(cases, syntax_errors_have_line_and_column);
     tcase_add_test(cases, depth_is_limited_also_through_aliases);
     tcase_add_test(cases, growth_by_aliases_is_limited);
+    tcase_add_test(cases, growth_of_text_by_aliases_is_limited);
     tcase_add_test(cases, duplicate_keys_are_marked_in_small_and_large_mappings);
     tcase_add_test(cases, merge_keys_add_what_is_not_there);
     tcase_add_test(cases, plain_scalars_mean_what_the_reference_says);

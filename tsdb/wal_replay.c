@@ -5,8 +5,10 @@
  */
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/table.h"
 #include "tsdb/out_of_order.h"
 #include "tsdb/tokens.h"
 #include "tsdb/tsdb_internal.h"
@@ -49,7 +51,7 @@ struct replay {
     struct transaction *transaction;
     VEC(struct replay_series) series; /* by number in the segment */
     VEC(struct series *) loaded;      /* scratch */
-    VEC(struct replay_group *) groups;
+    struct table groups;              /* of replay_group, by id */
     struct wal_window window;
     uint64_t run;
     size_t muted_until; /* the snapshot has what is before this offset of the segment */
@@ -249,21 +251,25 @@ static void replay_segment_end(struct replay *replay, uint64_t number)
     vec_push(&replay->ends, end);
 }
 
+static bool group_has_id(const void *value, const void *id)
+{
+    return ((const struct replay_group *)value)->id == *(const uint64_t *)id;
+}
+
 /* The group that stands for one of the log; its segments may be many. */
 static struct replay_group *replay_group(struct replay *replay, struct wal_group *wal_group)
 {
     struct replay_group *group = wal_group->context;
-    for (size_t i = 0; group == NULL && i < replay->groups.len; i++) {
-        if (replay->groups.items[i]->id == wal_group->id)
-            group = replay->groups.items[i];
-    }
+    uint64_t hash = hash_mix(0, wal_group->id);
+    if (group == NULL)
+        group = table_get(&replay->groups, hash, group_has_id, &wal_group->id);
     if (group == NULL) {
         group = mem_zalloc(sizeof(*group));
         group->id = wal_group->id;
         mutex_lock(&replay->db->commit_lock);
         group->group = tsdb_group_new_locked(replay->db);
         mutex_unlock(&replay->db->commit_lock);
-        vec_push(&replay->groups, group);
+        table_add(&replay->groups, hash, group);
     }
     if (wal_group->context == NULL || group->layout_version != wal_group->layout_version) {
         vec_reset(&group->refs);
@@ -334,15 +340,15 @@ static const struct wal_visitor replay_visitor = {
 
 static void replay_groups_end(struct replay *replay)
 {
-    for (size_t i = 0; i < replay->groups.len; i++) {
-        struct replay_group *group = replay->groups.items[i];
+    struct replay_group *group;
+    for (size_t at = 0; (group = table_next(&replay->groups, &at)) != NULL;) {
         mutex_lock(&replay->db->commit_lock);
         tsdb_group_end_locked(replay->db, group->group);
         mutex_unlock(&replay->db->commit_lock);
         vec_release(&group->refs);
         mem_free(group);
     }
-    vec_reset(&replay->groups);
+    table_clear(&replay->groups);
 }
 
 /* Applies the rows that wait. Where one is damaged, *out_good is the begin of its frame. */
@@ -516,7 +522,7 @@ static void replay_finish(struct replay *replay)
     head_delete(&replay->db->head, replay->deletions.items, replay->deletions.len);
     vec_release(&replay->deletions);
     vec_release(&replay->ends);
-    vec_release(&replay->groups);
+    table_release(&replay->groups);
     vec_release(&replay->series);
     vec_release(&replay->loaded);
     wal_window_release(&replay->window);
@@ -544,6 +550,7 @@ enum err tsdb_replay(struct tsdb *db, struct wal_position from, struct errbuf *e
                             .appender = tsdb_appender_open(db),
                             .direct_min_ms = INT64_MAX,
                             .floor_ms = db->head.floor_ms};
+    table_init(&replay.groups);
     wal_window_init(&replay.window);
     replay.transaction = tsdb_appender_transaction(replay.appender);
     replay.transaction->replaying = true;

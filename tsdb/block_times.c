@@ -286,7 +286,8 @@ static enum err decode_column(struct block_times_cursor *cursor, uint32_t column
         out->times_ms = mem_realloc_array(out->times_ms, count, sizeof(int64_t));
         out->capacity = (uint32_t)count;
     }
-    if (time_column_decode(bytes, count, out->times_ms) != ERR_NONE)
+    bool ascends;
+    if (time_column_decode(bytes, count, out->times_ms, &ascends) != ERR_NONE || !ascends)
         return paged_file_damaged(&times->file, times->pages[page].offset,
                                   "a time column makes no sense", err);
     out->column = column;

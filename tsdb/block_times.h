@@ -84,6 +84,6 @@ struct block_times_cursor {
 void block_times_cursor_init(struct block_times_cursor *cursor, const struct block_times *times);
 void block_times_cursor_release(struct block_times_cursor *cursor);
 /* `count` rows of a column from `row` on; valid until another column is asked for. ERR_CORRUPT
- * where there are fewer. */
+ * where there are fewer, or where they do not ascend. */
 enum err block_times_rows(struct block_times_cursor *cursor, uint32_t column, uint32_t row,
                           size_t count, const int64_t **out, struct errbuf *err) MUST_CHECK;

@@ -167,8 +167,28 @@ static bool fail(struct codec_reader *reader)
     return false;
 }
 
-static bool read_piece(struct codec_reader *reader, size_t count, int64_t *out)
+/* Does each of `count` times come after the one before, by steps that do not leave the range? */
+static bool steps_ascend(uint64_t first, uint64_t step, size_t count)
 {
+    int64_t last;
+    return count == 1 || ((int64_t)step > 0 &&
+                          !__builtin_mul_overflow((int64_t)step, (int64_t)count - 1, &last) &&
+                          !__builtin_add_overflow((int64_t)first, last, &last));
+}
+
+static bool times_ascend(const int64_t *times, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (times[i] <= times[i - 1])
+            return false;
+    }
+    return true;
+}
+
+/* *out_even: the times ascend by equal steps, so that nobody has to look at each. */
+static bool read_piece(struct codec_reader *reader, size_t count, int64_t *out, bool *out_even)
+{
+    *out_even = false;
     uint64_t gaps[PIECE_ROWS + COLUMN_SLACK];
     uint64_t residuals[PIECE_ROWS + COLUMN_SLACK];
     unsigned kind = codec_read_u8(reader);
@@ -178,6 +198,7 @@ static bool read_piece(struct codec_reader *reader, size_t count, int64_t *out)
     uint64_t first, rise;
     if (kind != PIECE_GAPS && integer_column_read_steps(reader, count, &first, &rise)) {
         column_kernels()->steps(first, step + rise, count, (uint64_t *)out);
+        *out_even = steps_ascend(first, step + rise, count);
         return true;
     }
     if (kind == PIECE_GAPS && !integer_column_read(reader, count - 1, gaps))
@@ -201,20 +222,29 @@ static bool read_piece(struct codec_reader *reader, size_t count, int64_t *out)
 bool time_column_read(struct codec_reader *reader, size_t count, int64_t *out_ms)
 {
     ASSERT(count >= 1 && count <= TIME_COLUMN_COUNT_MAX);
+    bool even;
     for (size_t done = 0; done < count; done += PIECE_ROWS) {
-        if (!read_piece(reader, MIN(count - done, (size_t)PIECE_ROWS), out_ms + done))
+        if (!read_piece(reader, MIN(count - done, (size_t)PIECE_ROWS), out_ms + done, &even))
             return false;
     }
     return true;
 }
 
-enum err time_column_decode(struct slice bytes, size_t count, int64_t *out_ms)
+enum err time_column_decode(struct slice bytes, size_t count, int64_t *out_ms, bool *out_ascends)
 {
     if (count < 1 || count > TIME_COLUMN_COUNT_MAX)
         return ERR_CORRUPT;
     struct codec_reader reader = codec_reader(bytes.ptr, bytes.len);
-    return time_column_read(&reader, count, out_ms) && codec_left(&reader) == 0 ? ERR_NONE
-                                                                                : ERR_CORRUPT;
+    *out_ascends = true;
+    for (size_t done = 0; done < count; done += PIECE_ROWS) {
+        size_t piece = MIN(count - done, (size_t)PIECE_ROWS);
+        bool even;
+        if (!read_piece(&reader, piece, out_ms + done, &even))
+            return ERR_CORRUPT;
+        *out_ascends &= (done == 0 || out_ms[done] > out_ms[done - 1]) &&
+                        (even || times_ascend(out_ms + done, piece));
+    }
+    return codec_left(&reader) == 0 ? ERR_NONE : ERR_CORRUPT;
 }
 
 static unsigned starts_kind(const int64_t *starts, const int64_t *times, size_t count)

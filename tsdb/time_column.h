@@ -25,8 +25,10 @@
 
 /* Appends 1 to TIME_COLUMN_COUNT_MAX times. */
 void time_column_encode(const int64_t *times_ms, size_t count, struct buf *out);
-/* ERR_CORRUPT when the bytes are not exactly `count` times; `out` is undefined then. */
-enum err time_column_decode(struct slice bytes, size_t count, int64_t *out_ms) MUST_CHECK;
+/* ERR_CORRUPT when the bytes are not exactly `count` times; what is out is undefined then.
+ * *out_ascends: is each of them after the one before? Costs nothing where they have equal steps. */
+enum err time_column_decode(struct slice bytes, size_t count, int64_t *out_ms,
+                            bool *out_ascends) MUST_CHECK;
 /* For a column among other bytes: moves the reader behind it; false and `failed` on damage. */
 bool time_column_read(struct codec_reader *reader, size_t count, int64_t *out_ms) MUST_CHECK;
 

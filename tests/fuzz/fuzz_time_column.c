@@ -15,7 +15,8 @@ static void check_times(const int64_t *times, size_t count)
     struct buf out;
     buf_init(&out, BUF_SIZE_ANY);
     time_column_encode(times, count, &out);
-    if (time_column_decode(buf_slice(&out), count, again) != ERR_NONE ||
+    bool ascends;
+    if (time_column_decode(buf_slice(&out), count, again, &ascends) != ERR_NONE ||
         memcmp(times, again, count * sizeof(*times)) != 0)
         abort();
     buf_release(&out);

@@ -11,6 +11,7 @@
 #include "model/labels_builder.h"
 #include "model/sample.h"
 #include "tsdb/block.h"
+#include "tsdb/block_times.h"
 #include "tsdb/block_writer.h"
 
 #define SERIES 400
@@ -449,6 +450,50 @@ START_TEST(samples_in_no_order_are_an_error_that_leaves_nothing)
 }
 END_TEST
 
+/* The times of the block, with right checksums. */
+static void replace_times(const int64_t *times_ms, size_t count)
+{
+    ck_assert_int_eq(unlink(block_file("times")), 0);
+    struct block_times_writer writer;
+    block_times_writer_open(&writer, fs_system, block_file("times"));
+    uint32_t row;
+    ck_assert_uint_eq(block_times_add(&writer, times_ms, count, &row), 0);
+    ck_assert_int_eq(block_times_writer_finish(&writer, &err), ERR_NONE);
+    block_times_writer_release(&writer);
+}
+
+static enum err read_forged(const int64_t *times_ms, size_t count)
+{
+    replace_times(times_ms, count);
+    open_block();
+    struct series_view *view = open_view();
+    struct series_query query = {.min_ms = 0, .max_ms = DAY_MS, .sorted = true};
+    struct series_list list = {0};
+    struct sample_columns columns;
+    sample_columns_init(&columns);
+    ck_assert_int_eq(series_view_select(view, &query, &list, &err), ERR_NONE);
+    ck_assert_uint_eq(list.entries.len, 1);
+    enum err code = series_view_read(view, &list.entries.items[0], 0, DAY_MS, &columns, &err);
+    sample_columns_release(&columns);
+    series_list_release(&list);
+    series_view_close(view);
+    block_unref(block);
+    block = NULL;
+    return code;
+}
+
+START_TEST(times_in_no_order_are_damage)
+{
+    make_known(0);
+    ck_assert_int_eq(write_times((const int64_t[]){100, 120, 130, 199}, 4), ERR_NONE);
+    ck_assert_int_eq(read_forged((const int64_t[]){100, 110, 140, 199}, 4), ERR_NONE);
+    ck_assert_int_eq(read_forged((const int64_t[]){100, 140, 110, 199}, 4), ERR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(err.text, "times"));
+    ck_assert_int_eq(read_forged((const int64_t[]){100, 140, 140, 199}, 4), ERR_CORRUPT);
+    ck_assert_int_eq(read_forged((const int64_t[]){190, 160, 130, 100}, 4), ERR_CORRUPT);
+}
+END_TEST
+
 START_TEST(a_block_without_samples_leaves_nothing)
 {
     struct block_meta meta = {.min_ms = 0, .max_ms = DAY_MS, .level = 1};
@@ -546,6 +591,7 @@ int main(void)
                    a_file_of_deletions_that_is_gone_is_missed_but_in_blocks_of_the_first_format);
     tcase_add_test(tests, names_and_values_are_listed);
     tcase_add_test(tests, samples_in_no_order_are_an_error_that_leaves_nothing);
+    tcase_add_test(tests, times_in_no_order_are_damage);
     tcase_add_test(tests, a_block_without_samples_leaves_nothing);
     tcase_add_test(tests, damage_never_gives_a_wrong_value);
     suite_add_tcase(suite, tests);

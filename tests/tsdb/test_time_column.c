@@ -33,12 +33,23 @@ static int64_t below(uint64_t bound)
     return (int64_t)rand_below(&rand_state, bound);
 }
 
+static bool times_ascend(size_t count)
+{
+    bool ascend = true;
+    for (size_t i = 1; i < count; i++)
+        ascend &= times[i] > times[i - 1];
+    return ascend;
+}
+
 static size_t encoded_size(size_t count)
 {
     buf_reset(&bytes);
     time_column_encode(times, count, &bytes);
     char *exact = mem_dup(bytes.data, bytes.len);
-    ck_assert_int_eq(time_column_decode(slice_from(exact, bytes.len), count, decoded), ERR_NONE);
+    bool ascends;
+    ck_assert_int_eq(time_column_decode(slice_from(exact, bytes.len), count, decoded, &ascends),
+                     ERR_NONE);
+    ck_assert_int_eq(ascends, times_ascend(count));
     ck_assert_mem_eq(times, decoded, count * sizeof(*times));
     mem_free(exact);
     return bytes.len;
@@ -175,22 +186,44 @@ START_TEST(start_times_are_nearly_free)
 }
 END_TEST
 
+START_TEST(times_that_do_not_ascend_are_told)
+{
+    static const int64_t steps[] = {15000, 1, 0, -15000, INT64_MAX / 4, INT64_MIN};
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        for (size_t k = 0; k < 9000; k++)
+            times[k] = (int64_t)(START_MS + k * (uint64_t)steps[i]);
+        encoded_size(1);
+        encoded_size(2);
+        encoded_size(200);
+        encoded_size(9000);
+        times[100] = times[99];
+        encoded_size(200);
+    }
+    /* each piece ascends */
+    for (size_t k = 0; k < 9000; k++)
+        times[k] = START_MS + 15000 * (int64_t)(k % 4096);
+    encoded_size(9000);
+}
+END_TEST
+
 START_TEST(damage_does_no_harm)
 {
+    bool ascends;
     for (int i = 0; i < 2000; i++) {
         size_t count = 1 + (size_t)below(300);
         schedule(count, 15000, below(30), (uint64_t)below(60));
         encoded_size(count);
         for (size_t len = 0; i < 40 && len < bytes.len; len++) {
             char *exact = mem_dup(bytes.data, len + 1);
-            ck_assert_int_eq(time_column_decode(slice_from(exact, len), count, decoded),
+            ck_assert_int_eq(time_column_decode(slice_from(exact, len), count, decoded, &ascends),
                              ERR_CORRUPT);
             mem_free(exact);
         }
         for (int k = 0; k < 20; k++) {
             bytes.data[below(bytes.len)] = (char)below(256);
             char *exact = mem_dup(bytes.data, bytes.len);
-            enum err code = time_column_decode(slice_from(exact, bytes.len), count, decoded);
+            enum err code =
+                time_column_decode(slice_from(exact, bytes.len), count, decoded, &ascends);
             ck_assert(code == ERR_NONE || code == ERR_CORRUPT);
             struct codec_reader reader = codec_reader(exact, bytes.len);
             ck_assert(start_times_read(&reader, times, count, decoded) != reader.failed);
@@ -214,6 +247,7 @@ int main(void)
     tcase_add_test(tcase, equal_steps_come_back_whatever_their_size);
     tcase_add_test(tcase, any_times_come_back);
     tcase_add_test(tcase, start_times_are_nearly_free);
+    tcase_add_test(tcase, times_that_do_not_ascend_are_told);
     tcase_add_test(tcase, damage_does_no_harm);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

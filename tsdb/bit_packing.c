@@ -47,6 +47,24 @@ void bit_packing_write(struct buf *out, const uint64_t *values, size_t count, un
     buf_commit(out, size);
 }
 
+/* So many groups may be read where they lie, by the bytes that are behind them. */
+static size_t groups_direct(const struct codec_reader *reader, unsigned width)
+{
+    size_t left = codec_left(reader);
+    return left < COLUMN_READ_SLACK ? 0 : (left - COLUMN_READ_SLACK) / width;
+}
+
+size_t bit_packing_sum(struct codec_reader *reader, size_t count, unsigned width, uint64_t *out_sum)
+{
+    *out_sum = 0;
+    if (reader->failed || width == 0 || width > 64)
+        return 0;
+    size_t groups = MIN(count / 8, groups_direct(reader, width));
+    *out_sum = column_kernels()->sum(reader->at, width, groups);
+    reader->at += groups * width;
+    return groups * 8;
+}
+
 bool bit_packing_read(struct codec_reader *reader, size_t count, unsigned width, uint64_t *out)
 {
     ASSERT(count <= INTEGER_COLUMN_COUNT_MAX);
@@ -55,15 +73,13 @@ bool bit_packing_read(struct codec_reader *reader, size_t count, unsigned width,
         return !reader->failed;
     }
     size_t size = packed_size(count, width);
-    size_t left = codec_left(reader);
-    if (reader->failed || width > 64 || left < size) {
+    if (reader->failed || width > 64 || codec_left(reader) < size) {
         reader->failed = true;
         return false;
     }
     const struct column_kernels *kernels = column_kernels();
     size_t groups = (count + 7) / 8;
-    size_t direct = left < COLUMN_READ_SLACK ? 0 : (left - COLUMN_READ_SLACK) / width;
-    direct = MIN(direct, groups);
+    size_t direct = MIN(groups, groups_direct(reader, width));
     kernels->unpack(reader->at, width, direct, out);
     if (direct < groups) {
         uint8_t tail[TAIL_SIZE] = {0};

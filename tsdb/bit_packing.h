@@ -20,6 +20,10 @@ void bit_packing_write(struct buf *out, const uint64_t *values, size_t count, un
 /* `out` has room for COLUMN_SLACK more than count. False, and `failed`, when bytes are missing. */
 bool bit_packing_read(struct codec_reader *reader, size_t count, unsigned width,
                       uint64_t *out) MUST_CHECK;
+/* Skips groups of 8 from the front, at most `count` integers, and says their sum modulo 2^64;
+ * returns how many that were. The last bytes are left to bit_packing_read. */
+size_t bit_packing_sum(struct codec_reader *reader, size_t count, unsigned width,
+                       uint64_t *out_sum);
 
 /* value >> shift zeros and a one for each, at most BIT_QUOTIENT_MAX zeros; with the length in
  * front. */

@@ -21,13 +21,19 @@ INLINE uint64_t load_word(const uint8_t *bytes)
     return le64toh(word);
 }
 
-INLINE void unpack_four(const uint8_t *bytes, unsigned width, unsigned shift, uint64_t *out)
+INLINE void four(const uint8_t *bytes, unsigned width, unsigned shift, lanes *out)
 {
     uint64_t word = load_word(bytes);
     uint64_t mask = (UINT64_C(1) << width) - 1;
     lanes shifts = {shift, shift + width, shift + 2 * width, shift + 3 * width};
     lanes words = {word, word, word, word};
-    words = words >> shifts & (lanes){mask, mask, mask, mask};
+    *out = words >> shifts & (lanes){mask, mask, mask, mask};
+}
+
+INLINE void unpack_four(const uint8_t *bytes, unsigned width, unsigned shift, uint64_t *out)
+{
+    lanes words;
+    four(bytes, width, shift, &words);
     memcpy(out, &words, sizeof(words));
 }
 
@@ -54,6 +60,26 @@ INLINE void unpack_groups(const uint8_t *bytes, unsigned width, size_t groups, u
     }
 }
 
+INLINE uint64_t sum_groups(const uint8_t *bytes, unsigned width, size_t groups)
+{
+    lanes low = {0}, high = {0};
+    uint64_t sum = 0;
+    for (size_t i = 0; i < groups; i++, bytes += width) {
+        if (width <= 16) {
+            lanes left, right;
+            four(bytes, width, 0, &left);
+            four(bytes + width / 2, width, width % 2 * 4, &right);
+            low += left;
+            high += right;
+            continue;
+        }
+        for (unsigned index = 0; index < 8; index++)
+            sum += unpack_one(bytes, width, index);
+    }
+    low += high;
+    return sum + low[0] + low[1] + low[2] + low[3];
+}
+
 #define EACH_OF_8(step, first)                                                                     \
     step(first) step(first + 1) step(first + 2) step(first + 3) step(first + 4) step(first + 5)    \
         step(first + 6) step(first + 7)
@@ -78,5 +104,18 @@ void COLUMN_NAME(bit_unpack)(const uint8_t *bytes, unsigned width, size_t groups
         EACH_WIDTH(UNPACK_CASE)
     default:
         break;
+    }
+}
+
+uint64_t COLUMN_NAME(bit_sum)(const uint8_t *bytes, unsigned width, size_t groups)
+{
+    ASSERT(width >= 1 && width <= 64);
+    switch (width) {
+#define SUM_CASE(w)                                                                                \
+    case w:                                                                                        \
+        return sum_groups(bytes, w, groups);
+        EACH_WIDTH(SUM_CASE)
+    default:
+        return 0;
     }
 }

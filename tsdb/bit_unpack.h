@@ -1,5 +1,5 @@
-/* Bit-packed integers back to an array; one function a width, so that every shift is a constant.
- * Built once a processor like column_loops.c, with its name made by COLUMN_BUILD. */
+/* Bit-packed integers back to an array, or their sum; one function a width, so that every shift is
+ * a constant. Built once a processor like column_loops.c, with its name made by COLUMN_BUILD. */
 #pragma once
 
 #include <stddef.h>
@@ -12,3 +12,4 @@
 #define COLUMN_NAME(name) COLUMN_JOIN(name, COLUMN_BUILD)
 
 void COLUMN_NAME(bit_unpack)(const uint8_t *bytes, unsigned width, size_t groups, uint64_t *out);
+uint64_t COLUMN_NAME(bit_sum)(const uint8_t *bytes, unsigned width, size_t groups);

@@ -13,7 +13,7 @@
 
 /* Arrays that kernels fill have room for this many elements more than the count. */
 #define COLUMN_SLACK 64
-/* Bytes behind the packed groups that unpack may read. */
+/* Bytes behind the packed groups that unpack and sum may read. */
 #define COLUMN_READ_SLACK 8
 
 #define COLUMN_ORDER_MAX 2
@@ -32,6 +32,8 @@ struct column_kernels {
     const char *name;
     /* 8 integers of `width` (1-64) bits from each `width` bytes. */
     void (*unpack)(const uint8_t *bytes, unsigned width, size_t groups, uint64_t *out);
+    /* The sum of what unpack would give, modulo 2^64. */
+    uint64_t (*sum)(const uint8_t *bytes, unsigned width, size_t groups);
     /* `bitmap` holds, for each value, q zeros and a one; adds q << shift. False when there are not
      * exactly `count` ones. `positions` has room for `count`. */
     bool (*add_quotients)(const uint8_t *bitmap, size_t len, unsigned shift, size_t count,

@@ -199,6 +199,7 @@ extern const struct column_kernels COLUMN_NAME(column_loops);
 const struct column_kernels COLUMN_NAME(column_loops) = {
     .name = COLUMN_TEXT(COLUMN_BUILD),
     .unpack = COLUMN_NAME(bit_unpack),
+    .sum = COLUMN_NAME(bit_sum),
     .add_quotients = add_quotients,
     .unzigzag = unzigzag,
     .restore = restore,

@@ -230,6 +230,21 @@ static bool read_frame(struct codec_reader *reader, size_t count, unsigned *out_
     return true;
 }
 
+/* Most columns are of order 1, their residuals packed as they are: those before the part count by
+ * their sum alone. */
+static bool read_sums(struct codec_reader *reader, struct column_frame *frame, size_t count,
+                      size_t low, size_t high, uint64_t *out)
+{
+    unsigned width = codec_read_u8(reader);
+    uint64_t sum;
+    size_t before = bit_packing_sum(reader, low, width, &sum);
+    frame->first += frame->factor * (frame->reference * before + sum);
+    if (!bit_packing_read(reader, count - 1 - before, width, out + before + 1))
+        return false;
+    column_kernels()->restore(frame, out + before, low - before, high - before);
+    return true;
+}
+
 bool integer_column_read(struct codec_reader *reader, size_t count, uint64_t *out)
 {
     return integer_column_read_part(reader, count, 0, count, out);
@@ -249,6 +264,8 @@ bool integer_column_read_part(struct codec_reader *reader, size_t count, size_t 
             out[i] = frame.first;
         return true;
     }
+    if ((head & (HEAD_KIND | HEAD_ZIGZAG | HEAD_PATCHES)) == KIND_PACKED && frame.order == 1)
+        return read_sums(reader, &frame, count, low, high, out);
     size_t wanted = high - MIN(high, (size_t)frame.order);
     if (!read_residuals(reader, head, count - frame.order, wanted, out + frame.order))
         return false;

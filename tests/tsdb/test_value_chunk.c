@@ -198,6 +198,11 @@ START_TEST(both_builds_of_the_loops_give_the_same_bits)
         chosen->unpack(packed, width, 4, first);
         plain->unpack(packed, width, 4, second);
         ck_assert_mem_eq(first, second, sizeof(first));
+        uint64_t sum = 0;
+        for (size_t k = 0; k < 32; k++)
+            sum += first[k];
+        ck_assert_uint_eq(chosen->sum(packed, width, 4), sum);
+        ck_assert_uint_eq(plain->sum(packed, width, 4), sum);
     }
 }
 END_TEST

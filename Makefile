@@ -21,7 +21,8 @@ THREAD = build/thread
 FIXED_ADDRESSES = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 FUZZ = build/fuzz
 RACES = base/memory_budget base/queue model/symbols promql/lookahead promql/turns tsdb/collect_race \
-	tsdb/exemplars tsdb/head_seal tsdb/isolation tsdb/maintenance tsdb/upkeep_race tsdb/wal_tail
+	tsdb/exemplars tsdb/head_seal tsdb/index_leaves tsdb/isolation tsdb/maintenance tsdb/upkeep_race \
+	tsdb/wal_tail
 
 .PHONY: run build test test-thread test-races thread-setup test-peers bench fuzz install clean
 

@@ -36,6 +36,7 @@ enum lock_rank {
     LOCK_RANK_BLOCK_LIST = 67, /* which blocks are served */
     LOCK_RANK_TSDB_ISOLATION = 68,
     LOCK_RANK_BLOCK = 69, /* a block's deletions and symbols */
+    LOCK_RANK_INDEX_LEAVES = 69, /* pages of indexes that are kept */
     LOCK_RANK_HTTP_SERVER = 70,
     LOCK_RANK_HTTP_CONNECTION = 72,
     LOCK_RANK_HTTP_CLIENT = 74,

@@ -236,6 +236,11 @@ uint64_t block_memory(const struct block *block)
     return bytes;
 }
 
+void block_keep_pages(struct block *block, struct index_leaves *leaves)
+{
+    block->index->leaves = leaves;
+}
+
 struct series_source *block_source(struct block *block)
 {
     return &block->source;

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 struct block;
+struct index_leaves;
 
 /* Opens NAME under `directory`: meta.json and the directories of the files are read and checked. */
 enum err block_open(const struct fs *fs, const char *path, struct block **out,
@@ -49,6 +50,9 @@ const char *block_path(const struct block *block);
 uint64_t block_memory(const struct block *block);
 uint64_t block_size_bytes(const struct block *block);
 struct series_source *block_source(struct block *block);
+/* Readers keep pages of its index there; the block must be closed before it goes. NULL: nowhere, as
+ * it is in the beginning. */
+void block_keep_pages(struct block *block, struct index_leaves *leaves);
 
 /* Deletes the samples of [min_ms, max_ms] of the series that match: they are not seen any more from
  * now on, and compaction leaves them out. `out_count` (may be NULL) is how many spans were added.

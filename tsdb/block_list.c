@@ -116,12 +116,16 @@ void block_shelf_init(struct block_shelf *shelf)
 {
     mutex_init(&shelf->lock, LOCK_RANK_BLOCK_LIST);
     shelf->present = list_new(0, INT64_MIN);
+    index_leaves_init(&shelf->leaves);
 }
 
 void block_shelf_release(struct block_shelf *shelf)
 {
+    for (size_t i = 0; i < shelf->present->count; i++)
+        block_keep_pages(shelf->present->blocks[i], NULL);
     block_list_unref(shelf->present);
     shelf->present = NULL;
+    index_leaves_release(&shelf->leaves);
     mutex_release(&shelf->lock);
 }
 
@@ -133,6 +137,8 @@ struct block_list *block_shelf_take(struct block_shelf *shelf)
 
 void block_shelf_publish(struct block_shelf *shelf, struct block_list *list)
 {
+    for (size_t i = 0; i < list->count; i++)
+        block_keep_pages(list->blocks[i], &shelf->leaves);
     mutex_lock(&shelf->lock);
     struct block_list *before = shelf->present;
     shelf->present = list;

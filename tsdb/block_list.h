@@ -17,6 +17,7 @@
 #include "base/compiler.h"
 #include "base/mutex.h"
 #include "tsdb/block.h"
+#include "tsdb/index_leaves.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,12 +55,14 @@ bool block_overlaps(const struct block *block, int64_t min_ms, int64_t max_ms);
 struct block_shelf {
     struct mutex lock;
     struct block_list *present; /* guarded by lock; counted; never NULL */
+    struct index_leaves leaves; /* pages of the blocks' indexes */
 };
 
 /* Begins with an empty list. */
 void block_shelf_init(struct block_shelf *shelf);
+/* Nobody has a list any more. */
 void block_shelf_release(struct block_shelf *shelf);
 /* The present list, counted for the caller. */
 struct block_list *block_shelf_take(struct block_shelf *shelf) MUST_CHECK;
-/* Takes over the caller's reference. */
+/* Takes over the caller's reference. The blocks keep pages of their indexes on the shelf. */
 void block_shelf_publish(struct block_shelf *shelf, struct block_list *list);

@@ -5,23 +5,27 @@
 #include "tsdb/index_reader.h"
 #include "tsdb/packed.h"
 
+/* Who reads so many pages one after another walks, and does not come back soon. */
+#define RUN_OF_A_WALK 2
+/* Fewer rows than this are passed as fast as a place is found. */
+#define JUMP_MIN (INDEX_PLACES_APART / 2)
+
 void index_cursor_init(struct index_cursor *cursor, const struct index_reader *index)
 {
-    *cursor = (struct index_cursor){
-        .index = index, .symbol_page = SIZE_MAX, .value_page = SIZE_MAX, .series_page = SIZE_MAX};
+    *cursor = (struct index_cursor){.index = index,
+                                    .symbols.number = SIZE_MAX,
+                                    .values.number = SIZE_MAX,
+                                    .series.number = SIZE_MAX};
     buf_init(&cursor->stored, PACKED_RAW_SIZE_MAX + PACKED_HEADER_SIZE);
-    buf_init(&cursor->symbols, PACKED_RAW_SIZE_MAX);
-    buf_init(&cursor->values, PACKED_RAW_SIZE_MAX);
-    buf_init(&cursor->series, PACKED_RAW_SIZE_MAX);
     buf_init(&cursor->text, PACKED_RAW_SIZE_MAX);
 }
 
 void index_cursor_release(struct index_cursor *cursor)
 {
     buf_release(&cursor->stored);
-    buf_release(&cursor->symbols);
-    buf_release(&cursor->values);
-    buf_release(&cursor->series);
+    index_leaf_unref(cursor->symbols.leaf);
+    index_leaf_unref(cursor->values.leaf);
+    index_leaf_unref(cursor->series.leaf);
     buf_release(&cursor->text);
     index_row_release(&cursor->row);
 }
@@ -33,12 +37,51 @@ static enum err cursor_damaged(const struct index_cursor *cursor, const struct i
                       (unsigned long long)page->offset, what);
 }
 
-static enum err cursor_load(struct index_cursor *cursor, const struct index_page *page,
-                            struct buf *raw, struct errbuf *err)
+/* Reads the page into a leaf of the cursor's own. */
+static enum err cursor_read(struct index_cursor *cursor, const struct index_page *page,
+                            struct index_cursor_page *into, struct errbuf *err)
 {
     const struct index_reader *index = cursor->index;
+    if (into->leaf == NULL || !index_leaf_is_own(into->leaf)) {
+        index_leaf_unref(into->leaf);
+        into->leaf = index_leaf_new();
+    }
+    into->leaf->index = index;
+    into->leaf->page = page;
     return packed_read_file(index->file.fs, index->file.fd, index->file.path, page->offset,
-                            page->stored_len, &cursor->stored, raw, err);
+                            page->stored_len, &cursor->stored, &into->leaf->raw, err);
+}
+
+/* Makes the page of this number the one at hand. */
+static enum err cursor_load(struct index_cursor *cursor, const struct index_page *pages,
+                            size_t number, struct index_cursor_page *at, struct errbuf *err)
+{
+    struct index_leaves *leaves = cursor->index->leaves;
+    if (at->number == number)
+        return ERR_NONE;
+    at->run = at->number != SIZE_MAX && number == at->number + 1 ? at->run + 1 : 0;
+    at->number = SIZE_MAX;
+    at->again = false;
+    bool walks = leaves == NULL || at->run >= RUN_OF_A_WALK;
+    struct index_leaf *kept = walks ? NULL : index_leaves_find(leaves, &pages[number]);
+    if (kept != NULL) {
+        index_leaf_unref(at->leaf);
+        at->leaf = kept;
+        at->again = true;
+    } else {
+        enum err code = cursor_read(cursor, &pages[number], at, err);
+        if (code != ERR_NONE)
+            return code;
+        if (!walks)
+            index_leaves_keep(leaves, at->leaf);
+    }
+    at->number = number;
+    return ERR_NONE;
+}
+
+static struct codec_reader page_reader(const struct index_cursor_page *page)
+{
+    return codec_reader(page->leaf->raw.data, page->leaf->raw.len);
 }
 
 /* The last page that begins at or before `first`. */
@@ -64,15 +107,10 @@ size_t index_symbol_page(const struct index_reader *index, uint32_t symbol)
 
 static enum err load_symbols(struct index_cursor *cursor, size_t page, struct errbuf *err)
 {
-    if (cursor->symbol_page != page) {
-        cursor->symbol_page = SIZE_MAX;
-        enum err code =
-            cursor_load(cursor, &cursor->index->symbol_pages[page], &cursor->symbols, err);
-        if (code != ERR_NONE)
-            return code;
-        cursor->symbol_page = page;
-    }
-    cursor->symbols_at = codec_reader(cursor->symbols.data, cursor->symbols.len);
+    enum err code = cursor_load(cursor, cursor->index->symbol_pages, page, &cursor->symbols, err);
+    if (code != ERR_NONE)
+        return code;
+    cursor->symbols_at = page_reader(&cursor->symbols);
     cursor->symbol_next = cursor->index->symbol_pages[page].first;
     buf_reset(&cursor->text);
     return ERR_NONE;
@@ -97,7 +135,7 @@ enum err index_cursor_symbol(struct index_cursor *cursor, uint32_t symbol, struc
     ASSERT(symbol < index->symbol_count);
     size_t page = index_symbol_page(index, symbol);
     /* the text at hand is that of symbol_next - 1 */
-    if (page != cursor->symbol_page || cursor->symbol_next > symbol + 1 ||
+    if (page != cursor->symbols.number || cursor->symbol_next > symbol + 1 ||
         cursor->symbol_next == index->symbol_pages[page].first) {
         enum err code = load_symbols(cursor, page, err);
         if (code != ERR_NONE)
@@ -219,15 +257,11 @@ static enum err value_walk_start(struct index_cursor *cursor, size_t page, struc
                                  struct errbuf *err)
 {
     const struct index_page *entry = &cursor->index->value_pages[page];
-    if (cursor->value_page != page) {
-        cursor->value_page = SIZE_MAX;
-        enum err code = cursor_load(cursor, entry, &cursor->values, err);
-        if (code != ERR_NONE)
-            return code;
-        cursor->value_page = page;
-    }
+    enum err code = cursor_load(cursor, cursor->index->value_pages, page, &cursor->values, err);
+    if (code != ERR_NONE)
+        return code;
     *out = (struct value_walk){.page = entry, .symbol = entry->first, .left = entry->count};
-    out->heads = codec_reader(cursor->values.data, cursor->values.len);
+    out->heads = page_reader(&cursor->values);
     if (codec_read_uvarint(&out->heads) != entry->count)
         return cursor_damaged(cursor, entry, "another number of values than announced", err);
     out->postings = out->heads;
@@ -304,17 +338,30 @@ enum err index_cursor_postings(struct index_cursor *cursor, uint32_t name, uint3
 static enum err load_series(struct index_cursor *cursor, size_t page, struct errbuf *err)
 {
     const struct index_page *entry = &cursor->index->series_pages[page];
-    if (cursor->series_page != page) {
-        cursor->series_page = SIZE_MAX;
-        enum err code = cursor_load(cursor, entry, &cursor->series, err);
-        if (code != ERR_NONE)
-            return code;
-        cursor->series_page = page;
-    }
-    cursor->series_at = codec_reader(cursor->series.data, cursor->series.len);
+    enum err code = cursor_load(cursor, cursor->index->series_pages, page, &cursor->series, err);
+    if (code != ERR_NONE)
+        return code;
+    cursor->series_at = page_reader(&cursor->series);
     cursor->series_next = entry->first;
     index_row_reset(&cursor->row, entry->chunk_first);
     return ERR_NONE;
+}
+
+/* Goes on from the last place before the series, if that is ahead. */
+static void jump(struct index_cursor *cursor, uint32_t series)
+{
+    uint32_t first = cursor->index->series_pages[cursor->series.number].first;
+    if (!cursor->series.again || series - cursor->series_next < JUMP_MIN)
+        return;
+    const struct index_places *places = index_leaf_places(cursor->series.leaf);
+    size_t number = MIN((size_t)(series - first) / INDEX_PLACES_APART, places->items.len);
+    uint32_t next = first + (uint32_t)number * INDEX_PLACES_APART;
+    if (number == 0 || next <= cursor->series_next)
+        return;
+    index_place_restore(places, number - 1, &cursor->row);
+    cursor->series_at = page_reader(&cursor->series);
+    cursor->series_at.at += places->items.items[number - 1].offset;
+    cursor->series_next = next;
 }
 
 static bool row_is_sound(const struct index_cursor *cursor)
@@ -338,14 +385,15 @@ enum err index_cursor_series(struct index_cursor *cursor, uint32_t series, struc
     const struct index_reader *index = cursor->index;
     ASSERT(series < index->series_count);
     size_t page = page_before(index->series_pages, index->series_page_count, series);
-    if (page != cursor->series_page || cursor->series_next > series) {
+    if (page != cursor->series.number || cursor->series_next > series) {
         enum err code = load_series(cursor, page, err);
         if (code != ERR_NONE)
             return code;
     }
+    jump(cursor, series);
     while (cursor->series_next <= series) {
         if (!index_row_read(&cursor->series_at, &cursor->row, index->file.version)) {
-            cursor->series_page = SIZE_MAX;
+            cursor->series.number = SIZE_MAX;
             return cursor_damaged(cursor, &index->series_pages[page], "the series make no sense",
                                   err);
         }

@@ -177,6 +177,8 @@ void index_close(struct index_reader *index)
 {
     if (index == NULL)
         return;
+    if (index->leaves != NULL)
+        index_leaves_forget(index->leaves, index);
     paged_file_close(&index->file);
     arena_release(&index->arena);
     mem_free(index);

@@ -6,7 +6,8 @@
  * Every number that comes from the file is checked before it is used; ERR_CORRUPT names file and
  * offset.
  *
- * Ownership: heap object. Thread-safety: an open index is immutable; a cursor has one owner.
+ * Ownership: heap object. Thread-safety: an open index is immutable but for the pages that are kept
+ * of it (index_leaves.h); a cursor has one owner.
  */
 #pragma once
 
@@ -17,6 +18,7 @@
 #include "base/fs.h"
 #include "base/slice.h"
 #include "tsdb/index_format.h"
+#include "tsdb/index_leaves.h"
 #include "tsdb/index_postings.h"
 #include "tsdb/index_rows.h"
 #include "tsdb/paged_file.h"
@@ -55,22 +57,28 @@ struct index_reader {
     struct index_page *series_pages;
     size_t series_page_count;
     struct arena arena;
+    _Atomic(struct index_leaves *) leaves; /* where pages are kept; borrowed, NULL = nowhere */
 };
 
 enum err index_open(const struct fs *fs, const char *path, struct index_reader **out,
                     struct errbuf *err) MUST_CHECK;
 void index_close(struct index_reader *index);
 
-/* Where a reader is: the pages that it unpacked last. */
+/* A page that a reader unpacked last. */
+struct index_cursor_page {
+    size_t number; /* SIZE_MAX = none */
+    size_t run;    /* so many pages before it were read one after another */
+    bool again;    /* it was kept since somebody asked for it before */
+    struct index_leaf *leaf;
+};
+
+/* Where a reader is. */
 struct index_cursor {
     const struct index_reader *index;
     struct buf stored;
-    struct buf symbols; /* raw pages */
-    struct buf values;
-    struct buf series;
-    size_t symbol_page; /* SIZE_MAX = none */
-    size_t value_page;
-    size_t series_page;
+    struct index_cursor_page symbols;
+    struct index_cursor_page values;
+    struct index_cursor_page series;
     struct codec_reader series_at;
     uint32_t series_next; /* the one that would be read next */
     struct buf text;      /* of the symbol that was asked for last */

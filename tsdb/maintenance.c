@@ -181,6 +181,7 @@ enum err tsdb_maintain(struct tsdb *db, struct errbuf *err)
     head_files_sweep(&db->head_files);
     result = blocks_compact(db, result, err);
     head_files_evict(&db->head_files);
+    index_leaves_age(&db->shelf.leaves);
     mem_trim();
     return result;
 }
@@ -202,7 +203,7 @@ static void maintenance_sync(struct tsdb *db)
 static uint64_t blocks_memory(struct tsdb *db)
 {
     struct block_list *list = block_shelf_take(&db->shelf);
-    uint64_t bytes = 0;
+    uint64_t bytes = index_leaves_memory(&db->shelf.leaves);
     for (size_t i = 0; i < list->count; i++)
         bytes += block_memory(list->blocks[i]);
     block_list_unref(list);

@@ -11,7 +11,7 @@
 #include "bench/node_labels.h"
 #include "bench/node_shape.h"
 #include "tsdb/appender.h"
-#include "tsdb/tsdb.h"
+#include "tsdb/tsdb_internal.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -184,6 +184,9 @@ int main(int argc, char **argv)
     double spent = write_all(db, target_count, row_count, &after);
     struct tsdb_head_stats stats;
     tsdb_head_stats(db, &stats);
+    mutex_lock(&db->commit_lock);
+    size_t memory = head_memory(&db->head);
+    mutex_unlock(&db->commit_lock);
     double start = wall_seconds();
     tsdb_close(db);
     double stop = wall_seconds() - start;
@@ -214,7 +217,7 @@ int main(int argc, char **argv)
         "\"head_file_bytes_per_sample\":%.3f,\"stop_s\":%.3f,\"start_s\":%.3f,\"start_cpu_s\":%.3f,"
         "\"read_ns\":%.2f,\"replay_s_per_million\":%.4f,\"replay_wall_s_per_million\":%.4f}\n",
         series, samples, spent * 1e9 / (samples - series), (double)(after - before) / series,
-        (double)stats.memory_bytes / series, (double)stats.wal_bytes / samples,
+        (double)memory / series, (double)stats.wal_bytes / samples,
         (double)head_bytes / samples, stop, load, load_cpu, reading * 1e9 / samples_read,
         replay * 1e6 / samples, replay_wall * 1e6 / samples);
     check(fs_remove_tree(fs_system, path, &err), &err);

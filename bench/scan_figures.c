@@ -8,8 +8,7 @@
  */
 #include "base/alloc.h"
 #include "base/log.h"
-#include "bench/node_shape.h"
-#include "model/labels_builder.h"
+#include "bench/node_labels.h"
 #include "tsdb/appender.h"
 #include "tsdb/tsdb.h"
 
@@ -75,19 +74,9 @@ static void load_release(struct load *load)
 static series_ref series_of(struct appender *appender, const struct node_series *series,
                             size_t target)
 {
-    char instance[40];
-    snprintf(instance, sizeof(instance), "node-%03zu.example.org:9100", target);
-    struct labels_builder builder;
-    labels_builder_init(&builder);
-    labels_builder_set(&builder, SLICE("__name__"), slice_str(series->family));
-    labels_builder_set(&builder, SLICE("instance"), slice_str(instance));
-    for (size_t i = 0; i < series->label_count; i++)
-        labels_builder_set(&builder, slice_str(series->labels[i].name),
-                           slice_str(series->labels[i].value));
-    struct labels *labels = labels_builder_build(&builder);
+    struct labels *labels = node_labels(series, target);
     series_ref ref = appender_series(appender, labels);
     labels_unref(labels);
-    labels_builder_release(&builder);
     return ref;
 }
 

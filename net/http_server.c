@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -737,19 +738,21 @@ void http_server_stop(struct http_server *server, int64_t grace_ms)
     if (server == NULL)
         return;
     atomic_store(&server->stopping, true);
-    /* under the watcher's lock, so that it knows of it before the descriptors are closed */
+    /* under the watcher's lock, so that it knows of it before the descriptors are shut */
     http_watcher_each(server->watcher, cancel_request, NULL);
     for (size_t i = 0; i < server->daemon_count; i++) {
-        MHD_socket descriptor = MHD_quiesce_daemon(server->daemons[i]);
-        if (descriptor != MHD_INVALID_SOCKET)
-            close(descriptor);
+        (void)MHD_quiesce_daemon(server->daemons[i]);
+        shutdown(server->descriptors[i], SHUT_RDWR); /* new connections are refused */
     }
     wait_until_quiet(server, grace_ms);
     /* libmicrohttpd wants no connection suspended when it stops; new ones are not since `stopping`
      */
     http_watcher_each(server->watcher, abandon_request, NULL);
-    for (size_t i = 0; i < server->daemon_count; i++)
+    for (size_t i = 0; i < server->daemon_count; i++) {
         MHD_stop_daemon(server->daemons[i]);
+        /* not before: its thread still uses the descriptor, whose number another may have by then */
+        close(server->descriptors[i]);
+    }
     worker_pool_free(server->workers);
     http_watcher_free(server->watcher);
     compressor_pool_release(&server->compressors);
